@@ -1,0 +1,51 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 9016
+DATA   ?= data
+
+.PHONY: run test demo bench check lock clean
+
+run: $(VENV)/runtime
+	@$(BIN)/provision serve --port $(PORT) --data $(DATA)
+
+demo: $(VENV)/runtime
+	@$(BIN)/python -m provision.demo
+
+test: $(VENV)/development
+	$(BIN)/python -m pytest -n 2
+
+bench: $(VENV)/development
+	$(BIN)/python -m bench
+
+check: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements/runtime.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q \
+	  --custom-compile-command "make lock" --extra dev --extra postgresql -c requirements/runtime.txt \
+	  pyproject.toml -o requirements/development.txt
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing packages (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/development: requirements/development.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing packages (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/runtime

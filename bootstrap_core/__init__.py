@@ -1,0 +1,1 @@
+"""A bootstrap service for devices: configs, profiles, bindings and their delivery."""

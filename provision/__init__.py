@@ -1,0 +1,1 @@
+"""The provision orchestrator: one request onboards a gateway on the Magistrala platform."""
