@@ -1,0 +1,167 @@
+"""What can go wrong in the bootstrap core.
+
+BootstrapError
+├── Malformed                    400  the request cannot be understood
+│   └── ProfileInvalid           400  a profile's template, slot or format is not acceptable
+├── KeyMissing                   400  a device gave no external key
+├── Unauthenticated              401  no caller is known behind the request
+├── Forbidden                    403  the caller may not do this here
+│   └── DeviceRefused            403  unknown device, wrong key or disabled
+├── NotFound                     404  the config, profile or domain does not exist
+├── Conflict                     409  what exists stands in the way
+│   ├── ProfileInUse             409  configs are made with the profile
+│   └── NotRenderable            409  the device's configuration is not complete yet
+├── TooLarge                     413  the body is over the limit
+├── UnsupportedMediaType         415  the content type is not one that the route takes
+├── Unprocessable                422  understood, but it cannot be done
+├── Throttled                    429  too many failed attempts
+├── Unavailable                  503  a part that is needed is switched off or busy
+└── SealingError                 500  secrets at rest
+    ├── SealingKeyInvalid        500
+    └── SealedValueUnreadable    500
+
+Each class knows its HTTP ``status`` and a stable ``code``; its docstring is the default message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class BootstrapError(Exception):
+    """The bootstrap service could not do what was asked."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str = "", *, details: Mapping[str, Any] | None = None) -> None:
+        """Take the message (default: the class's docstring) and what else a program may read."""
+        self.message = message or " ".join((self.__doc__ or "").split())
+        self.details: dict[str, Any] = dict(details or {})
+        self.headers: dict[str, str] = {}
+        super().__init__(self.message)
+
+
+class Malformed(BootstrapError):
+    """The request cannot be understood."""
+
+    status = 400
+    code = "malformed"
+
+
+class ProfileInvalid(Malformed):
+    """The profile is not acceptable."""
+
+    code = "profile_invalid"
+
+
+class KeyMissing(BootstrapError):
+    """Send the device's external key as "Authorization: Client <external_key>"."""
+
+    status = 400
+    code = "external_key_missing"
+
+
+class Unauthenticated(BootstrapError):
+    """Send a valid token in the Authorization header."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(BootstrapError):
+    """The caller may not do this in this domain."""
+
+    status = 403
+    code = "forbidden"
+
+
+class DeviceRefused(Forbidden):
+    """The device's external ID and key do not match an enabled config."""
+
+    code = "device_refused"
+
+
+class NotFound(BootstrapError):
+    """There is nothing under this ID in this domain."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(BootstrapError):
+    """What exists stands in the way."""
+
+    status = 409
+    code = "conflict"
+
+
+class ProfileInUse(Conflict):
+    """Configs are made with this profile; give them another one first, or use force=true."""
+
+    code = "profile_in_use"
+
+
+class NotRenderable(Conflict):
+    """The device's configuration is not complete yet; try again later."""
+
+    code = "not_renderable"
+
+
+class TooLarge(BootstrapError):
+    """The body is over the limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaType(BootstrapError):
+    """The content type is not one that this route takes."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class Unprocessable(BootstrapError):
+    """The request is understood, but it cannot be done."""
+
+    status = 422
+    code = "unprocessable"
+
+
+class Throttled(BootstrapError):
+    """Too many failed attempts; wait before the next one."""
+
+    status = 429
+    code = "throttled"
+
+    def __init__(self, retry_after: int) -> None:
+        """Take the seconds to wait, which the Retry-After header tells."""
+        super().__init__(details={"retry_after": retry_after})
+        self.headers["Retry-After"] = str(retry_after)
+
+
+class Unavailable(BootstrapError):
+    """A part that is needed for this is switched off or busy."""
+
+    status = 503
+    code = "unavailable"
+
+
+class SealingError(BootstrapError):
+    """A stored secret cannot be handled."""
+
+    code = "sealing"
+
+
+class SealingKeyInvalid(SealingError):
+    """A sealing key is 32 bytes, written in base64."""
+
+    code = "sealing_key_invalid"
+
+
+class SealedValueUnreadable(SealingError):
+    """A stored secret cannot be opened with the configured keys."""
+
+    code = "sealed_value_unreadable"
