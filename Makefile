@@ -1,13 +1,13 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PORT   ?= 9016
-DATA   ?= data
+PORT   ?=
+DATA   ?=
 
 .PHONY: run test demo bench check lock clean
 
 run: $(VENV)/runtime
-	@$(BIN)/provision serve --port $(PORT) --data $(DATA)
+	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
 
 demo: $(VENV)/runtime
 	@$(BIN)/python -m provision.demo

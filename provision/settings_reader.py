@@ -1,0 +1,219 @@
+"""Reads the settings from their sources and tells where each value came from."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import tomli
+from attrs import fields, frozen
+
+from bootstrap_core.secret import Secret
+from provision.errors import SettingsError
+from provision.settings import DEFAULT_FILE, Settings, names_of
+
+PREFIXES = ("MG_PROVISION_", "MF_PROVISION_")
+TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "json", "console")
+MAX_PORT = 65535
+
+
+@frozen
+class Loaded:
+    """The settings in force, the source of each (field name to words), and warnings."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def is_given_outside_file(self, setting: str) -> bool:
+        """Whether a value came from the environment or the command line."""
+        return self.origins[setting].startswith(("environment", "command line"))
+
+
+def load(environment: Mapping[str, str], given: Mapping[str, Any]) -> Loaded:
+    """Read all settings: ``given`` (command line), then environment, then file, then defaults.
+
+    Raises ``SettingsError`` with every problem in its message and details.
+    """
+    problems: list[str] = []
+    path, explicit = _config_path(environment, given)
+    document = _read_file(path, explicit, problems)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for attribute in fields(Settings):
+        name = attribute.name
+        raw, origin = _find(name, given, environment, document, path)
+        origins[name] = origin
+        if raw is None:
+            continue
+        try:
+            values[name] = _PARSERS[get_type_hints(Settings)[name]](raw)
+        except ValueError as error:
+            problems.append(f"{origin}: {error}")
+    if not problems:
+        problems += _inconsistencies(Settings(**values), origins)
+    if problems:
+        raise SettingsError("\n".join(problems), details=[{"message": p} for p in problems])
+    settings = Settings(**values)
+    return Loaded(settings, origins, tuple(_warnings(settings, environment, origins)))
+
+
+def _config_path(environment: Mapping[str, str], given: Mapping[str, Any]) -> tuple[Path, bool]:
+    name = given.get("config_file")
+    for variable in names_of("config_file").variables:
+        name = name or environment.get(variable)
+    return Path(name or DEFAULT_FILE), bool(name)
+
+
+def _read_file(path: Path, explicit: bool, problems: list[str]) -> Mapping[str, Any]:  # noqa: FBT001
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if explicit:
+            problems.append(
+                f"{path}: there is no such file; it is named by MG_PROVISION_CONFIG_FILE"
+            )
+    except OSError as error:
+        problems.append(f"{path}: can't be read: {error.strerror}")
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: not valid TOML: {error}")
+    return {}
+
+
+def _find(
+    name: str,
+    given: Mapping[str, Any],
+    environment: Mapping[str, str],
+    document: Mapping[str, Any],
+    path: Path,
+) -> tuple[Any, str]:
+    """Return the raw value of a setting (``None``: not set) and its origin in words."""
+    if given.get(name) is not None:
+        return given[name], "command line"
+    names = names_of(name)
+    for variable in names.variables:
+        if environment.get(variable, "") != "":
+            return environment[variable], f"environment variable {variable}"
+    for key in names.keys:
+        section, _, entry = key.partition(".")
+        table = document.get(section)
+        if isinstance(table, Mapping) and entry in table and table[entry] != "":
+            return table[entry], f"{path}: {key}"
+    return None, "default"
+
+
+def _parse_text(raw: Any) -> str:  # noqa: ANN401
+    if isinstance(raw, bool | list | dict):
+        raise ValueError(f"a text is needed, not {raw!r}")
+    return str(raw)
+
+
+def _parse_integer(raw: Any) -> int:  # noqa: ANN401
+    if isinstance(raw, bool) or not isinstance(raw, str | int):
+        raise ValueError(f"a whole number is needed, not {raw!r}")
+    try:
+        return int(raw)
+    except ValueError as error:
+        raise ValueError(f"a whole number is needed, not {raw!r}") from error
+
+
+def _parse_number(raw: Any) -> float:  # noqa: ANN401
+    try:
+        seconds = float("nan" if isinstance(raw, bool) else raw)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a number of seconds over 0 is needed, not {raw!r}")
+    return seconds
+
+
+def _parse_switch(raw: Any) -> bool:  # noqa: ANN401
+    if isinstance(raw, bool):
+        return raw
+    if str(raw) in TRUE:
+        return True
+    if str(raw) in FALSE:
+        return False
+    raise ValueError(f"true or false is needed, not {raw!r}")
+
+
+def _parse_list(raw: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if isinstance(raw, str):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if isinstance(raw, list | tuple):
+        return tuple(str(part) for part in raw)
+    raise ValueError(f"a list is needed, not {raw!r}")
+
+
+_PARSERS: Mapping[Any, Callable[[Any], Any]] = {
+    str: _parse_text,
+    Secret: lambda raw: raw if isinstance(raw, Secret) else Secret(_parse_text(raw)),
+    int: _parse_integer,
+    float: _parse_number,
+    bool: _parse_switch,
+    bool | None: _parse_switch,
+    tuple[str, ...]: _parse_list,
+    tuple[int, ...]: lambda raw: tuple(_parse_integer(part) for part in _parse_list(raw)),
+}
+
+
+def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with values that are well formed one by one."""
+    problems = [
+        f"{origins[name]}: a port is 0 to {MAX_PORT}, not {port}"
+        for name, ports in (
+            ("http_port", (settings.http_port,)),
+            ("extra_ports", settings.extra_ports),
+        )
+        for port in ports
+        if not 0 <= port <= MAX_PORT
+    ]
+    problems += [
+        f"{origins[name]}: allowed are {', '.join(allowed)}, not {getattr(settings, name)!r}"
+        for name, allowed in (("log_level", LOG_LEVELS), ("log_format", LOG_FORMATS))
+        if getattr(settings, name).lower() not in allowed
+    ]
+    for name in ("clients_url", "channels_url", "users_url", "domains_url", "certs_url"):
+        url = getattr(settings, name)
+        if url and not url.startswith(("http://", "https://")):
+            problems.append(f"{origins[name]}: must start with http:// or https://, not {url!r}")
+    for one, other in (("server_cert", "server_key"), ("client_cert", "client_key")):
+        if bool(getattr(settings, one)) != bool(getattr(settings, other)):
+            problems.append(f"{one} and {other} go together: set both or none")
+    if bool(settings.username or settings.email) != bool(settings.password):
+        problems.append("user name (or e-mail) and password go together: set both or none")
+    key = len(settings.encrypt_key.encode())
+    if key not in (0, 16, 24, 32):
+        problems.append(f"{origins['encrypt_key']}: 16, 24 or 32 bytes are needed, not {key}")
+    if settings.bootstrap_content:
+        try:
+            json.loads(settings.bootstrap_content)
+        except ValueError as error:
+            problems.append(f"{origins['bootstrap_content']}: not valid JSON: {error}")
+    return problems
+
+
+def _warnings(
+    settings: Settings, environment: Mapping[str, str], origins: Mapping[str, str]
+) -> list[str]:
+    known = {v for a in fields(Settings) for v in names_of(a.name).variables}
+    warnings = []
+    for variable in sorted(environment):
+        if variable.startswith(PREFIXES) and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            warnings.append(f"environment variable {variable} is not known{hint}")
+    if settings.bootstrap_url:
+        warnings.append(
+            f"{origins['bootstrap_url']} is not used: the bootstrap service is part of this one"
+        )
+    if not settings.verify_tls:
+        warnings.append(f"{origins['verify_tls']}: the platform's certificates are not verified")
+    return warnings
