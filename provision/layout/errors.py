@@ -1,0 +1,145 @@
+"""What can go wrong with a layout.
+
+::
+
+    LayoutFault
+    +-- LayoutError            the file is refused; carries every Problem found
+    +-- UnknownLayoutError     the request names a layout that there is not
+    +-- ParameterError         the request's parameters do not fit the layout's; carries all of them
+    +-- ExpansionError         the layout cannot be carried out for this request
+    |   +-- EmptyLayoutError   it has no clients, or no channels where the dialect wants some
+    |   +-- BindingError       a binding finds no resource
+    +-- PlanFormatError        a journalled plan that this release cannot read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from attrs import frozen
+
+
+@frozen
+class Problem:
+    """One thing wrong in a layout file.
+
+    ``line`` and ``column`` count from 1 (column in characters). ``key`` is the key path that it
+    is about, ``allowed`` what may stand there, ``suggestion`` the nearest valid spelling, and
+    ``source`` the line of the file.
+    """
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+    severity: Literal["error", "warning"] = "error"
+    key: str = ""
+    allowed: tuple[str, ...] = ()
+    suggestion: str = ""
+    source: str = ""
+
+    @property
+    def headline(self) -> str:
+        """``file:line:column: message; did you mean "x"? allowed: ...`` on one line."""
+        text = f"{self.file}:{self.line}:{self.column}: "
+        if self.severity == "warning":
+            text += "warning: "
+        text += self.message
+        if self.suggestion:
+            text += f'; did you mean "{self.suggestion}"?'
+        if self.allowed:
+            text += f"{'' if self.suggestion else ';'} allowed: {', '.join(self.allowed)}"
+        return text
+
+    def __str__(self) -> str:
+        if not self.source:
+            return self.headline
+        before = self.source[: self.column - 1]
+        indent = "".join("\t" if character == "\t" else " " for character in before)
+        return f"{self.headline}\n  {self.source}\n  {indent}^"
+
+
+@frozen
+class ParameterProblem:
+    """One thing wrong with a request's parameters; ``field`` is its path in the body."""
+
+    field: str
+    message: str
+    allowed: tuple[str, ...] = ()
+    suggestion: str = ""
+
+
+class LayoutFault(Exception):
+    """Something is wrong with a layout or with its use."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "layout_fault"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+
+
+class LayoutError(LayoutFault):
+    """The layout file is refused."""
+
+    status = 422
+    code = "layout_invalid"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownLayoutError(LayoutFault):
+    """There is no layout of this name."""
+
+    code = "layout_unknown"
+
+    def __init__(self, name: str, names: Sequence[str], suggestion: str = "") -> None:
+        self.name, self.names, self.suggestion = name, tuple(names), suggestion
+        hint = f'; did you mean "{suggestion}"?' if suggestion else ""
+        known = ", ".join(names) or "none"
+        super().__init__(f'layout: there is no layout "{name}"{hint} Layouts: {known}')
+
+
+class ParameterError(LayoutFault):
+    """The parameters do not fit what the layout declares."""
+
+    code = "parameters_invalid"
+
+    def __init__(self, layout: str, problems: Sequence[ParameterProblem]) -> None:
+        self.layout, self.problems = layout, tuple(problems)
+        listed = "; ".join(f"{each.field}: {each.message}" for each in problems)
+        super().__init__(f'parameters do not fit layout "{layout}": {listed}')
+
+
+class ExpansionError(LayoutFault):
+    """The layout cannot be carried out for this request."""
+
+    code = "layout_expansion"
+
+    def __init__(self, message: str, *, file: str, line: int, column: int, key: str) -> None:
+        self.file, self.line, self.column, self.key = file, line, column, key
+        super().__init__(f"{file}:{line}:{column}: {key}: {message}")
+
+
+class EmptyLayoutError(ExpansionError):
+    """The layout has nothing to create."""
+
+    code = "layout_empty"
+
+
+class BindingError(ExpansionError):
+    """A binding finds no resource."""
+
+    status = 422
+    code = "binding_unresolved"
+
+
+class PlanFormatError(LayoutFault):
+    """The journalled plan cannot be read by this release."""
+
+    status = 500
+    code = "plan_format"

@@ -1,0 +1,268 @@
+"""The normalised layout: what the three dialects of layout files become.
+
+Everything is frozen; change by copy. Strings in names, identities, tags, routes, metadata and the
+render context are Go templates over ``.ExternalID``, ``.Name``, ``.DomainID`` and ``.Vars``.
+``at`` is the key path of a part in its file, so that an error can say where it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+import attrs
+from attrs import evolve, field, frozen
+
+JsonObject: TypeAlias = Mapping[str, Any]
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+ParameterType: TypeAlias = Literal["string", "integer", "number", "boolean"]
+ConnectionType: TypeAlias = Literal["publish", "subscribe"]
+SlotType: TypeAlias = Literal["client", "channel", "certificate"]
+ContentFormat: TypeAlias = Literal["go-template", "json", "yaml", "toml", "raw"]
+KeyType: TypeAlias = Literal["rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25519"]
+Renewal: TypeAlias = Literal["auto", "manual"]
+ConfigStatus: TypeAlias = Literal["enabled", "disabled"]
+
+CONNECTION_TYPES: Final[tuple[ConnectionType, ...]] = ("publish", "subscribe")
+DEFAULT_TTL_SECONDS: Final = 2400 * 3600
+
+
+class Dialect(StrEnum):
+    """The dialect a layout file is written in."""
+
+    PROVISION = "provision"
+    """This project's."""
+    MAGISTRALA = "magistrala"
+    """The ``config.toml`` of Magistrala's Go service."""
+    MAINFLUX = "mainflux"
+    """The ``config.toml`` of Mainflux: ``[[things]]``; answers say ``things`` with ``key``."""
+
+
+@frozen(order=True)
+class Place:
+    """Where something stands in a text: line and column, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@frozen
+class Parameter:
+    """A value that a request may or must give; templates read it as ``.Vars.<name>``.
+
+    ``default`` is ``None`` when there is none; ``enum`` is empty when anything is allowed.
+    """
+
+    name: str
+    type: ParameterType
+    required: bool = False
+    default: str | int | float | bool | None = None
+    enum: tuple[str | int | float | bool, ...] = ()
+    pattern: str | None = None
+    description: str = ""
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class Client:
+    """A client to create. ``bootstrap`` marks the gateway, which gets the bootstrap config."""
+
+    key: str
+    name: str
+    identity: str | None = None
+    metadata: JsonObject = field(factory=dict)
+    tags: tuple[str, ...] = ()
+    bootstrap: bool = False
+    certificate: bool = False
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class Channel:
+    """A channel to create. Metadata ``type`` (control, data, export) names its role."""
+
+    key: str
+    name: str
+    route: str | None = None
+    metadata: JsonObject = field(factory=dict)
+    tags: tuple[str, ...] = ()
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class Connection:
+    """Every one of ``clients`` is connected with every one of ``channels`` (by their keys)."""
+
+    clients: tuple[str, ...]
+    channels: tuple[str, ...]
+    types: tuple[ConnectionType, ...] = CONNECTION_TYPES
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class Certificates:
+    """What the certificates of the layout's clients are like."""
+
+    ttl_seconds: int = DEFAULT_TTL_SECONDS
+    key_type: KeyType = "ec-p256"
+    renew: Renewal = "manual"
+
+
+@frozen
+class Bootstrap:
+    """The bootstrap config of the gateway.
+
+    ``provision`` off means that none is made. ``content`` is what a config without a profile
+    delivers, any JSON value (``None``: nothing given); ``GET /mapping`` answers it.
+    """
+
+    provision: bool = True
+    status: ConfigStatus = "enabled"
+    render_context: JsonObject = field(factory=dict)
+    content: Any = None
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class BindingSlot:
+    """A place in a profile for a resource. ``fields`` restricts its snapshot (empty: all)."""
+
+    name: str
+    type: SlotType
+    required: bool = False
+    fields: tuple[str, ...] = ()
+
+
+@frozen
+class InlineProfile:
+    """A profile that the layout brings along; its template is rendered at the device's fetch."""
+
+    name: str
+    content_template: str
+    content_format: ContentFormat = "go-template"
+    description: str = ""
+    defaults: JsonObject = field(factory=dict)
+    binding_slots: tuple[BindingSlot, ...] = ()
+
+
+@frozen
+class ProfileReference:
+    """A profile that exists already, by its ID or, where that is empty, by its name."""
+
+    id: str = ""
+    name: str = ""
+
+
+@frozen
+class Binding:
+    """A slot and the resource that fills it.
+
+    Either ``resource`` is the key of a client (types client and certificate) or channel, or it is
+    looked for among the created ones: by ``name`` and by ``metadata_key`` with ``metadata_value``,
+    each where given, the gateway client first.
+    """
+
+    slot: str
+    type: SlotType
+    resource: str = ""
+    name: str = ""
+    metadata_key: str = ""
+    metadata_value: str = ""
+    at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+@frozen
+class Layout:
+    """One layout file, normalised.
+
+    ``connections`` is complete: a file without any has one of every client with every channel.
+    ``file``, ``positions`` and the parts' ``at`` serve messages only: they are no part of equality
+    and digest.
+    """
+
+    name: str
+    dialect: Dialect = Dialect.PROVISION
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    clients: tuple[Client, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    certificates: Certificates = Certificates()
+    bootstrap: Bootstrap = Bootstrap()
+    profile: InlineProfile | ProfileReference | None = None
+    bindings: tuple[Binding, ...] = ()
+    file: str = field(default="", eq=False)
+    positions: Mapping[KeyPath, Place] = field(factory=dict, eq=False, repr=False)
+
+    @property
+    def gateway(self) -> Client | None:
+        """The client that gets the bootstrap config, if there is one."""
+        return next((client for client in self.clients if client.bootstrap), None)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the model's canonical JSON, in hex: equal layouts have equal digests."""
+        return hashlib.sha256(canonical_json(self).encode()).hexdigest()
+
+    def locate(self, path: KeyPath) -> Place:
+        """Return where ``path``, or else its nearest ancestor, stands in the file."""
+        for length in range(len(path), 0, -1):
+            if place := self.positions.get(path[:length]):
+                return place
+        return Place(1, 1)
+
+
+@frozen
+class Overrides:
+    """The Go service's settings that win over its file; ``None`` leaves the file's value.
+
+    Source: ``MG_PROVISION_X509_PROVISIONING``, ``_BS_CONFIG_PROVISIONING``, ``_BS_AUTO_WHITELIST``,
+    ``_BS_PROFILE_ID``, ``_BS_CONTENT`` (decoded) and ``_CERTS_HOURS_VALID`` (in seconds).
+    """
+
+    x509_provision: bool | None = None
+    bootstrap_provision: bool | None = None
+    autowhite_list: bool | None = None
+    profile_id: str | None = None
+    content: Any = None
+    ttl_seconds: int | None = None
+
+
+def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
+    """Return ``layout`` with the Go service's settings applied.
+
+    They belong to the Go service's own file, so only layouts in the Magistrala and Mainflux
+    dialects take them; a layout in this project's dialect says everything itself.
+    """
+    if layout.dialect is Dialect.PROVISION:
+        return layout
+    clients = layout.clients
+    if overrides.x509_provision is not None:
+        clients = tuple(evolve(each, certificate=overrides.x509_provision) for each in clients)
+    bootstrap = layout.bootstrap
+    if overrides.bootstrap_provision is not None:
+        bootstrap = evolve(bootstrap, provision=overrides.bootstrap_provision)
+    if overrides.autowhite_list is not None:
+        bootstrap = evolve(bootstrap, status="enabled" if overrides.autowhite_list else "disabled")
+    if overrides.content is not None:
+        bootstrap = evolve(bootstrap, content=overrides.content)
+    profile = layout.profile
+    if overrides.profile_id:
+        profile = ProfileReference(id=overrides.profile_id)
+    certificates = layout.certificates
+    if overrides.ttl_seconds is not None:
+        certificates = evolve(certificates, ttl_seconds=overrides.ttl_seconds)
+    return evolve(
+        layout, clients=clients, bootstrap=bootstrap, profile=profile, certificates=certificates
+    )
+
+
+def canonical_json(layout: Layout) -> str:
+    """Return the model as JSON, keys sorted, no blanks, without what serves messages only."""
+    document = attrs.asdict(layout, filter=lambda attribute, _: bool(attribute.eq))
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))

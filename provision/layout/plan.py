@@ -1,0 +1,206 @@
+"""The plan of one onboarding: everything that will be created, with every ID already chosen.
+
+The plan is what the journal keeps, so its JSON form is versioned and round-trips exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import cattrs
+from attrs import frozen
+from cattrs.errors import BaseValidationError
+
+from bootstrap_core.secret import Secret
+from provision.layout.errors import PlanFormatError
+from provision.layout.model import (
+    ConfigStatus,
+    ConnectionType,
+    Dialect,
+    InlineProfile,
+    JsonObject,
+    KeyType,
+    ProfileReference,
+    Renewal,
+    SlotType,
+)
+
+PLAN_VERSION: Final = 1
+
+
+@frozen
+class PlannedClient:
+    """A client to create under ``id``. ``key`` is its name in the layout."""
+
+    key: str
+    id: str
+    name: str
+    identity: str | None
+    secret: Secret
+    metadata: JsonObject
+    tags: tuple[str, ...]
+    is_gateway: bool
+    certificate: bool
+
+
+@frozen
+class PlannedChannel:
+    """A channel to create under ``id``. ``key`` is its name in the layout."""
+
+    key: str
+    id: str
+    name: str
+    route: str | None
+    metadata: JsonObject
+    tags: tuple[str, ...]
+
+
+@frozen
+class PlannedConnections:
+    """One connect call: every client with every channel, for all of ``types``."""
+
+    client_ids: tuple[str, ...]
+    channel_ids: tuple[str, ...]
+    types: tuple[ConnectionType, ...]
+
+
+@frozen
+class PlannedPair:
+    """One client connected with one channel."""
+
+    client_id: str
+    channel_id: str
+    types: tuple[ConnectionType, ...]
+
+
+@frozen
+class PlannedCertificate:
+    """A certificate to issue for a client; its common name is the client's ID."""
+
+    client_id: str
+    common_name: str
+    ttl_seconds: int
+    key_type: KeyType
+    renew: Renewal
+
+
+@frozen
+class PlannedConfig:
+    """The bootstrap config. ``id`` is the gateway client's; ``content`` is JSON text or empty."""
+
+    id: str
+    name: str
+    status: ConfigStatus
+    render_context: JsonObject
+    content: str
+
+
+@frozen
+class PlannedBinding:
+    """A slot filled with a resource; for type certificate ``resource_id`` is the client's ID."""
+
+    slot: str
+    type: SlotType
+    resource_id: str
+
+
+@frozen
+class Plan:
+    """Everything one onboarding creates.
+
+    No pair of client and channel is in two of ``connections``, so that each connect call can be
+    atomic. Without a bootstrap config there is neither a profile nor a binding.
+    """
+
+    domain_id: str
+    external_id: str
+    name: str
+    layout: str
+    layout_digest: str
+    dialect: Dialect
+    parameters: JsonObject
+    clients: tuple[PlannedClient, ...]
+    channels: tuple[PlannedChannel, ...]
+    connections: tuple[PlannedConnections, ...]
+    certificates: tuple[PlannedCertificate, ...]
+    config: PlannedConfig | None
+    profile: InlineProfile | ProfileReference | None
+    bindings: tuple[PlannedBinding, ...]
+
+    @property
+    def gateway(self) -> PlannedClient | None:
+        """The client that the bootstrap config belongs to, if the layout has one."""
+        return next((client for client in self.clients if client.is_gateway), None)
+
+    @property
+    def pairs(self) -> tuple[PlannedPair, ...]:
+        """The connections one by one."""
+        return tuple(
+            PlannedPair(client_id, channel_id, group.types)
+            for group in self.connections
+            for client_id in group.client_ids
+            for channel_id in group.channel_ids
+        )
+
+
+def plan_to_json(plan: Plan) -> bytes:
+    """Return the plan as JSON in ASCII, secrets revealed: seal it before it is kept anywhere."""
+    document = {"version": PLAN_VERSION, "plan": _converter.unstructure(plan)}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def plan_from_json(text: bytes | str) -> Plan:
+    """Return the plan that ``plan_to_json`` wrote.
+
+    Raises :class:`PlanFormatError` for anything else. The error says nothing of the content,
+    which holds secrets.
+    """
+    try:
+        document = json.loads(text)
+        version, body = document["version"], document["plan"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise PlanFormatError("not a journalled plan: an object with version and plan") from error
+    if version != PLAN_VERSION:
+        raise PlanFormatError(
+            f"journalled plan has version {version!r}; this release reads version {PLAN_VERSION}"
+        )
+    try:
+        return _converter.structure(body, Plan)
+    except (BaseValidationError, ValueError, TypeError, KeyError):
+        raise PlanFormatError("journalled plan does not have the fields of version 1") from None
+
+
+def _profile_to_json(profile: InlineProfile | ProfileReference | None) -> dict[str, Any] | None:
+    match profile:
+        case InlineProfile():
+            return {"inline": _converter.unstructure(profile, InlineProfile)}
+        case ProfileReference():
+            return {"reference": _converter.unstructure(profile, ProfileReference)}
+        case None:
+            return None
+
+
+def _profile_from_json(body: Any, _: object) -> InlineProfile | ProfileReference | None:  # noqa: ANN401 - JSON
+    match body:
+        case {"inline": inline}:
+            return _converter.structure(inline, InlineProfile)
+        case {"reference": reference}:
+            return _converter.structure(reference, ProfileReference)
+        case None:
+            return None
+        case _:
+            raise ValueError("profile is neither inline nor a reference")
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Secret, lambda secret: secret.reveal())
+    converter.register_structure_hook(Secret, lambda text, _: Secret(text))
+    profile = InlineProfile | ProfileReference | None
+    converter.register_unstructure_hook(profile, _profile_to_json)
+    converter.register_structure_hook(profile, _profile_from_json)
+    return converter
+
+
+_converter: Final = _make_converter()
