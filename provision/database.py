@@ -1,0 +1,86 @@
+"""The store: an async SQLAlchemy engine, and the migrations that are run at start.
+
+SQLite (WAL) by default, PostgreSQL for several replicas. On SQLite a transaction opened with
+``engine.begin()`` takes the write lock at once, and writers of this process queue for it instead
+of polling, so that no request ever sees "database is locked"; ``engine.connect()`` reads without
+waiting for anyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+BUSY_MILLISECONDS = 15_000
+MIGRATION_LOCK = 7_318_429_105_532
+WRITES = "writes"
+
+
+class SqliteEngine(AsyncEngine):
+    """An engine whose write transactions start as such, one after another."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database file of ``url`` (created when it is not there)."""
+        super().__init__(create_async_engine(url, pool_size=8, max_overflow=8).sync_engine)
+        self._turn = asyncio.Lock()
+        event.listen(self.sync_engine, "connect", _prepare_connection)
+        event.listen(self.sync_engine, "begin", _begin)
+
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open a write transaction; it is committed at the end, or rolled back on an error."""
+        async with self._turn, self.connect() as connection:
+            await connection.execution_options(**{WRITES: True})
+            async with connection.begin():
+                yield connection
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """Return an engine for ``url`` (``sqlite+aiosqlite://`` or ``postgresql+asyncpg://``)."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return SqliteEngine(url)
+    return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Bring the schema up to date; of several processes that start at once, one does it."""
+    async with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _prepare_connection(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
+    # The driver's own transaction handling is switched off: it starts transactions too late.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        # The intent must survive a power cut, or clients would stay behind on the platform.
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_MILLISECONDS}",
+        "temp_store = MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
