@@ -49,8 +49,6 @@ onboardings = Table(
     Index("onboardings_by_time", "domain_id", "created_at"),
 )
 
-from bootstrap_core.columns import UtcDateTime
-
 stored_answers = Table(
     "stored_answers",
     metadata,
@@ -61,8 +59,6 @@ stored_answers = Table(
     Column("answer", Text, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
-
-from bootstrap_core.columns import UtcDateTime
 
 audit_trail = Table(
     "audit_trail",
