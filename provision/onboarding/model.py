@@ -1,0 +1,194 @@
+"""An onboarding as the journal keeps it, and the intent that it carries out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from bootstrap_core.secret import Secret
+from provision.layout.plan import Plan, plan_from_json, plan_to_json
+from provision.onboarding.errors import IntentUnreadable
+
+INTENT_VERSION: Final = 1
+
+
+class State(StrEnum):
+    """How far an onboarding is."""
+
+    PLANNED = "planned"
+    """The intent is written; resources are being created."""
+    DONE = "done"
+    """The whole gateway is there."""
+    UNDOING = "undoing"
+    """What was created is being removed."""
+    STUCK = "stuck"
+    """Undoing (or finishing) keeps failing; it is tried again, ever more slowly."""
+    UNDONE = "undone"
+    """Nothing of it is left."""
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing remains to be done."""
+        return self in (State.DONE, State.UNDONE)
+
+
+class Outcome(StrEnum):
+    """What became of the gateway."""
+
+    CREATED = "created"
+    REUSED = "reused"
+    REPAIRED = "repaired"
+    ROTATED = "rotated"
+    REPLACED = "replaced"
+
+
+@frozen
+class IssuedCertificate:
+    """A client's certificate (PEM) as it was issued; ``private_key`` is empty once dropped."""
+
+    client_id: str
+    serial: str
+    certificate: str
+    expires_at: datetime
+    private_key: Secret
+
+
+@frozen
+class Intent:
+    """All that is needed to carry an onboarding out, or to undo it, after any crash.
+
+    ``external_key`` is wiped at the commit. ``private_keys`` (client ID to PEM) are made before
+    the first remote call, so that a repeated signing request is for the same key;
+    ``certificates`` and ``ca_chain`` (PEM) are known from the commit on.
+    """
+
+    plan: Plan
+    external_key: Secret
+    private_keys: Mapping[str, Secret] = field(factory=dict)
+    certificates: tuple[IssuedCertificate, ...] = ()
+    ca_chain: str = ""
+
+
+@frozen
+class Step:
+    """One step that was tried: when it began, seconds it took, tries, and how it ended."""
+
+    name: str
+    began_at: datetime
+    seconds: float
+    tries: int
+    error: str = ""
+
+
+@frozen
+class Onboarding:
+    """One row of the journal.
+
+    ``token`` is the caller's, kept only until the row is at rest. ``replaces`` names the
+    onboarding whose gateway this one takes the place of.
+    """
+
+    id: str
+    domain_id: str
+    external_id: str
+    state: State
+    outcome: Outcome
+    actor: str
+    intent: Intent
+    token: Secret
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+    replaces: str | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    error_code: str = ""
+    error_message: str = ""
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be created."""
+        return self.intent.plan
+
+
+def intent_to_json(intent: Intent) -> bytes:
+    """Return the intent as JSON with its secrets revealed: to be sealed at once."""
+    return json.dumps(
+        {
+            "version": INTENT_VERSION,
+            "plan": json.loads(plan_to_json(intent.plan)),
+            "external_key": intent.external_key.reveal(),
+            "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
+            "certificates": [_certificate_to_json(each) for each in intent.certificates],
+            "ca_chain": intent.ca_chain,
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def intent_from_json(text: bytes) -> Intent:
+    """Return the intent that ``intent_to_json`` wrote.
+
+    Raises ``IntentUnreadable`` for any other text.
+    """
+    try:
+        document = json.loads(text)
+        if document["version"] != INTENT_VERSION:
+            raise IntentUnreadable(f"the intent has version {document['version']!r}")
+        return Intent(
+            plan=plan_from_json(json.dumps(document["plan"])),
+            external_key=Secret(document["external_key"]),
+            private_keys={k: Secret(v) for k, v in document["private_keys"].items()},
+            certificates=tuple(_certificate_from_json(each) for each in document["certificates"]),
+            ca_chain=document["ca_chain"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise IntentUnreadable from None
+
+
+def _certificate_to_json(certificate: IssuedCertificate) -> dict[str, Any]:
+    return {
+        "client_id": certificate.client_id,
+        "serial": certificate.serial,
+        "certificate": certificate.certificate,
+        "expires_at": certificate.expires_at.isoformat(),
+        "private_key": certificate.private_key.reveal(),
+    }
+
+
+def _certificate_from_json(document: Mapping[str, Any]) -> IssuedCertificate:
+    return IssuedCertificate(
+        client_id=document["client_id"],
+        serial=document["serial"],
+        certificate=document["certificate"],
+        expires_at=datetime.fromisoformat(document["expires_at"]),
+        private_key=Secret(document["private_key"]),
+    )
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """Return a step as a JSON object, for the journal and the API."""
+    return {
+        "name": step.name,
+        "began_at": step.began_at.isoformat().replace("+00:00", "Z"),
+        "milliseconds": round(step.seconds * 1000, 1),
+        "tries": step.tries,
+        **({"error": step.error} if step.error else {}),
+    }
+
+
+def step_from_json(document: Mapping[str, Any]) -> Step:
+    """Return the step that ``step_to_json`` wrote."""
+    return Step(
+        name=document["name"],
+        began_at=datetime.fromisoformat(document["began_at"]),
+        seconds=document["milliseconds"] / 1000,
+        tries=document["tries"],
+        error=document.get("error", ""),
+    )

@@ -1,0 +1,86 @@
+"""How an onboarding is kept in its row: intent and token sealed, the rest readable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bootstrap_core.sealing import Sealer
+from bootstrap_core.secret import Secret
+from provision.onboarding.model import (
+    Onboarding,
+    Outcome,
+    State,
+    intent_from_json,
+    intent_to_json,
+    step_from_json,
+    step_to_json,
+)
+
+
+class RowCodec:
+    """Turns onboardings into values of their row, and back."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        """``sealer`` binds each sealed value to its row."""
+        self._sealer = sealer
+
+    def encode(self, onboarding: Onboarding) -> dict[str, Any]:
+        """Return the row's values, without place and lease."""
+        intent = intent_to_json(onboarding.intent)
+        return {
+            "id": onboarding.id,
+            "domain_id": onboarding.domain_id,
+            "external_id": onboarding.external_id,
+            "state": onboarding.state.value,
+            "outcome": onboarding.outcome.value,
+            "layout": onboarding.plan.layout,
+            "layout_digest": onboarding.plan.layout_digest,
+            "actor": onboarding.actor,
+            "intent": self._sealer.seal(intent, _binding(onboarding.id, "intent")),
+            "token": self.seal_token(onboarding.id, onboarding.token),
+            "replaces": onboarding.replaces,
+            "attempts": onboarding.attempts,
+            "next_attempt_at": onboarding.next_attempt_at,
+            "error_code": onboarding.error_code,
+            "error_message": onboarding.error_message,
+            "steps": [step_to_json(step) for step in onboarding.steps],
+            "created_at": onboarding.created_at,
+            "updated_at": onboarding.updated_at,
+            "finished_at": onboarding.finished_at,
+        }
+
+    def decode(self, row: Mapping[Any, Any]) -> Onboarding:
+        """Return the onboarding of a row.
+
+        Raises ``SealedValueUnreadable`` and ``IntentUnreadable``.
+        """
+        intent = self._sealer.open(row["intent"], _binding(row["id"], "intent"))
+        token = self._sealer.open(row["token"], _binding(row["id"], "token"))
+        return Onboarding(
+            id=row["id"],
+            domain_id=row["domain_id"],
+            external_id=row["external_id"],
+            state=State(row["state"]),
+            outcome=Outcome(row["outcome"]),
+            actor=row["actor"],
+            intent=intent_from_json(intent),
+            token=Secret(token.decode()),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            finished_at=row["finished_at"],
+            replaces=row["replaces"],
+            attempts=row["attempts"],
+            next_attempt_at=row["next_attempt_at"],
+            error_code=row["error_code"],
+            error_message=row["error_message"],
+            steps=tuple(step_from_json(step) for step in row["steps"]),
+        )
+
+    def seal_token(self, onboarding_id: str, token: Secret) -> str:
+        """Return the token sealed for its row."""
+        return self._sealer.seal(token.encode(), _binding(onboarding_id, "token"))
+
+
+def _binding(onboarding_id: str, column: str) -> str:
+    return f"onboardings/{onboarding_id}/{column}"
