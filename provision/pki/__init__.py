@@ -1,0 +1,1 @@
+"""The embedded certificate authority's cryptography: keys, requests, profiles, CRL and OCSP."""
