@@ -1,0 +1,159 @@
+"""Creates a plan's resources on the platform. Every step may be repeated, after a crash too.
+
+All IDs are chosen by the plan, so what exists under one of them is ours. A call whose outcome is
+unknown is settled by reading back, never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from bootstrap_core.secret import Secret
+from provision.layout.plan import Plan, PlannedConnections
+from provision.onboarding.clock import Clock
+from provision.onboarding.retry import VISIBLE_AFTER, Patience
+from provision.platform.errors import AlreadyExists, NotFound, PlatformError
+from provision.platform.port import Platform
+from provision.platform.types import (
+    ChannelQuery,
+    ClientQuery,
+    Connections,
+    ConnectionType,
+    NewChannel,
+    NewClient,
+    StatusFilter,
+)
+
+T = TypeVar("T")
+New = TypeVar("New", NewClient, NewChannel)
+
+TRIES = 3
+
+
+class Creation:
+    """The steps forward, for one platform."""
+
+    def __init__(self, platform: Platform, clock: Clock) -> None:
+        """Take the platform and the time."""
+        self._platform = platform
+        self._clock = clock
+
+    async def clients(self, token: Secret, plan: Plan) -> None:
+        """Create the plan's clients, or those of them that are not there."""
+
+        async def is_there(client_id: str) -> bool:
+            query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
+            return bool((await self._platform.list_clients(token, plan.domain_id, query)).total)
+
+        await self._create(
+            [
+                NewClient(
+                    id=each.id,
+                    name=each.name,
+                    secret=each.secret,
+                    identity=each.identity or "",
+                    metadata=each.metadata,
+                    tags=each.tags,
+                )
+                for each in plan.clients
+            ],
+            lambda missing: self._platform.create_clients(token, plan.domain_id, missing),
+            is_there,
+        )
+
+    async def channels(self, token: Secret, plan: Plan) -> None:
+        """Create the plan's channels, or those of them that are not there."""
+
+        async def is_there(channel_id: str) -> bool:
+            query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
+            return bool((await self._platform.list_channels(token, plan.domain_id, query)).total)
+
+        await self._create(
+            [
+                NewChannel(
+                    id=each.id,
+                    name=each.name,
+                    route=each.route or "",
+                    metadata=each.metadata,
+                    tags=each.tags,
+                )
+                for each in plan.channels
+            ],
+            lambda missing: self._platform.create_channels(token, plan.domain_id, missing),
+            is_there,
+        )
+
+    async def _create(
+        self,
+        wanted: list[New],
+        create: Callable[[list[New]], Awaitable[object]],
+        is_there: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        missing = wanted
+        for last in (*[False] * (TRIES - 1), True):
+            if not missing:
+                return
+            try:
+                await create(missing)
+            except PlatformError as error:
+                if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
+                    raise
+                missing = await self._missing(missing, is_there)
+                if missing and last:
+                    raise
+            else:
+                return
+
+    async def _missing(
+        self, wanted: list[New], is_there: Callable[[str], Awaitable[bool]]
+    ) -> list[New]:
+        """Return what of ``wanted`` is not there, once that can be trusted."""
+        patience = Patience(self._clock, VISIBLE_AFTER)
+        while True:
+            found = await all_of(is_there(each.id) for each in wanted)
+            missing = [each for each, there in zip(wanted, found, strict=True) if not there]
+            if not missing or not await patience.pause():
+                return missing
+
+    async def connections(self, token: Secret, plan: Plan) -> None:
+        """Make the plan's connections."""
+        await all_of(self._connect(token, plan.domain_id, group) for group in plan.connections)
+
+    async def _connect(self, token: Secret, domain_id: str, group: PlannedConnections) -> None:
+        connections = Connections(
+            client_ids=group.client_ids,
+            channel_ids=group.channel_ids,
+            types=tuple(ConnectionType(each) for each in group.types),
+        )
+        patience = Patience(self._clock, VISIBLE_AFTER)
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                await self._platform.connect(token, domain_id, connections)
+            except NotFound:
+                # What was created a moment ago may not be visible yet to the one who asks.
+                if not await patience.pause():
+                    raise
+            except PlatformError as error:
+                unsure = error.outcome_unknown or isinstance(error, AlreadyExists)
+                if not unsure or tries >= TRIES:
+                    raise
+                # Some of it may exist, and of what exists the types are not told: start afresh.
+                await self._platform.disconnect(token, domain_id, connections)
+            else:
+                return
+
+
+async def all_of(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Run everything side by side to its end, then raise the first error, if any.
+
+    Nothing is cancelled when one fails: a call that is cut off would have an unknown outcome.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
