@@ -1,0 +1,178 @@
+"""Who is calling, and what they may do in a domain.
+
+One query answers both. What it found is kept in memory for a moment; a change made through this
+process takes effect at once, one made by another process within ``cache_seconds``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+from sqlalchemy import Row, Select, and_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core.secret import Secret
+from provision.embedded.actions import ALL_ACTIONS
+from provision.embedded.errors import (
+    AdministratorOnly,
+    DomainDisabled,
+    DomainMissing,
+    Hidden,
+    InvalidToken,
+    NotPermitted,
+)
+from provision.embedded.records import ADMINISTRATOR
+from provision.embedded.tables import domains, members, roles, users
+from provision.embedded.tokens import Claims, Kind, Tokens
+from provision.platform.types import Status
+
+CACHE_LIMIT: Final = 10_000
+
+
+@frozen
+class Caller:
+    """An enabled user of the platform."""
+
+    id: str
+    is_administrator: bool
+
+    def require_administrator(self) -> None:
+        """Raise ``AdministratorOnly`` unless the caller runs the platform."""
+        if not self.is_administrator:
+            raise AdministratorOnly
+
+
+@frozen
+class Membership:
+    """What a caller may do in one domain; a stranger's has no actions."""
+
+    caller: Caller
+    domain_id: str
+    domain_enabled: bool
+    is_member: bool
+    actions: frozenset[str]
+
+    def allows(self, action: str) -> bool:
+        """Tell whether a role of the caller names ``action``."""
+        return action in self.actions
+
+    def require_member(self) -> None:
+        """Raise ``NotPermitted`` unless the caller has a role in the domain."""
+        if not self.is_member:
+            raise NotPermitted("you are not a member of this domain")
+
+    def require(self, action: str) -> None:
+        """Raise ``NotPermitted`` unless ``action`` is allowed in the domain."""
+        if not self.allows(action):
+            raise NotPermitted
+
+    def require_on_entity(self, action: str) -> None:
+        """Raise ``Hidden`` unless ``action`` is allowed: as if the entity were not there."""
+        if not self.allows(action):
+            raise Hidden
+
+    def require_enabled(self) -> None:
+        """Raise ``DomainDisabled`` unless the domain takes changes."""
+        if not self.domain_enabled:
+            raise DomainDisabled
+
+
+class AccessControl:
+    """Turns tokens into callers and memberships."""
+
+    def __init__(self, engine: AsyncEngine, tokens: Tokens, *, cache_seconds: float = 2.0) -> None:
+        """Remember for ``cache_seconds`` what the database said."""
+        self._engine = engine
+        self._tokens = tokens
+        self._cache_seconds = cache_seconds
+        self._cache: dict[tuple[str, str], tuple[float, int, Membership]] = {}
+
+    async def caller(self, token: Secret) -> Caller:
+        """Return whose token it is (``InvalidToken`` when nobody's, or a disabled user's)."""
+        return (await self._look_up(self._tokens.verify(token, Kind.ACCESS), "")).caller
+
+    async def membership(self, token: Secret, domain_id: str) -> Membership:
+        """Return what the token's user may do in a domain.
+
+        Raises ``InvalidToken``, ``DomainMissing``.
+        """
+        found = await self._look_up(self._tokens.verify(token, Kind.ACCESS), domain_id)
+        if not found.domain_id:
+            raise DomainMissing
+        return found
+
+    async def bearer_of(self, claims: Claims) -> Caller:
+        """Return the user whom claims name, checked as a token's user is."""
+        return (await self._look_up(claims, "")).caller
+
+    def forget(self) -> None:
+        """Ask the database again from now on: users, domains or roles have changed."""
+        self._cache.clear()
+
+    async def _look_up(self, claims: Claims, domain_id: str) -> Membership:
+        key = (claims.user_id, domain_id)
+        known = self._cache.get(key)
+        if known is None or known[0] <= time.monotonic():
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(_query(*key))).all()
+            if not rows or rows[0].user_status != Status.ENABLED:
+                raise InvalidToken("the token's user does not exist or is disabled")
+            known = (
+                time.monotonic() + self._cache_seconds,
+                rows[0].token_version,
+                _membership(claims.user_id, rows),
+            )
+            self._remember(key, known)
+        if claims.version != known[1]:
+            raise InvalidToken("the token was revoked: sign in again")
+        return known[2]
+
+    def _remember(self, key: tuple[str, str], known: tuple[float, int, Membership]) -> None:
+        # Strangers and unknown domains are not kept: whoever becomes a member is one at once.
+        if key[1] and not known[2].is_member:
+            return
+        if len(self._cache) >= CACHE_LIMIT:
+            self._cache.clear()
+        self._cache[key] = known
+
+
+def _query(user_id: str, domain_id: str) -> Select[tuple[str, str, int, str, str, list[str]]]:
+    return (
+        select(
+            users.c.role.label("user_role"),
+            users.c.status.label("user_status"),
+            users.c.token_version,
+            domains.c.id.label("domain_id"),
+            domains.c.status.label("domain_status"),
+            roles.c.actions,
+        )
+        .select_from(users)
+        .outerjoin(domains, domains.c.id == domain_id)
+        .outerjoin(
+            members, and_(members.c.user_id == users.c.id, members.c.domain_id == domains.c.id)
+        )
+        .outerjoin(roles, roles.c.id == members.c.role_id)
+        .where(users.c.id == user_id)
+    )
+
+
+def _membership(
+    user_id: str, rows: Sequence[Row[tuple[str, str, int, str, str, list[str]]]]
+) -> Membership:
+    first = rows[0]
+    caller = Caller(user_id, first.user_role == ADMINISTRATOR)
+    held = [row.actions for row in rows if row.actions is not None]
+    if first.domain_id is None:
+        return Membership(
+            caller, domain_id="", domain_enabled=False, is_member=False, actions=frozenset()
+        )
+    return Membership(
+        caller=caller,
+        domain_id=first.domain_id,
+        domain_enabled=first.domain_status == Status.ENABLED,
+        is_member=caller.is_administrator or bool(held),
+        actions=ALL_ACTIONS if caller.is_administrator else frozenset().union(*held),
+    )

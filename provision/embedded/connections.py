@@ -1,0 +1,109 @@
+"""Connections: which clients may publish and subscribe on which channels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import delete, insert, literal, select, union_all
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bootstrap_core.secret import Secret
+from provision.embedded.access import AccessControl, Membership
+from provision.embedded.errors import Hidden, Malformed, NotConnectable, Taken
+from provision.embedded.tables import channels, clients, connections
+from provision.platform.types import Connections, Status
+
+CONNECTION_LIMIT: Final = 10_000
+
+
+class ConnectionRegistry:
+    """The connections of all domains; every call is made in the name of a token's user."""
+
+    def __init__(self, engine: AsyncEngine, access: AccessControl) -> None:
+        """Keep connections in the engine's database."""
+        self._engine = engine
+        self._access = access
+
+    async def connect(self, token: Secret, domain_id: str, wanted: Connections) -> None:
+        """Connect every client with every channel for each type, or nothing at all.
+
+        Raises ``Hidden`` (a client or channel that is not there), ``NotConnectable``,
+        ``Taken`` (any of it exists), ``DomainDisabled``.
+        """
+        membership = await self._enter(token, domain_id, wanted)
+        membership.require_enabled()
+        channel_ids, client_ids = (
+            dict.fromkeys(wanted.channel_ids),
+            dict.fromkeys(wanted.client_ids),
+        )
+        rows = [
+            {"channel_id": channel, "client_id": client, "type": kind.value, "domain_id": domain_id}
+            for channel, client, kind in itertools.product(channel_ids, client_ids, wanted.types)
+        ]
+        try:
+            async with self._engine.begin() as connection:
+                disabled = await _check(connection, domain_id, channel_ids, client_ids)
+                if disabled or len(set(wanted.types)) < len(wanted.types):
+                    raise NotConnectable
+                await connection.execute(insert(connections), rows)
+        except IntegrityError as error:
+            if "foreign key" in str(error.orig).lower():
+                raise Hidden("a client or channel was deleted meanwhile") from error
+            raise Taken("some of these are connected already; nothing was connected") from error
+
+    async def disconnect(self, token: Secret, domain_id: str, unwanted: Connections) -> None:
+        """Disconnect every client from every channel for each type.
+
+        What is not connected is no error; what is not there is (``Hidden``).
+        """
+        await self._enter(token, domain_id, unwanted)
+        async with self._engine.begin() as connection:
+            await _check(connection, domain_id, unwanted.channel_ids, unwanted.client_ids)
+            await connection.execute(
+                delete(connections).where(
+                    connections.c.channel_id.in_(unwanted.channel_ids),
+                    connections.c.client_id.in_(unwanted.client_ids),
+                    connections.c.type.in_([kind.value for kind in unwanted.types]),
+                )
+            )
+
+    async def _enter(self, token: Secret, domain_id: str, named: Connections) -> Membership:
+        count = len(named.channel_ids) * len(named.client_ids) * len(named.types)
+        if count > CONNECTION_LIMIT:
+            raise Malformed(
+                f"at most {CONNECTION_LIMIT} connections are named at once, not {count}"
+            )
+        membership = await self._access.membership(token, domain_id)
+        membership.require_on_entity("channel_connect_to_client")
+        membership.require_on_entity("client_connect_to_channel")
+        return membership
+
+
+async def _check(
+    connection: AsyncConnection,
+    domain_id: str,
+    channel_ids: Iterable[str],
+    client_ids: Iterable[str],
+) -> bool:
+    """Tell whether any of these is disabled; raises ``Hidden`` when one is not in the domain."""
+    wanted = {("channel", key) for key in channel_ids} | {("client", key) for key in client_ids}
+    found: Sequence[tuple[str, str, str]] = [
+        (row.kind, row.id, row.status)
+        for row in await connection.execute(
+            union_all(
+                *(
+                    select(literal(kind).label("kind"), table.c.id, table.c.status).where(
+                        table.c.domain_id == domain_id,
+                        table.c.id.in_([key for of, key in wanted if of == kind]),
+                    )
+                    for kind, table in (("channel", channels), ("client", clients))
+                )
+            )
+        )
+    ]
+    if {(kind, key) for kind, key, _ in found} != wanted:
+        raise Hidden("one of the clients or channels is not there, or you may not see it")
+    return any(status != Status.ENABLED for _, _, status in found)

@@ -1,0 +1,246 @@
+"""What can go wrong on the embedded platform, with the status that Magistrala answers.
+
+The statuses are recorded ones, odd as some are. ``port`` is the class of
+``provision.platform.errors`` that says the same to a caller in this process; ``translated`` is the
+one seam where the two trees meet.
+
+EmbeddedError                 500
+├── Malformed                 400  the body or the query cannot be understood
+│   ├── InvalidId             400  an ID that is no UUID
+│   ├── InvalidStatus         400  a status that does not exist
+│   └── MissingField          400  a field that must be there
+├── UnsupportedContentType    415  the body is not announced as JSON
+├── InvalidToken              401  missing, malformed, altered or expired
+├── WrongTokenKind            500  an access token where a refresh token belongs, or the reverse
+├── WrongPassword             422  the password does not belong to the user
+├── UserNotFound              404  nobody has this name or e-mail address
+├── Refused                   403  the caller may not do this
+│   ├── NotPermitted          403  no role of the caller allows it in this domain
+│   ├── Hidden                403  not there, or not for this caller to see
+│   ├── DomainDisabled        403  the domain takes nothing new while it is disabled
+│   └── AdministratorOnly     403  only the platform's administrator may do it
+├── DomainMissing             404  there is no such domain
+├── EntityDisabled            404  a disabled client or channel is not changed
+├── Taken                     400  an ID, secret, route, name or connection is taken
+│   └── ClientExists          422  a client with this ID exists
+├── StatusAssigned            422  it is enabled (or disabled) already
+├── NotConnectable            422  disabled, or a connection type named twice
+├── FilterUnsupported         422  the platform does not filter by this
+├── CertificateUnknown        422  no certificate has this serial
+├── NoCertificates            404  the client has none that could be revoked
+└── NotPermittedForCertificates  500  as NotPermitted, in the words of the certificates service
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from provision.platform import errors as port_errors
+
+
+class EmbeddedError(Exception):
+    """The embedded platform could not do what was asked."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    port: ClassVar[type[port_errors.PlatformError]] = port_errors.Failed
+
+    def __init__(self, message: str = "") -> None:
+        """Describe the failure; without a message the class's docstring is the message."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+    @property
+    def message(self) -> str:
+        """The text for the person who asked."""
+        return str(self)
+
+
+class Malformed(EmbeddedError):
+    """The request cannot be understood."""
+
+    status = 400
+    code = "malformed"
+    port = port_errors.Rejected
+
+
+class InvalidId(Malformed):
+    """An ID must be a UUID in its canonical form, in lower case."""
+
+    code = "invalid_id"
+
+
+class InvalidStatus(Malformed):
+    """A status is enabled or disabled; a list also takes all."""
+
+    code = "invalid_status"
+
+
+class MissingField(Malformed):
+    """A field that must be there is missing or empty."""
+
+    code = "missing_field"
+
+
+class UnsupportedContentType(EmbeddedError):
+    """Send the body as JSON, with the header "Content-Type: application/json"."""
+
+    status = 415
+    code = "unsupported_content_type"
+    port = port_errors.Rejected
+
+
+class InvalidToken(EmbeddedError):
+    """Send a valid access token in the Authorization header; sign in for a new one."""
+
+    status = 401
+    code = "invalid_token"
+    port = port_errors.InvalidToken
+
+
+class WrongTokenKind(EmbeddedError):
+    """An access token is no refresh token."""
+
+    code = "wrong_token_kind"
+    port = port_errors.InvalidToken
+
+
+class WrongPassword(EmbeddedError):
+    """The password is not the one of this user."""
+
+    status = 422
+    code = "wrong_password"
+    port = port_errors.Rejected
+
+
+class UserNotFound(EmbeddedError):
+    """There is no such user."""
+
+    status = 404
+    code = "user_not_found"
+    port = port_errors.NotFound
+
+
+class Refused(EmbeddedError):
+    """You may not do this."""
+
+    status = 403
+    code = "refused"
+    port: ClassVar[type[port_errors.PlatformError]] = port_errors.Rejected
+
+
+class NotPermitted(Refused):
+    """No role of yours in this domain allows this: ask one of its operators for one that does."""
+
+    code = "not_permitted"
+    port = port_errors.NotAMember
+
+
+class Hidden(Refused):
+    """There is nothing under this ID that you may see or change."""
+
+    code = "not_found"
+    port = port_errors.NotFound
+
+
+class DomainDisabled(Refused):
+    """The domain is disabled: it takes nothing new until it is enabled again."""
+
+    code = "domain_disabled"
+
+
+class AdministratorOnly(Refused):
+    """Only the administrator of the platform may do this."""
+
+    code = "administrator_only"
+
+
+class DomainMissing(EmbeddedError):
+    """There is no domain with this ID."""
+
+    status = 404
+    code = "domain_not_found"
+    port = port_errors.DomainNotFound
+
+
+class EntityDisabled(EmbeddedError):
+    """It is disabled: enable it before you change it."""
+
+    status = 404
+    code = "disabled"
+    port = port_errors.NotFound
+
+
+class Taken(EmbeddedError):
+    """Something with this ID, secret, route, name or connection exists already."""
+
+    status = 400
+    code = "already_exists"
+    port = port_errors.AlreadyExists
+
+
+class ClientExists(Taken):
+    """A client with this ID exists already."""
+
+    status = 422
+
+
+class StatusAssigned(EmbeddedError):
+    """It has this status already."""
+
+    status = 422
+    code = "status_already_assigned"
+    port = port_errors.Rejected
+
+
+class NotConnectable(EmbeddedError):
+    """A disabled client or channel can't be connected, and a type is named once."""
+
+    status = 422
+    code = "not_connectable"
+    port = port_errors.Rejected
+
+
+class FilterUnsupported(EmbeddedError):
+    """Lists can't be filtered by connection_type: filter by channel or client alone."""
+
+    status = 422
+    code = "filter_unsupported"
+    port = port_errors.Rejected
+
+
+class CertificateUnknown(EmbeddedError):
+    """There is no certificate with this serial number."""
+
+    status = 422
+    code = "certificate_unknown"
+    port = port_errors.NotFound
+
+
+class NoCertificates(EmbeddedError):
+    """The client has no certificate that could be revoked."""
+
+    status = 404
+    code = "no_certificates"
+    port = port_errors.NotFound
+
+
+class NotPermittedForCertificates(EmbeddedError):
+    """No role of yours in this domain allows this."""
+
+    code = "not_permitted"
+    port = port_errors.NotAMember
+
+
+@contextmanager
+def translated(operation: str) -> Iterator[None]:
+    """Raise what goes wrong inside as the port's error; ``operation`` names what was tried."""
+    try:
+        yield
+    except EmbeddedError as error:
+        if error.port is port_errors.Rejected:
+            raise port_errors.Rejected(
+                error.message, service="embedded", operation=operation, answered=error.status
+            ) from error
+        raise error.port(error.message, service="embedded", operation=operation) from error

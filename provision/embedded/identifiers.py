@@ -1,0 +1,30 @@
+"""The forms of IDs and routes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from uuid import UUID
+
+ROUTE_FORM: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,35}")
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether ``text`` is a UUID in its canonical form."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def is_route(text: str) -> bool:
+    """Tell whether ``text`` may be a route: a letter, then letters, digits, ``_`` and ``-``.
+
+    At most 36 characters, and neither ``__`` nor ``--``, which are hard to read.
+    """
+    return (
+        ROUTE_FORM.fullmatch(text) is not None
+        and "__" not in text
+        and "--" not in text
+        and not is_uuid(text)
+    )

@@ -1,0 +1,138 @@
+"""Statements that clients, channels and domains have in common: find, list, change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from provision.embedded.documents import contains
+from provision.embedded.errors import EntityDisabled, Hidden, StatusAssigned
+from provision.embedded.records import ListQuery, Stamps
+from provision.embedded.tables import connections
+from provision.platform.types import Status, StatusFilter
+
+AnyRow = Row[Any]
+ORDERS: Mapping[str, Sequence[str]] = {
+    "name": ("name_folded", "id"),
+    "created_at": ("created_at", "id"),
+    "updated_at": ("updated_at", "created_at", "id"),
+}
+
+
+def stamps_of(row: AnyRow) -> Stamps:
+    """Read who made and changed a row."""
+    return Stamps(row.created_by, row.created_at, row.updated_by or "", row.updated_at)
+
+
+def search(query: ListQuery, table: Table, dialect: str) -> list[ColumnElement[bool]]:
+    """Return the conditions of ``query`` that hold for any entity, for a database's dialect."""
+    conditions: list[ColumnElement[bool]] = []
+    if query.status is not StatusFilter.ALL:
+        conditions.append(table.c.status == query.status.value)
+    if query.id:
+        conditions.append(table.c.id == query.id)
+    if query.name:
+        conditions.append(table.c.name_folded.contains(query.name.casefold(), autoescape=True))
+    if query.created_by:
+        conditions.append(table.c.created_by == query.created_by)
+    if query.any_tags:
+        conditions.append(or_(*(contains(table.c.tags, [tag], dialect) for tag in query.any_tags)))
+    if query.metadata:
+        conditions.append(contains(table.c.metadata, dict(query.metadata), dialect))
+    return conditions
+
+
+async def page_of(
+    connection: AsyncConnection,
+    table: Table,
+    conditions: Sequence[ColumnElement[bool]],
+    query: ListQuery,
+) -> tuple[Sequence[AnyRow], int]:
+    """Return the rows of one page, and how many rows there are in all."""
+    where = and_(*conditions)
+    total = await connection.scalar(select(func.count()).select_from(table).where(where)) or 0
+    if query.only_total or query.offset >= total:
+        return [], total
+    columns = [table.c[name] for name in ORDERS[query.order]]
+    statement = (
+        select(table)
+        .where(where)
+        .order_by(*(column.desc() if query.descending else column for column in columns))
+        .offset(query.offset)
+        .limit(query.limit)
+    )
+    return (await connection.execute(statement)).all(), total
+
+
+async def fetch(connection: AsyncConnection, table: Table, domain_id: str, key: str) -> AnyRow:
+    """Return a domain's entity (``Hidden`` when it has none of this ID)."""
+    row = (await connection.execute(select(table).where(_one(table, domain_id, key)))).first()
+    if row is None:
+        raise Hidden
+    return row
+
+
+async def change(
+    connection: AsyncConnection, table: Table, domain_id: str, key: str, values: dict[str, Any]
+) -> AnyRow:
+    """Change an enabled entity; raises ``Hidden`` or ``EntityDisabled``."""
+    row = await _returning(
+        connection, table, and_(_one(table, domain_id, key), _is(table, Status.ENABLED)), values
+    )
+    if row is None:
+        await fetch(connection, table, domain_id, key)
+        raise EntityDisabled
+    return row
+
+
+async def change_status(
+    connection: AsyncConnection,
+    table: Table,
+    domain_id: str,
+    key: str,
+    status: Status,
+    stamp: dict[str, Any],
+) -> AnyRow:
+    """Enable or disable an entity; raises ``Hidden`` or ``StatusAssigned``."""
+    row = await _returning(
+        connection,
+        table,
+        and_(_one(table, domain_id, key), table.c.status != status.value),
+        {**stamp, "status": status.value},
+    )
+    if row is None:
+        await fetch(connection, table, domain_id, key)
+        raise StatusAssigned(f"it is {status.value} already")
+    return row
+
+
+def stamp(user_id: str, now: datetime) -> dict[str, Any]:
+    """Return the columns that say who changes a row, and when."""
+    return {"updated_by": user_id, "updated_at": now}
+
+
+def _one(table: Table, domain_id: str, key: str) -> ColumnElement[bool]:
+    return and_(table.c.id == key, table.c.domain_id == domain_id)
+
+
+def _is(table: Table, status: Status) -> ColumnElement[bool]:
+    return table.c.status == status.value
+
+
+async def _returning(
+    connection: AsyncConnection, table: Table, where: ColumnElement[bool], values: dict[str, Any]
+) -> AnyRow | None:
+    statement = update(table).where(where).values(**values).returning(*table.c)
+    return (await connection.execute(statement)).first()
+
+
+def connected(table: Table, mine: str, other: str, other_id: str) -> ColumnElement[bool]:
+    """Return the condition that an entity is connected to the other one.
+
+    ``mine`` and ``other`` are the columns of the connection table.
+    """
+    return exists().where(connections.c[mine] == table.c.id, connections.c[other] == other_id)

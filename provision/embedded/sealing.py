@@ -1,0 +1,46 @@
+"""How client secrets are kept: readable again, since the platform shows them, but not in clear."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Protocol
+
+from bootstrap_core.secret import Secret
+
+
+class Seal(Protocol):
+    """Encrypts what is stored, bound to its place (``bootstrap_core.sealing.Sealer`` is one)."""
+
+    def seal(self, plaintext: bytes, binding: str) -> str:
+        """Return ``plaintext`` sealed for the place that ``binding`` names."""
+        ...
+
+    def open(self, sealed: str, binding: str) -> bytes:
+        """Return what was sealed for ``binding``."""
+        ...
+
+
+class SecretKeeper:
+    """Seals client secrets, and digests them so that equal ones are found without opening any."""
+
+    def __init__(self, seal: Seal, digest_key: bytes) -> None:
+        """Take the seal and the key of the digests; the key must stay the same over restarts."""
+        self._seal = seal
+        self._digest_key = digest_key
+
+    def keep(self, client_id: str, secret: Secret) -> str:
+        """Return the sealed form of a client's secret."""
+        return self._seal.seal(secret.encode(), _binding(client_id))
+
+    def show(self, client_id: str, sealed: str) -> Secret:
+        """Return a client's secret from its sealed form."""
+        return Secret(self._seal.open(sealed, _binding(client_id)).decode())
+
+    def digest(self, domain_id: str, secret: Secret) -> str:
+        """Return 64 hex digits that are the same for the same secret in the same domain."""
+        message = f"{domain_id}\n{secret.reveal()}".encode()
+        return hmac.digest(self._digest_key, message, "sha256").hex()
+
+
+def _binding(client_id: str) -> str:
+    return f"platform_clients/{client_id}/secret"

@@ -1,0 +1,183 @@
+"""The tables of the embedded platform.
+
+Lists are read newest first within a domain, by status: the indexes serve that order, the count
+and the look-up by name without sorting. ``name_folded`` is the name in folded case, so that a
+search in any case means the same on every database.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from bootstrap_core.columns import UtcDateTime
+
+metadata: Final = MetaData()
+
+DOCUMENT: Final = JSON().with_variant(JSONB(), "postgresql")
+
+users: Final = Table(
+    "platform_users",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("username", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("metadata", DOCUMENT, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    # Tokens name the version under which they were issued; raising it revokes them all.
+    Column("token_version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(36)),
+    Index("ix_platform_users_created", "created_at"),
+)
+
+domains: Final = Table(
+    "platform_domains",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),
+    Column("route", Text, nullable=False, unique=True),
+    Column("status", String(16), nullable=False),
+    Column("metadata", DOCUMENT, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(36)),
+    Index("ix_platform_domains_created", "created_at"),
+)
+
+roles: Final = Table(
+    "platform_roles",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column(
+        "domain_id",
+        String(36),
+        ForeignKey("platform_domains.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("name", Text, nullable=False),
+    Column("actions", DOCUMENT, nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(36)),
+    UniqueConstraint("domain_id", "name", name="uq_platform_roles_name"),
+)
+
+members: Final = Table(
+    "platform_members",
+    metadata,
+    Column(
+        "role_id", String(64), ForeignKey("platform_roles.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column(
+        "user_id", String(36), ForeignKey("platform_users.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column(
+        "domain_id",
+        String(36),
+        ForeignKey("platform_domains.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    PrimaryKeyConstraint("role_id", "user_id", name="pk_platform_members"),
+    Index("ix_platform_members_user", "user_id", "domain_id"),
+    Index("ix_platform_members_domain", "domain_id"),
+)
+
+clients: Final = Table(
+    "platform_clients",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column(
+        "domain_id",
+        String(36),
+        ForeignKey("platform_domains.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),
+    Column("identity", Text, nullable=False),
+    # The secret itself is sealed; its keyed digest is what makes it unique and findable.
+    Column("secret", Text, nullable=False),
+    Column("secret_digest", String(64), nullable=False),
+    Column("metadata", DOCUMENT, nullable=False),
+    Column("private_metadata", DOCUMENT, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(36)),
+    UniqueConstraint("domain_id", "secret_digest", name="uq_platform_clients_secret_digest"),
+    Index("ix_platform_clients_status", "domain_id", "status", "created_at", "id"),
+    Index("ix_platform_clients_created", "domain_id", "created_at", "id"),
+    Index("ix_platform_clients_name", "domain_id", "name_folded"),
+)
+
+channels: Final = Table(
+    "platform_channels",
+    metadata,
+    # Magistrala takes any text as a channel's ID.
+    Column("id", Text, primary_key=True),
+    Column(
+        "domain_id",
+        String(36),
+        ForeignKey("platform_domains.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),
+    Column("route", Text),
+    Column("metadata", DOCUMENT, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_by", String(36), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("updated_by", String(36)),
+    UniqueConstraint("domain_id", "route", name="uq_platform_channels_route"),
+    Index("ix_platform_channels_status", "domain_id", "status", "created_at", "id"),
+    Index("ix_platform_channels_created", "domain_id", "created_at", "id"),
+    Index("ix_platform_channels_name", "domain_id", "name_folded"),
+)
+
+connections: Final = Table(
+    "platform_connections",
+    metadata,
+    Column(
+        "channel_id", Text, ForeignKey("platform_channels.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column(
+        "client_id",
+        String(36),
+        ForeignKey("platform_clients.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("type", String(16), nullable=False),
+    Column("domain_id", String(36), nullable=False),
+    PrimaryKeyConstraint("channel_id", "client_id", "type", name="pk_platform_connections"),
+    Index("ix_platform_connections_client", "client_id", "channel_id"),
+)

@@ -1,0 +1,211 @@
+"""Users: who may sign in, and the tokens that they get for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core.secret import Secret
+from provision.embedded.access import AccessControl, Caller
+from provision.embedded.errors import (
+    InvalidToken,
+    Malformed,
+    StatusAssigned,
+    Taken,
+    UserNotFound,
+    WrongPassword,
+)
+from provision.embedded.passwords import Passwords
+from provision.embedded.queries import AnyRow, stamp
+from provision.embedded.records import ADMINISTRATOR, NewUser, UserRecord
+from provision.embedded.tables import users
+from provision.embedded.tokens import Claims, Clock, Kind, Tokens
+from provision.platform.types import Page, Status, TokenPair
+
+PASSWORD_MINIMUM = 8
+
+
+class UserRegistry:
+    """The users of the platform."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        access: AccessControl,
+        passwords: Passwords,
+        tokens: Tokens,
+        now: Clock,
+    ) -> None:
+        """Keep users in the engine's database, their passwords by way of ``passwords``."""
+        self._engine = engine
+        self._access = access
+        self._passwords = passwords
+        self._tokens = tokens
+        self._now = now
+
+    async def register(self, wanted: NewUser) -> UserRecord:
+        """Create a user; whoever calls has decided that it may be.
+
+        Raises ``Malformed`` (a password too short), ``Taken`` (the user name or e-mail address).
+        """
+        if len(wanted.password.reveal()) < PASSWORD_MINIMUM:
+            raise Malformed(f"a password has at least {PASSWORD_MINIMUM} characters")
+        values = {
+            "id": str(uuid4()),
+            "username": wanted.username,
+            "email": wanted.email,
+            "first_name": wanted.first_name,
+            "last_name": wanted.last_name,
+            "password": await self._passwords.hash(wanted.password),
+            "role": wanted.role,
+            "status": wanted.status.value,
+            "metadata": dict(wanted.metadata),
+            "tags": list(wanted.tags),
+            "token_version": 1,
+            "created_at": self._now(),
+        }
+        try:
+            async with self._engine.begin() as connection:
+                statement = insert(users).values(**values).returning(*users.c)
+                row = (await connection.execute(statement)).one()
+        except IntegrityError as error:
+            raise Taken("a user with this name or e-mail address exists already") from error
+        return _record(row)
+
+    async def sign_in(self, username: str, password: Secret) -> TokenPair:
+        """Return new tokens; ``username`` may be the e-mail address as well.
+
+        Raises ``UserNotFound``, ``WrongPassword``, ``InvalidToken`` (the user is disabled).
+        """
+        row = await self._find(or_(users.c.username == username, users.c.email == username))
+        if not await self._passwords.verify(password, row.password):
+            raise WrongPassword
+        if row.status != Status.ENABLED:
+            raise InvalidToken("this user is disabled")
+        return self._tokens.issue(Claims(row.id, row.token_version))
+
+    async def refresh(self, token: Secret) -> TokenPair:
+        """Return new tokens for a refresh token; raises ``InvalidToken``, ``WrongTokenKind``."""
+        claims = self._tokens.verify(token, Kind.REFRESH)
+        await self._access.bearer_of(claims)
+        return self._tokens.issue(claims)
+
+    async def profile(self, token: Secret) -> UserRecord:
+        """Return the token's user."""
+        caller = await self._access.caller(token)
+        return _record(await self._find(users.c.id == caller.id))
+
+    async def view(self, token: Secret, user_id: str) -> UserRecord:
+        """Return a user, to that user or the administrator."""
+        caller = await self._access.caller(token)
+        if caller.id != user_id:
+            caller.require_administrator()
+        return _record(await self._find(users.c.id == user_id))
+
+    async def page(self, token: Secret, offset: int, limit: int) -> Page[UserRecord]:
+        """List all users, newest first, to the administrator."""
+        (await self._access.caller(token)).require_administrator()
+        async with self._engine.connect() as connection:
+            total = await connection.scalar(select(func.count()).select_from(users)) or 0
+            newest = select(users).order_by(users.c.created_at.desc(), users.c.id.desc())
+            rows = (await connection.execute(newest.offset(offset).limit(limit))).all()
+        return Page([_record(row) for row in rows], total, offset, limit)
+
+    async def change_status(self, token: Secret, user_id: str, status: Status) -> UserRecord:
+        """Enable or disable a user, as the administrator; disabling ends all access at once.
+
+        Raises ``UserNotFound``, ``StatusAssigned``.
+        """
+        caller = await self._administrator_of(token, user_id)
+        changed = await self._change(
+            caller,
+            (users.c.id == user_id) & (users.c.status != status.value),
+            {"status": status.value},
+        )
+        if changed is None:
+            await self._find(users.c.id == user_id)
+            raise StatusAssigned(f"the user is {status.value} already")
+        return changed
+
+    async def change_password(self, token: Secret, old: Secret, new: Secret) -> UserRecord:
+        """Replace the caller's password and revoke all tokens issued so far.
+
+        Raises ``WrongPassword``, ``Malformed``.
+        """
+        caller = await self._access.caller(token)
+        if len(new.reveal()) < PASSWORD_MINIMUM:
+            raise Malformed(f"a password has at least {PASSWORD_MINIMUM} characters")
+        row = await self._find(users.c.id == caller.id)
+        if not await self._passwords.verify(old, row.password):
+            raise WrongPassword
+        changed = await self._change(
+            caller,
+            users.c.id == caller.id,
+            {
+                "password": await self._passwords.hash(new),
+                "token_version": users.c.token_version + 1,
+            },
+        )
+        if changed is None:
+            raise UserNotFound
+        return changed
+
+    async def is_empty(self) -> bool:
+        """Tell whether there is no user at all yet."""
+        async with self._engine.connect() as connection:
+            return (await connection.execute(select(users.c.id).limit(1))).first() is None
+
+    async def _administrator_of(self, token: Secret, user_id: str) -> Caller:
+        caller = await self._access.caller(token)
+        caller.require_administrator()
+        if caller.id == user_id:
+            raise Malformed("the administrator can't disable the own account")
+        return caller
+
+    async def _find(self, condition: ColumnElement[bool]) -> AnyRow:
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(select(users).where(condition))).first()
+        if row is None:
+            raise UserNotFound
+        return row
+
+    async def _change(
+        self, caller: Caller, condition: ColumnElement[bool], values: dict[str, Any]
+    ) -> UserRecord | None:
+        statement = (
+            update(users)
+            .where(condition)
+            .values(**values, **stamp(caller.id, self._now()))
+            .returning(*users.c)
+        )
+        async with self._engine.begin() as connection:
+            row = (await connection.execute(statement)).first()
+        self._access.forget()
+        return None if row is None else _record(row)
+
+
+def administrator(username: str, email: str, password: Secret) -> NewUser:
+    """Return the platform's administrator, to be registered at the first start."""
+    return NewUser(username, email, password, "Platform", "Administrator", role=ADMINISTRATOR)
+
+
+def _record(row: AnyRow) -> UserRecord:
+    tags: Sequence[str] = row.tags
+    return UserRecord(
+        id=row.id,
+        username=row.username,
+        email=row.email,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        role=row.role,
+        status=Status(row.status),
+        metadata=row.metadata,
+        tags=tags,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
