@@ -3,10 +3,11 @@
 BootstrapError
 ├── Malformed                    400  the request cannot be understood
 │   └── ProfileInvalid           400  a profile's template, slot or format is not acceptable
-├── KeyMissing                   400  a device gave no external key
 ├── Unauthenticated              401  no caller is known behind the request
+│   └── KeyMissing               401  a device gave no external key
 ├── Forbidden                    403  the caller may not do this here
-│   └── DeviceRefused            403  unknown device, wrong key or disabled
+│   ├── DeviceRefused            403  unknown device or wrong key
+│   └── ConfigDisabled           403  the device's config is disabled
 ├── NotFound                     404  the config, profile or domain does not exist
 ├── Conflict                     409  what exists stands in the way
 │   ├── ProfileInUse             409  configs are made with the profile
@@ -15,7 +16,8 @@ BootstrapError
 ├── UnsupportedMediaType         415  the content type is not one that the route takes
 ├── Unprocessable                422  understood, but it cannot be done
 ├── Throttled                    429  too many failed attempts
-├── Unavailable                  503  a part that is needed is switched off or busy
+├── Unavailable                  503  a part that is needed is switched off
+│   └── Busy                     503  too much to do at the moment
 └── SealingError                 500  secrets at rest
     ├── SealingKeyInvalid        500
     └── SealedValueUnreadable    500
@@ -56,18 +58,17 @@ class ProfileInvalid(Malformed):
     code = "profile_invalid"
 
 
-class KeyMissing(BootstrapError):
-    """Send the device's external key as "Authorization: Client <external_key>"."""
-
-    status = 400
-    code = "external_key_missing"
-
-
 class Unauthenticated(BootstrapError):
     """Send a valid token in the Authorization header."""
 
     status = 401
     code = "unauthenticated"
+
+
+class KeyMissing(Unauthenticated):
+    """Send the device's external key as "Authorization: Client <external_key>"."""
+
+    code = "external_key_missing"
 
 
 class Forbidden(BootstrapError):
@@ -78,9 +79,15 @@ class Forbidden(BootstrapError):
 
 
 class DeviceRefused(Forbidden):
-    """The device's external ID and key do not match an enabled config."""
+    """The external ID and the external key do not belong together."""
 
     code = "device_refused"
+
+
+class ConfigDisabled(Forbidden):
+    """The device's configuration is disabled at the moment."""
+
+    code = "config_disabled"
 
 
 class NotFound(BootstrapError):
@@ -143,10 +150,21 @@ class Throttled(BootstrapError):
 
 
 class Unavailable(BootstrapError):
-    """A part that is needed for this is switched off or busy."""
+    """A part that is needed for this is switched off."""
 
     status = 503
     code = "unavailable"
+
+
+class Busy(Unavailable):
+    """The service has too much to do at the moment; try again shortly."""
+
+    code = "busy"
+
+    def __init__(self, retry_after: int) -> None:
+        """Take the seconds to wait, which the Retry-After header tells."""
+        super().__init__(details={"retry_after": retry_after})
+        self.headers["Retry-After"] = str(retry_after)
 
 
 class SealingError(BootstrapError):

@@ -1,0 +1,108 @@
+"""Bindings in their table, and the sealing of their secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bootstrap_core.model import Binding, BindingSlot, Resource, ResourceType
+from bootstrap_core.sealing import Sealer
+from bootstrap_core.tables import bindings
+
+
+async def of_config(connection: AsyncConnection, config_id: str) -> Sequence[Binding]:
+    """Return a config's bindings in the order of their slots' names."""
+    query = select(bindings).where(bindings.c.config_id == config_id).order_by(bindings.c.slot)
+    return [from_row(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def put(connection: AsyncConnection, items: Sequence[Binding]) -> None:
+    """Write bindings over those of the same slots; other slots stay as they are."""
+    for binding in items:
+        await connection.execute(
+            delete(bindings).where(
+                bindings.c.config_id == binding.config_id, bindings.c.slot == binding.slot
+            )
+        )
+    if items:
+        await connection.execute(insert(bindings), [to_row(binding) for binding in items])
+
+
+async def remove_all(connection: AsyncConnection, config_id: str) -> None:
+    """Delete a config's bindings."""
+    await connection.execute(delete(bindings).where(bindings.c.config_id == config_id))
+
+
+def from_row(row: RowMapping) -> Binding:
+    """Read a binding from its row."""
+    values = dict(row)
+    values["type"] = ResourceType(values["type"])
+    return Binding(**values)
+
+
+def to_row(binding: Binding) -> dict[str, Any]:
+    """Write a binding as its row."""
+    return {
+        "config_id": binding.config_id,
+        "slot": binding.slot,
+        "type": binding.type.value,
+        "resource_id": binding.resource_id,
+        "snapshot": dict(binding.snapshot),
+        "sealed_secret": binding.sealed_secret,
+        "updated_at": binding.updated_at,
+    }
+
+
+def snapshot(
+    sealer: Sealer, config_id: str, slot: BindingSlot, resource: Resource, at: datetime
+) -> Binding:
+    """Return the binding of ``resource`` to ``slot``: its fields applied, its secrets sealed."""
+    secrets = {key: value.reveal() for key, value in _kept(slot, resource.secret).items()}
+    return Binding(
+        config_id=config_id,
+        slot=slot.name,
+        type=resource.type,
+        resource_id=resource.id,
+        snapshot=_kept(slot, resource.snapshot),
+        sealed_secret=seal_secrets(sealer, config_id, slot.name, secrets),
+        updated_at=at,
+    )
+
+
+def seal_secrets(sealer: Sealer, config_id: str, slot: str, secrets: Mapping[str, Any]) -> str:
+    """Return the sealed JSON object of a binding's secrets; empty when there are none."""
+    if not secrets:
+        return ""
+    return sealer.seal(json.dumps(secrets).encode(), binding_place(config_id, slot))
+
+
+def open_secrets(sealer: Sealer, config_id: str, slot: str, sealed: str) -> dict[str, Any] | None:
+    """Return a binding's secrets in clear; None when there are none.
+
+    Raises ``SealedValueUnreadable``: not our key, or altered, or moved.
+    """
+    if not sealed:
+        return None
+    secrets: dict[str, Any] = json.loads(sealer.open(sealed, binding_place(config_id, slot)))
+    return secrets
+
+
+def binding_place(config_id: str, slot: str) -> str:
+    """Name the place of a binding's secrets, to which they are sealed."""
+    return f"bindings/{config_id}/{slot}"
+
+
+def client_key_place(config_id: str) -> str:
+    """Name the place of a config's private key, to which it is sealed."""
+    return f"configs/{config_id}/client_key"
+
+
+def _kept(slot: BindingSlot, values: Mapping[str, Any]) -> dict[str, Any]:
+    if not slot.fields:
+        return dict(values)
+    return {key: value for key, value in values.items() if key in slot.fields}

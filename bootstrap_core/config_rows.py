@@ -1,0 +1,185 @@
+"""Configs in their table: reading, writing and listing, on a connection that the caller gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bootstrap_core.model import Config, Page, Status
+from bootstrap_core.tables import bindings, configs, fetches
+
+WILDCARDS = ("%", "_")
+
+
+@frozen
+class ConfigQuery:
+    """Which configs to list; empty fields do not filter, ``status`` None means all.
+
+    ``name`` matches a part in any case; ``%`` and ``_`` in it match any text and any character.
+    ``external_id`` and ``id`` match exactly.
+    """
+
+    domain_id: str
+    offset: int = 0
+    limit: int = 10
+    status: Status | None = Status.ENABLED
+    name: str = ""
+    external_id: str = ""
+    id: str = ""
+    connected: bool | None = None
+
+
+async def find(connection: AsyncConnection, domain_id: str, config_id: str) -> Config | None:
+    """Return the config with this ID in this domain."""
+    return await _one(connection, configs.c.id == config_id, configs.c.domain_id == domain_id)
+
+
+async def find_for_update(
+    connection: AsyncConnection, domain_id: str, config_id: str
+) -> Config | None:
+    """Return the config and keep others from changing it until the transaction ends."""
+    query = select(configs).where(configs.c.id == config_id, configs.c.domain_id == domain_id)
+    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
+    return from_row(row) if row is not None else None
+
+
+async def find_by_external_id(
+    connection: AsyncConnection, domain_id: str, external_id: str
+) -> Config | None:
+    """Return the config of a device in this domain."""
+    return await _one(
+        connection, configs.c.external_id == external_id, configs.c.domain_id == domain_id
+    )
+
+
+async def name_is_taken(
+    connection: AsyncConnection, domain_id: str, name: str, by_other_than: str
+) -> bool:
+    """Tell whether a config other than the one with the given ID has this name."""
+    query = select(configs.c.id).where(
+        configs.c.domain_id == domain_id, configs.c.name == name, configs.c.id != by_other_than
+    )
+    return (await connection.execute(query)).first() is not None
+
+
+async def add(connection: AsyncConnection, config: Config) -> None:
+    """Insert a config."""
+    await connection.execute(insert(configs).values(to_row(config)))
+
+
+async def replace(connection: AsyncConnection, config: Config) -> None:
+    """Write all columns of a config that exists."""
+    row = to_row(config)
+    await connection.execute(update(configs).where(configs.c.id == config.id).values(row))
+
+
+async def remove(connection: AsyncConnection, domain_id: str, config_id: str) -> bool:
+    """Delete a config with its bindings and its last fetch; tell whether there was one."""
+    gone = await connection.execute(
+        select(configs.c.id).where(configs.c.id == config_id, configs.c.domain_id == domain_id)
+    )
+    if gone.first() is None:
+        return False
+    await connection.execute(delete(bindings).where(bindings.c.config_id == config_id))
+    await connection.execute(delete(fetches).where(fetches.c.config_id == config_id))
+    await connection.execute(delete(configs).where(configs.c.id == config_id))
+    return True
+
+
+async def made_with(
+    connection: AsyncConnection, domain_id: str, profile_id: str
+) -> Sequence[tuple[str, str]]:
+    """Return ID and external ID of the configs that have this profile."""
+    query = (
+        select(configs.c.id, configs.c.external_id)
+        .where(configs.c.domain_id == domain_id, configs.c.profile_id == profile_id)
+        .order_by(configs.c.created_at, configs.c.id)
+    )
+    return [(row.id, row.external_id) for row in await connection.execute(query)]
+
+
+async def page(connection: AsyncConnection, query: ConfigQuery) -> Page[Config]:
+    """List configs, newest first."""
+    where = and_(*_conditions(query))
+    total = await connection.scalar(select(func.count()).select_from(configs).where(where)) or 0
+    if query.offset >= total or query.limit == 0:
+        return Page((), total, query.offset, query.limit)
+    # The inner query needs the index alone; only the page's own rows are read whole.
+    wanted = (
+        select(configs.c.id)
+        .where(where)
+        .order_by(configs.c.created_at.desc(), configs.c.id.desc())
+        .limit(query.limit)
+        .offset(query.offset)
+    )
+    rows = await connection.execute(
+        select(configs)
+        .where(configs.c.id.in_(wanted.scalar_subquery()))
+        .order_by(configs.c.created_at.desc(), configs.c.id.desc())
+    )
+    items = [from_row(row) for row in rows.mappings()]
+    return Page(items, total, query.offset, query.limit)
+
+
+def from_row(row: RowMapping) -> Config:
+    """Read a config from its row."""
+    values = {key: value for key, value in row.items() if key != "name_folded"}
+    values["name"] = values["name"] or ""
+    values["profile_id"] = values["profile_id"] or ""
+    values["status"] = Status(values["status"])
+    return Config(**values)
+
+
+def to_row(config: Config) -> Mapping[str, Any]:
+    """Write a config as its row."""
+    return {
+        "id": config.id,
+        "domain_id": config.domain_id,
+        "external_id": config.external_id,
+        "external_key_hash": config.external_key_hash,
+        "name": config.name or None,
+        "name_folded": config.name.casefold(),
+        "status": config.status.value,
+        "profile_id": config.profile_id or None,
+        "content": config.content,
+        "render_context": dict(config.render_context),
+        "client_cert": config.client_cert,
+        "sealed_client_key": config.sealed_client_key,
+        "ca_cert": config.ca_cert,
+        "connected": config.connected,
+        "revision": config.revision,
+        "created_at": config.created_at,
+        "updated_at": config.updated_at,
+    }
+
+
+def name_matches(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Compare a column of folded names with a part of a name, as ``ConfigQuery`` says."""
+    folded = part.casefold()
+    if any(wildcard in folded for wildcard in WILDCARDS):
+        return column.like(f"%{folded}%")
+    return column.contains(folded)
+
+
+async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Config | None:
+    row = (await connection.execute(select(configs).where(*where))).mappings().one_or_none()
+    return from_row(row) if row is not None else None
+
+
+def _conditions(query: ConfigQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [configs.c.domain_id == query.domain_id]
+    if query.status is not None:
+        conditions.append(configs.c.status == query.status.value)
+    if query.name:
+        conditions.append(name_matches(configs.c.name_folded, query.name))
+    if query.external_id:
+        conditions.append(configs.c.external_id == query.external_id)
+    if query.id:
+        conditions.append(configs.c.id == query.id)
+    if query.connected is not None:
+        conditions.append(configs.c.connected == query.connected)
+    return conditions

@@ -1,0 +1,248 @@
+"""What the bootstrap core is about: configs, profiles, binding slots, bindings and fetches."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from attrs import field, frozen
+
+from bootstrap_core.rendering import ContentFormat
+from bootstrap_core.secret import Secret
+
+T = TypeVar("T")
+
+EXTERNAL_ID_BYTES: Final = 1024
+EXTERNAL_KEY_BYTES: Final = 1024
+PROFILE_NAME_CHARACTERS: Final = 1024
+
+
+class Status(StrEnum):
+    """Whether a device may fetch its configuration."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+class ResourceType(StrEnum):
+    """What can be bound to a slot."""
+
+    CLIENT = "client"
+    CHANNEL = "channel"
+    CERTIFICATE = "certificate"
+
+
+@frozen
+class BindingSlot:
+    """A named place in a profile that a resource is bound to.
+
+    ``fields`` are the keys that the binding keeps of the resource, secret ones too; none means all.
+    """
+
+    name: str
+    type: ResourceType
+    required: bool = False
+    fields: Sequence[str] = ()
+
+
+@frozen
+class Profile:
+    """A template for the configuration of many devices.
+
+    ``version`` counts its updates. ``revision`` is a new random text at every write: two equal
+    ones mean that nothing has changed in between, whatever was deleted or restored.
+    """
+
+    id: str
+    domain_id: str
+    name: str
+    content_format: ContentFormat
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    content_template: str = ""
+    defaults: Mapping[str, Any] = field(factory=dict)
+    binding_slots: Sequence[BindingSlot] = ()
+    version: int = 1
+    revision: str = ""
+
+
+@frozen
+class Config:
+    """One device's enrollment.
+
+    ``revision`` is a new random text at every write to the config or its bindings.
+    ``sealed_client_key`` is the private key as it is stored; empty when there is none.
+    ``connected`` is the state that the Mainflux routes speak of: whether the client is connected
+    to the config's channels.
+    """
+
+    id: str
+    domain_id: str
+    external_id: str
+    external_key_hash: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    name: str = ""
+    status: Status = Status.ENABLED
+    profile_id: str = ""
+    content: str = field(default="", repr=False)
+    render_context: Mapping[str, Any] = field(factory=dict)
+    client_cert: str = field(default="", repr=False)
+    sealed_client_key: str = field(default="", repr=False)
+    ca_cert: str = field(default="", repr=False)
+    connected: bool = False
+    revision: str = ""
+
+
+@frozen
+class Binding:
+    """A resource bound to a slot of a config: its state when it was bound or last refreshed.
+
+    ``sealed_secret`` is the sealed JSON object of its secret fields; empty when there are none.
+    """
+
+    config_id: str
+    slot: str
+    type: ResourceType
+    resource_id: str
+    snapshot: Mapping[str, Any]
+    updated_at: datetime
+    sealed_secret: str = field(default="", repr=False)
+
+
+@frozen
+class BindingRequest:
+    """The wish to bind a resource to a slot."""
+
+    slot: str
+    type: ResourceType
+    resource_id: str
+
+
+@frozen
+class Resource:
+    """A resource of the platform as it is now, its secret fields apart."""
+
+    type: ResourceType
+    id: str
+    snapshot: Mapping[str, Any]
+    secret: Mapping[str, Secret] = field(factory=dict)
+
+
+@frozen
+class Caller:
+    """Who asks, and in which domain; ``token`` is what the platform is asked with."""
+
+    user_id: str
+    domain_id: str
+    token: Secret
+
+
+@frozen
+class Fetch:
+    """The last time that a device asked for its configuration.
+
+    ``outcome`` is ``delivered``, ``unchanged`` or an error's code; ``digest`` is the SHA-256 of
+    the answer's body in hex, empty when nothing was delivered.
+    """
+
+    config_id: str
+    at: datetime
+    outcome: str
+    digest: str = ""
+
+
+@frozen
+class Page(Generic[T]):
+    """A part of a list: ``total`` counts all that match, from ``offset`` at most ``limit``."""
+
+    items: Sequence[T]
+    total: int
+    offset: int
+    limit: int
+
+
+def new_id() -> str:
+    """Return a new UUIDv4 as text."""
+    return str(uuid.uuid4())
+
+
+def new_revision() -> str:
+    """Return a text that no other write has."""
+    return secrets.token_hex(12)
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def client_resource(
+    client_id: str, *, name: str, domain_id: str, identity: str = "", secret: Secret | None = None
+) -> Resource:
+    """Return what a binding may keep of a client: ``id``, ``name``, ``identity``, ``secret``."""
+    snapshot = {"id": client_id, "name": name, "identity": identity, "domain_id": domain_id}
+    return Resource(
+        ResourceType.CLIENT,
+        client_id,
+        {key: value for key, value in snapshot.items() if value or key == "name"},
+        {"secret": secret} if secret else {},
+    )
+
+
+def channel_resource(
+    channel_id: str,
+    *,
+    name: str,
+    domain_id: str,
+    route: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> Resource:
+    """Return what a binding may keep of a channel; ``topic`` is its route."""
+    snapshot = {
+        "id": channel_id,
+        "name": name,
+        "topic": route,
+        "domain_id": domain_id,
+        "metadata": dict(metadata or {}),
+    }
+    return Resource(
+        ResourceType.CHANNEL,
+        channel_id,
+        {key: value for key, value in snapshot.items() if value or key == "name"},
+    )
+
+
+def certificate_resource(
+    serial: str,
+    *,
+    client_id: str,
+    certificate: str,
+    expires_at: datetime | None = None,
+    private_key: Secret | None = None,
+) -> Resource:
+    """Return what a binding may keep of a certificate, its PEM text under ``certificate``."""
+    snapshot: dict[str, Any] = {
+        "id": serial,
+        "serial_number": serial,
+        "client_id": client_id,
+        "certificate": certificate,
+    }
+    if expires_at is not None:
+        snapshot["expires_at"] = rfc3339(expires_at)
+    return Resource(
+        ResourceType.CERTIFICATE,
+        serial,
+        snapshot,
+        {"private_key": private_key} if private_key else {},
+    )
+
+
+def rfc3339(at: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, with microseconds where there are any."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

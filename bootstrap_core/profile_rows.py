@@ -1,0 +1,167 @@
+"""Profiles in their table: reading, writing and listing, on a connection that the caller gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bootstrap_core.config_rows import name_matches
+from bootstrap_core.model import BindingSlot, Page, Profile, ResourceType
+from bootstrap_core.rendering import ContentFormat
+from bootstrap_core.tables import profiles
+
+PROFILE = [
+    column for column in profiles.c if column.name not in ("name_folded", "origin", "origin_digest")
+]
+
+
+@frozen
+class Origin:
+    """Where an inline profile comes from: the layout's name and the layout's digest."""
+
+    name: str
+    digest: str
+
+
+async def find(connection: AsyncConnection, domain_id: str, profile_id: str) -> Profile | None:
+    """Return the profile with this ID in this domain."""
+    return await _one(connection, domain_id, profiles.c.id == profile_id)
+
+
+async def find_for_update(
+    connection: AsyncConnection, domain_id: str, profile_id: str
+) -> Profile | None:
+    """Return the profile and keep others from changing it until the transaction ends."""
+    query = select(*PROFILE).where(profiles.c.domain_id == domain_id, profiles.c.id == profile_id)
+    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
+    return from_row(row) if row is not None else None
+
+
+async def find_by_name(connection: AsyncConnection, domain_id: str, name: str) -> Profile | None:
+    """Return the profile with this name in this domain."""
+    return await _one(connection, domain_id, profiles.c.name == name)
+
+
+async def find_by_origin(
+    connection: AsyncConnection, domain_id: str, origin: str
+) -> tuple[Profile, Origin] | None:
+    """Return the profile that a layout of this name made, and what was last taken over."""
+    query = select(*PROFILE, profiles.c.origin_digest).where(
+        profiles.c.domain_id == domain_id, profiles.c.origin == origin
+    )
+    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
+    if row is None:
+        return None
+    values = {key: value for key, value in row.items() if key != "origin_digest"}
+    return _from_values(values), Origin(origin, row["origin_digest"])
+
+
+async def add(connection: AsyncConnection, profile: Profile, origin: Origin | None = None) -> None:
+    """Insert a profile."""
+    await connection.execute(insert(profiles).values(to_row(profile) | _origin(origin)))
+
+
+async def replace(
+    connection: AsyncConnection, profile: Profile, origin: Origin | None = None
+) -> None:
+    """Write a profile that exists; without an origin the stored one stays."""
+    values = to_row(profile) | (_origin(origin) if origin else {})
+    await connection.execute(update(profiles).where(profiles.c.id == profile.id).values(values))
+
+
+async def remove(connection: AsyncConnection, domain_id: str, profile_id: str) -> None:
+    """Delete a profile that no config has any more."""
+    await connection.execute(
+        delete(profiles).where(profiles.c.domain_id == domain_id, profiles.c.id == profile_id)
+    )
+
+
+async def page(
+    connection: AsyncConnection, domain_id: str, name: str, offset: int, limit: int
+) -> Page[Profile]:
+    """List profiles, newest first; ``name`` matches as in ``ConfigQuery``."""
+    conditions: list[ColumnElement[bool]] = [profiles.c.domain_id == domain_id]
+    if name:
+        conditions.append(name_matches(profiles.c.name_folded, name))
+    total = await connection.scalar(select(func.count()).select_from(profiles).where(*conditions))
+    rows = await connection.execute(
+        select(*PROFILE)
+        .where(*conditions)
+        .order_by(profiles.c.created_at.desc(), profiles.c.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return Page([from_row(row) for row in rows.mappings()], total or 0, offset, limit)
+
+
+def from_row(row: RowMapping) -> Profile:
+    """Read a profile from its row."""
+    return _from_values(dict(row))
+
+
+def to_row(profile: Profile) -> dict[str, Any]:
+    """Write a profile as its row."""
+    return {
+        "id": profile.id,
+        "domain_id": profile.domain_id,
+        "name": profile.name,
+        "name_folded": profile.name.casefold(),
+        "description": profile.description,
+        "content_format": profile.content_format.value,
+        "content_template": profile.content_template,
+        "defaults": dict(profile.defaults),
+        "binding_slots": [slot_to_json(slot) for slot in profile.binding_slots],
+        "version": profile.version,
+        "revision": profile.revision,
+        "created_at": profile.created_at,
+        "updated_at": profile.updated_at,
+    }
+
+
+def slots_from_json(slots: Sequence[Mapping[str, Any]]) -> tuple[BindingSlot, ...]:
+    """Read stored binding slots."""
+    return tuple(
+        BindingSlot(
+            slot["name"],
+            ResourceType(slot["type"]),
+            slot.get("required", False),
+            tuple(slot.get("fields", ())),
+        )
+        for slot in slots
+    )
+
+
+def slot_to_json(slot: BindingSlot) -> dict[str, Any]:
+    """Write a binding slot as the JSON object that is stored and answered."""
+    document: dict[str, Any] = {
+        "name": slot.name,
+        "type": slot.type.value,
+        "required": slot.required,
+    }
+    if slot.fields:
+        document["fields"] = list(slot.fields)
+    return document
+
+
+def _from_values(values: dict[str, Any]) -> Profile:
+    values["content_format"] = ContentFormat(values["content_format"])
+    values["binding_slots"] = slots_from_json(values["binding_slots"])
+    return Profile(**values)
+
+
+def _origin(origin: Origin | None) -> dict[str, Any]:
+    if origin is None:
+        return {"origin": None, "origin_digest": None}
+    return {"origin": origin.name, "origin_digest": origin.digest}
+
+
+async def _one(
+    connection: AsyncConnection, domain_id: str, condition: ColumnElement[bool]
+) -> Profile | None:
+    query = select(*PROFILE).where(profiles.c.domain_id == domain_id, condition)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return from_row(row) if row is not None else None
