@@ -40,8 +40,8 @@ class Creation:
         self._platform = platform
         self._clock = clock
 
-    async def clients(self, token: Secret, plan: Plan) -> None:
-        """Create the plan's clients, or those of them that are not there."""
+    async def clients(self, token: Secret, plan: Plan, touched: set[str]) -> None:
+        """Create the plan's clients; IDs that may exist from now on are added to ``touched``."""
 
         async def is_there(client_id: str) -> bool:
             query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
@@ -61,10 +61,11 @@ class Creation:
             ],
             lambda missing: self._platform.create_clients(token, plan.domain_id, missing),
             is_there,
+            touched,
         )
 
-    async def channels(self, token: Secret, plan: Plan) -> None:
-        """Create the plan's channels, or those of them that are not there."""
+    async def channels(self, token: Secret, plan: Plan, touched: set[str]) -> None:
+        """Create the plan's channels; IDs that may exist from now on are added to ``touched``."""
 
         async def is_there(channel_id: str) -> bool:
             query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
@@ -83,6 +84,7 @@ class Creation:
             ],
             lambda missing: self._platform.create_channels(token, plan.domain_id, missing),
             is_there,
+            touched,
         )
 
     async def _create(
@@ -90,6 +92,7 @@ class Creation:
         wanted: list[New],
         create: Callable[[list[New]], Awaitable[object]],
         is_there: Callable[[str], Awaitable[bool]],
+        touched: set[str],
     ) -> None:
         missing = wanted
         for last in (*[False] * (TRIES - 1), True):
@@ -100,10 +103,12 @@ class Creation:
             except PlatformError as error:
                 if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
                     raise
+                touched.update(each.id for each in missing)
                 missing = await self._missing(missing, is_there)
                 if missing and last:
                     raise
             else:
+                touched.update(each.id for each in missing)
                 return
 
     async def _missing(

@@ -8,6 +8,8 @@
       ConfigTaken          409  a bootstrap config that no onboarding made has this external ID
       StillRunning         409  another request for the same gateway has not ended yet
       AnswerDiffers        422  the idempotency key was used with another request
+      ProfileUnknown       422  the layout uses a profile that the domain does not have
+      BindingRefused       422  the layout's bindings do not fit the profile
       NoBootstrap          422  the layout makes no bootstrap config, which the action needs
       OnboardingNotFound   404
       GatewayNotFound      404
@@ -75,6 +77,20 @@ class AnswerDiffers(OnboardingError):
 
     status = 422
     code = "idempotency_key_reused"
+
+
+class ProfileUnknown(OnboardingError):
+    """The layout uses a profile that the domain does not have."""
+
+    status = 422
+    code = "profile_unknown"
+
+
+class BindingRefused(OnboardingError):
+    """The layout's bindings do not fit the profile."""
+
+    status = 422
+    code = "binding_refused"
 
 
 class NoBootstrap(OnboardingError):

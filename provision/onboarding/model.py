@@ -62,13 +62,14 @@ class IssuedCertificate:
 class Intent:
     """All that is needed to carry an onboarding out, or to undo it, after any crash.
 
-    ``external_key`` is wiped at the commit. ``private_keys`` (client ID to PEM) are made before
+    ``external_key`` is wiped at the commit; its hash stays, so that a repeated request is known. ``private_keys`` (client ID to PEM) are made before
     the first remote call, so that a repeated signing request is for the same key;
     ``certificates`` and ``ca_chain`` (PEM) are known from the commit on.
     """
 
     plan: Plan
     external_key: Secret
+    external_key_hash: str = field(default="", repr=False)
     private_keys: Mapping[str, Secret] = field(factory=dict)
     certificates: tuple[IssuedCertificate, ...] = ()
     ca_chain: str = ""
@@ -124,6 +125,7 @@ def intent_to_json(intent: Intent) -> bytes:
             "version": INTENT_VERSION,
             "plan": json.loads(plan_to_json(intent.plan)),
             "external_key": intent.external_key.reveal(),
+            "external_key_hash": intent.external_key_hash,
             "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
             "certificates": [_certificate_to_json(each) for each in intent.certificates],
             "ca_chain": intent.ca_chain,
@@ -144,6 +146,7 @@ def intent_from_json(text: bytes) -> Intent:
         return Intent(
             plan=plan_from_json(json.dumps(document["plan"])),
             external_key=Secret(document["external_key"]),
+            external_key_hash=document["external_key_hash"],
             private_keys={k: Secret(v) for k, v in document["private_keys"].items()},
             certificates=tuple(_certificate_from_json(each) for each in document["certificates"]),
             ca_chain=document["ca_chain"],

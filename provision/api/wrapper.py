@@ -1,0 +1,94 @@
+"""What every request passes once: request ID, size limit, count, log line, last-resort errors."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from provision.api.answers import error_answer
+from provision.errors import TooLarge
+from provision.metrics import Metrics
+
+BODY_MOST = 1024 * 1024
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
+QUIET_ROUTES = frozenset({"/health", "/metrics"})
+
+
+class Wrapper:
+    """An ASGI app around the service's own."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Wrap ``app`` and count into ``metrics``."""
+        self._app = app
+        self._metrics = metrics
+        self._log = structlog.get_logger()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, _limited(scope, receive), send_named)
+            except Exception as error:
+                if status:
+                    raise
+                answer = error_answer(Request(scope), error)
+                await answer(scope, receive, send_named)
+            finally:
+                self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", "unknown")
+        self._metrics.requests.labels(path, scope["method"], status).inc()
+        self._metrics.request_seconds.labels(path).observe(seconds)
+        write = self._log.debug if path in QUIET_ROUTES else self._log.info
+        write(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.match(value):
+            return str(value.decode())
+    return str(uuid.uuid4())
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Return ``receive`` that raises ``TooLarge`` once the body is over the limit."""
+    taken = 0
+
+    async def receive_limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > BODY_MOST:
+                raise TooLarge(f"the body is over {BODY_MOST // 1024} KiB")
+        return message
+
+    return receive_limited

@@ -1,0 +1,186 @@
+"""The bootstrap side of a plan: what the core is told, from the plan alone."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bootstrap_core.enrolling import Enroller, Enrollment, InlineProfile
+from bootstrap_core.errors import NotFound
+from bootstrap_core.model import (
+    BindingSlot,
+    Profile,
+    Resource,
+    ResourceType,
+    Status,
+    certificate_resource,
+    channel_resource,
+    client_resource,
+)
+from bootstrap_core.rendering import ContentFormat
+from bootstrap_core.secret import Secret
+from provision.layout import model as layout_model
+from provision.layout.plan import Plan, PlannedBinding, PlannedConfig
+from provision.onboarding.errors import BindingRefused, ConfigTaken, ProfileUnknown
+from provision.onboarding.model import Intent, IssuedCertificate
+
+
+class Enrollments:
+    """Writes the bootstrap records of plans, in transactions that the caller opens."""
+
+    def __init__(self, enroller: Enroller) -> None:
+        """Take the bootstrap core's narrow entrance."""
+        self._enroller = enroller
+
+    async def check(self, connection: AsyncConnection, plan: Plan) -> None:
+        """Make sure that the bootstrap records can be written, before anything is created.
+
+        Raises ``ConfigTaken``, ``ProfileUnknown`` and ``BindingRefused``.
+        """
+        if plan.config is None:
+            return
+        taken = await self._enroller.view_device(connection, plan.domain_id, plan.external_id)
+        if taken is not None and taken.config.id != plan.config.id:
+            raise ConfigTaken(
+                f"external_id: the bootstrap config {taken.config.id} has {plan.external_id!r} "
+                "already and belongs to no onboarding; remove it, or choose another external ID",
+                details={"config_id": taken.config.id, "external_id": plan.external_id},
+            )
+        match plan.profile:
+            case layout_model.ProfileReference(id=profile_id, name=name):
+                profile = await self._referred(connection, plan, profile_id or name)
+                _check_bindings(plan, profile)
+
+    async def write(self, connection: AsyncConnection, intent: Intent) -> None:
+        """Create (or make as it should be) profile, config and bindings."""
+        plan = intent.plan
+        if plan.config is None:
+            return
+        profile_id = await self._profile_id(connection, plan)
+        own = next((each for each in intent.certificates if each.client_id == plan.config.id), None)
+        await self._enroller.put_config(
+            connection, _enrollment(intent, plan.config, profile_id, own)
+        )
+
+    async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
+        """Remove the config and its bindings; the profile is shared and stays."""
+        if plan.config is not None:
+            await self._enroller.remove(connection, plan.domain_id, plan.config.id)
+
+    async def _profile_id(self, connection: AsyncConnection, plan: Plan) -> str:
+        match plan.profile:
+            case layout_model.InlineProfile() as inline:
+                made = await self._enroller.put_profile(
+                    connection, plan.domain_id, _inline_profile(plan, inline)
+                )
+                return made.id
+            case layout_model.ProfileReference(id=profile_id, name=name):
+                return (await self._referred(connection, plan, profile_id or name)).id
+            case None:
+                return ""
+
+    async def _referred(self, connection: AsyncConnection, plan: Plan, reference: str) -> Profile:
+        try:
+            return await self._enroller.find_profile(connection, plan.domain_id, reference)
+        except NotFound as error:
+            raise ProfileUnknown(
+                f"layout {plan.layout!r} uses the profile {reference!r}, which domain "
+                f"{plan.domain_id} does not have; create it there, or name another one"
+            ) from error
+
+
+def _check_bindings(plan: Plan, profile: Profile) -> None:
+    slots = {slot.name: slot for slot in profile.binding_slots}
+    for binding in plan.bindings if slots else ():
+        slot = slots.get(binding.slot)
+        if slot is None:
+            raise BindingRefused(
+                f"layout {plan.layout!r} binds slot {binding.slot!r}, which profile "
+                f"{profile.name!r} does not have; its slots are {', '.join(sorted(slots))}"
+            )
+        if slot.type.value != binding.type:
+            raise BindingRefused(
+                f"layout {plan.layout!r} binds a {binding.type} to slot {binding.slot!r} of "
+                f"profile {profile.name!r}, which takes a {slot.type.value}"
+            )
+    bound = {binding.slot for binding in plan.bindings}
+    unbound = sorted(name for name, slot in slots.items() if slot.required and name not in bound)
+    # Without any binding the layout leaves all of them to the operator, which the API can do later.
+    if unbound and bound:
+        raise BindingRefused(
+            f"layout {plan.layout!r} leaves required slots of profile {profile.name!r} unbound: "
+            + ", ".join(unbound)
+        )
+
+
+def _inline_profile(plan: Plan, inline: layout_model.InlineProfile) -> InlineProfile:
+    return InlineProfile(
+        origin=plan.layout,
+        digest=plan.layout_digest,
+        name=inline.name,
+        content_format=ContentFormat(inline.content_format),
+        content_template=inline.content_template,
+        description=inline.description,
+        defaults=inline.defaults,
+        binding_slots=[
+            BindingSlot(slot.name, ResourceType(slot.type), slot.required, slot.fields)
+            for slot in inline.binding_slots
+        ],
+    )
+
+
+def _enrollment(
+    intent: Intent,
+    config: PlannedConfig,
+    profile_id: str,
+    certificate: IssuedCertificate | None,
+) -> Enrollment:
+    plan = intent.plan
+    return Enrollment(
+        config_id=config.id,
+        domain_id=plan.domain_id,
+        external_id=plan.external_id,
+        external_key_hash=intent.external_key_hash,
+        name=config.name,
+        status=Status(config.status),
+        profile_id=profile_id,
+        render_context=config.render_context,
+        content=config.content,
+        client_cert=certificate.certificate if certificate else "",
+        client_key=certificate.private_key if certificate else Secret(""),
+        ca_cert=intent.ca_chain if certificate else "",
+        bindings={each.slot: _resource(intent, each) for each in plan.bindings},
+    )
+
+
+def _resource(intent: Intent, binding: PlannedBinding) -> Resource:
+    plan = intent.plan
+    match binding.type:
+        case "client":
+            client = next(each for each in plan.clients if each.id == binding.resource_id)
+            return client_resource(
+                client.id,
+                name=client.name,
+                domain_id=plan.domain_id,
+                identity=client.identity or "",
+                secret=client.secret,
+            )
+        case "channel":
+            channel = next(each for each in plan.channels if each.id == binding.resource_id)
+            return channel_resource(
+                channel.id,
+                name=channel.name,
+                domain_id=plan.domain_id,
+                route=channel.route or "",
+                metadata=channel.metadata,
+            )
+        case "certificate":
+            issued = next(
+                each for each in intent.certificates if each.client_id == binding.resource_id
+            )
+            return certificate_resource(
+                issued.serial,
+                client_id=issued.client_id,
+                certificate=issued.certificate,
+                expires_at=issued.expires_at,
+                private_key=issued.private_key,
+            )
