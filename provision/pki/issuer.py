@@ -95,7 +95,7 @@ def read_issuer(
     """
     try:
         chain = x509.load_pem_x509_certificates(chain_pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise IssuerUnusable("the CA certificate file holds no certificates in PEM form") from error
     return assemble(chain, read_key(key_pem, passphrase), now)
 

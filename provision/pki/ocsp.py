@@ -53,6 +53,8 @@ def read_question(der: bytes) -> OcspQuestion:
         raise OcspMalformed(f"the OCSP request is over {MOST_REQUEST_BYTES} bytes")
     try:
         request = ocsp.load_der_ocsp_request(der)
+        if request.serial_number < 0:
+            raise OcspMalformed("the OCSP request asks about a negative serial number")
         return OcspQuestion(
             serial=request.serial_number,
             algorithm=request.hash_algorithm,

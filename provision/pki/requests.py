@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from provision.pki.errors import KeyWeak, NameNotAllowed, RequestInvalid
+from provision.pki.errors import NameNotAllowed, RequestInvalid
 from provision.pki.keys import PrivateKey, PublicKey, check_strength
 
 MOST_REQUEST_BYTES: Final = 16_384
@@ -66,38 +66,33 @@ def check_request(pem: str, holder: Holder) -> PublicKey:
 
     Raises ``RequestInvalid``, ``KeyWeak`` and ``NameNotAllowed``.
     """
-    request = _read(pem)
-    key = check_strength(_public_key(request))
-    if not request.is_signature_valid:
+    if len(pem) > MOST_REQUEST_BYTES:
+        raise RequestInvalid(f"the certificate request is over {MOST_REQUEST_BYTES} bytes")
+    try:
+        request = x509.load_pem_x509_csr(pem.encode())
+        key = check_strength(request.public_key())
+        genuine = request.is_signature_valid
+        subject, names = request.subject, _alternative_names(request)
+    except _UNREADABLE as error:
+        raise RequestInvalid from error
+    if not genuine:
         raise RequestInvalid("the certificate request is not signed by the key that it carries")
-    for attribute in request.subject:
+    _check_names(holder, subject, names)
+    return key
+
+
+def _check_names(holder: Holder, subject: x509.Name, names: list[x509.GeneralName]) -> None:
+    for attribute in subject:
         if attribute.oid != NameOID.COMMON_NAME or attribute.value != holder.client_id:
             raise NameNotAllowed(
                 f"the request's subject has {attribute.rfc4514_string()!r}; "
                 f"only CN={holder.client_id} is allowed"
             )
-    for name in _alternative_names(request):
+    for name in names:
         if not isinstance(name, x509.UniformResourceIdentifier) or name.value != holder.uri:
             raise NameNotAllowed(
                 f"the request's subjectAltName has {name.value!r}; only {holder.uri} is allowed"
             )
-    return key
-
-
-def _read(pem: str) -> x509.CertificateSigningRequest:
-    if len(pem) > MOST_REQUEST_BYTES:
-        raise RequestInvalid(f"the certificate request is over {MOST_REQUEST_BYTES} bytes")
-    try:
-        return x509.load_pem_x509_csr(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise RequestInvalid from error
-
-
-def _public_key(request: x509.CertificateSigningRequest) -> object:
-    try:
-        return request.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise KeyWeak from error
 
 
 def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
@@ -105,5 +100,13 @@ def _alternative_names(request: x509.CertificateSigningRequest) -> list[x509.Gen
         return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         return []
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise RequestInvalid("the certificate request's extensions can't be read") from error
+
+
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)

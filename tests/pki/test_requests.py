@@ -1,0 +1,154 @@
+"""Certificate requests: made for one client, and only signed for that client."""
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.pki.errors import KeyWeak, NameNotAllowed, PkiError, RequestInvalid
+from provision.pki.keys import KeyType, fingerprint, make_key
+from provision.pki.requests import Holder, check_request, make_request
+
+HOLDER = Holder("6f3c1f0e-55a5-4b86-a4f1-3a4c7b3f8f10", "0f1d1b5e-8a5b-4f6a-9a55-93f3f55d9a01")
+KEY = make_key()
+
+
+def signed(builder: x509.CertificateSigningRequestBuilder) -> str:
+    return builder.sign(KEY.signing_key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def request_der() -> bytearray:
+    request = x509.load_pem_x509_csr(make_request(KEY, HOLDER).encode())
+    return bytearray(request.public_bytes(Encoding.DER))
+
+
+def named(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.CertificateSigningRequestBuilder:
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
+    return x509.CertificateSigningRequestBuilder().subject_name(subject)
+
+
+def with_names(*names: x509.GeneralName) -> x509.CertificateSigningRequestBuilder:
+    builder = named((NameOID.COMMON_NAME, HOLDER.client_id))
+    return builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+
+
+@pytest.mark.parametrize("key_type", set(KeyType) - {KeyType.RSA_4096})
+def test_a_request_made_here_may_be_signed(key_type: KeyType) -> None:
+    key = make_key(key_type)
+
+    checked = check_request(make_request(key, HOLDER), HOLDER)
+
+    assert fingerprint(checked) == fingerprint(key.public_key)
+
+
+def test_openssl_takes_a_request_made_here(tmp_path: Path) -> None:
+    path = tmp_path / "request.pem"
+    path.write_text(make_request(KEY, HOLDER))
+
+    said = subprocess.run(
+        ["openssl", "req", "-in", path, "-verify", "-noout", "-text"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert f"CN = {HOLDER.client_id}" in said.stdout
+    assert f"URI:{HOLDER.uri}" in said.stdout
+
+
+def test_a_device_may_leave_all_names_out() -> None:
+    assert check_request(signed(named()), HOLDER)
+
+
+def test_a_request_of_openssl_is_accepted(tmp_path: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key",
+         "-subj", f"/CN={HOLDER.client_id}", "-out", tmp_path / "csr"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+
+    key = check_request((tmp_path / "csr").read_text(), HOLDER)
+
+    assert isinstance(key, rsa.RSAPublicKey)
+
+
+@pytest.mark.parametrize(
+    "request_builder",
+    [
+        named((NameOID.COMMON_NAME, "another-client")),
+        named((NameOID.COMMON_NAME, HOLDER.client_id), (NameOID.ORGANIZATION_NAME, "Evil")),
+        with_names(x509.DNSName("broker.example.com")),
+        with_names(x509.UniformResourceIdentifier(Holder("other", HOLDER.client_id).uri)),
+        with_names(
+            x509.UniformResourceIdentifier(HOLDER.uri), x509.RFC822Name("admin@example.com")
+        ),
+    ],
+    ids=["other client", "organization", "host name", "other domain", "e-mail"],
+)
+def test_a_name_of_someone_else_is_refused(
+    request_builder: x509.CertificateSigningRequestBuilder,
+) -> None:
+    with pytest.raises(NameNotAllowed, match="allowed"):
+        check_request(signed(request_builder), HOLDER)
+
+
+def test_a_request_signed_with_another_key_is_refused() -> None:
+    der = request_der()
+    place = der.find(HOLDER.client_id.encode())
+    der[place] ^= 1
+    pem = x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
+
+    with pytest.raises(RequestInvalid, match="not signed by the key"):
+        check_request(pem, HOLDER)
+
+
+def test_a_weak_key_is_refused() -> None:
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - weak on purpose
+    pem = named().sign(weak, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+    with pytest.raises(KeyWeak, match="RSA key of 1024 bits"):
+        check_request(pem, HOLDER)
+
+
+def test_an_unusual_curve_is_refused() -> None:
+    odd = ec.generate_private_key(ec.SECP256K1())
+    pem = named().sign(odd, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+    with pytest.raises(KeyWeak, match="secp256k1"):
+        check_request(pem, HOLDER)
+
+
+@pytest.mark.parametrize("text", ["", "not PEM", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])
+def test_what_is_no_request_is_refused(text: str) -> None:
+    with pytest.raises(RequestInvalid, match="PKCS #10"):
+        check_request(text, HOLDER)
+
+
+def test_a_huge_request_is_refused_unread() -> None:
+    with pytest.raises(RequestInvalid, match="16384 bytes"):
+        check_request(make_request(KEY, HOLDER) + "x" * 16_384, HOLDER)
+
+
+@given(st.integers(0, 400), st.integers(1, 255))
+def test_a_damaged_request_is_never_signed(place: int, flip: int) -> None:
+    der = request_der()
+    der[place % len(der)] ^= flip
+    body = base64.encodebytes(bytes(der)).decode()
+    pem = f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
+
+    with pytest.raises(PkiError):
+        check_request(pem, HOLDER)
+
+
+def test_a_client_id_too_long_for_a_common_name_is_refused() -> None:
+    with pytest.raises(NameNotAllowed, match="65 characters"):
+        make_request(KEY, Holder("d", "c" * 65))
