@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bootstrap_core.enrolling import Enroller, Enrollment, InlineProfile
+from bootstrap_core.enrolling import Enroller, Enrollment
 from bootstrap_core.errors import NotFound
+from bootstrap_core.inline_profiles import InlineProfile
 from bootstrap_core.model import (
     BindingSlot,
     Profile,

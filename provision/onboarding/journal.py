@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
+from provision.onboarding.audit import AuditTrail
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import OnboardingNotFound, StillRunning
 from provision.onboarding.model import (
@@ -50,6 +51,7 @@ class Journal:
         """``owner`` is this process's name in leases."""
         self._engine = engine
         self._rows = RowCodec(sealer)
+        self._audit = AuditTrail(engine, clock)
         self._clock = clock
         self._owner = owner
 
@@ -71,6 +73,22 @@ class Journal:
                 await connection.execute(insert(onboardings).values(row))
         except IntegrityError as error:
             raise StillRunning from error
+
+    async def reopen(self, onboarding: Onboarding, lease: timedelta) -> None:
+        """Write a new intent for a gateway that is there, leased to this process.
+
+        Raises ``StillRunning``: it is not at rest any more.
+        """
+        values = self._rows.encode(onboarding) | {
+            "updated_at": self._clock.now(),
+            "lease_owner": self._owner,
+            "lease_until": self._clock.now() + lease,
+        }
+        row = and_(onboardings.c.id == onboarding.id, onboardings.c.state == State.DONE.value)
+        async with self._engine.begin() as connection:
+            changed = await connection.execute(update(onboardings).where(row).values(values))
+        if changed.rowcount != 1:
+            raise StillRunning
 
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that holds the gateway's place."""
@@ -132,7 +150,7 @@ class Journal:
         if done.replaces:
             await connection.execute(
                 update(onboardings)
-                .where(onboardings.c.id == done.replaces)
+                .where(onboardings.c.id == done.replaces, onboardings.c.state == State.DONE.value)
                 .values(place=None, state=State.UNDOING.value, updated_at=now, next_attempt_at=now)
             )
         final = evolve(
@@ -146,6 +164,7 @@ class Journal:
             finished_at=now,
         )
         await self._write(connection, final, _place(done.domain_id, done.external_id))
+        await self._audit.write(connection, final, "onboard", done.outcome.value)
 
     async def begin_undo(self, connection: AsyncConnection, onboarding: Onboarding) -> None:
         """Mark a row as being undone, leased to this process if it is to go on at once."""
@@ -154,6 +173,7 @@ class Journal:
             evolve(onboarding, state=State.UNDOING),
             _place(onboarding.domain_id, onboarding.external_id),
         )
+        await self._audit.write(connection, onboarding, "undo", "begun")
 
     async def finish_undo(self, onboarding: Onboarding) -> None:
         """Mark a row undone: the place is free, key, token and private keys are wiped."""
@@ -168,10 +188,12 @@ class Journal:
         )
         async with self._engine.begin() as connection:
             await self._write(connection, final, None)
+            await self._audit.write(connection, final, "undo", "done")
 
     async def postpone(self, onboarding: Onboarding) -> None:
         """Keep a row for a later attempt (``state``, error and ``next_attempt_at`` as given)."""
         async with self._engine.begin() as connection:
+            await self._audit.write(connection, onboarding, "retry", onboarding.state.value)
             await connection.execute(
                 update(onboardings)
                 .where(onboardings.c.id == onboarding.id)

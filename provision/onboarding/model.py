@@ -62,9 +62,10 @@ class IssuedCertificate:
 class Intent:
     """All that is needed to carry an onboarding out, or to undo it, after any crash.
 
-    ``external_key`` is wiped at the commit; its hash stays, so that a repeated request is known. ``private_keys`` (client ID to PEM) are made before
-    the first remote call, so that a repeated signing request is for the same key;
-    ``certificates`` and ``ca_chain`` (PEM) are known from the commit on.
+    ``external_key`` is wiped at the commit; its hash stays, so that a repeated request is known.
+    ``private_keys`` (client ID to PEM) are made before the first remote call, so that a repeated
+    signing request is for the same key; ``certificates`` and ``ca_chain`` (PEM) are known from the
+    commit on.
     """
 
     plan: Plan
@@ -116,6 +117,12 @@ class Onboarding:
     def plan(self) -> Plan:
         """What is to be created."""
         return self.intent.plan
+
+    @property
+    def created_ids(self) -> set[str]:
+        """The IDs of the plan's clients and channels."""
+        clients = {each.id for each in self.plan.clients}
+        return clients | {each.id for each in self.plan.channels}
 
 
 def intent_to_json(intent: Intent) -> bytes:

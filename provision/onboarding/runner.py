@@ -17,6 +17,8 @@ from provision.onboarding.enrollment import Enrollments
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Intent, Onboarding, State
 from provision.onboarding.removal import Removal
+from provision.onboarding.repair import Repair
+from provision.onboarding.rotation import Rotation
 from provision.onboarding.steps import StepLog
 
 
@@ -40,6 +42,8 @@ class Runner:
         creation: Creation,
         certification: Certification,
         removal: Removal,
+        repair: Repair,
+        rotation: Rotation,
         enrollments: Enrollments,
         journal: Journal,
         engine: AsyncEngine,
@@ -50,6 +54,8 @@ class Runner:
         self._creation = creation
         self._certification = certification
         self._removal = removal
+        self._repair = repair
+        self._rotation = rotation
         self._enrollments = enrollments
         self._journal = journal
         self._engine = engine
@@ -102,6 +108,39 @@ class Runner:
             await self._enrollments.remove(connection, old.plan)
         await self._enrollments.write(connection, done.intent)
 
+    async def repair(self, onboarding: Onboarding, token: Secret) -> Onboarding:
+        """Create what is missing of a gateway, and write its bootstrap records as planned.
+
+        Raises ``StepError``; what was repaired by then stays.
+        """
+        steps = StepLog(self._clock, onboarding.steps)
+        intent = onboarding.intent
+        await steps.run("missing resources", self._repair.resources(token, intent.plan))
+        mended = await steps.run("missing certificates", self._repair.certificates(token, intent))
+        return await steps.run("commit", self._commit(evolve(onboarding, intent=mended), steps))
+
+    async def rotate(self, onboarding: Onboarding, token: Secret) -> Onboarding:
+        """Put the intent's new secrets and keys in force, and commit.
+
+        The certificates that the intent still holds are the old ones; they are revoked. Raises
+        ``StepError``; then it is to be tried again until it succeeds.
+        """
+        steps = StepLog(self._clock, onboarding.steps)
+        intent = onboarding.intent
+        plan = intent.plan
+        hashed = await steps.run("external key", self._hash(intent))
+        await steps.run("new secrets", self._rotation.secrets(token, plan))
+        certificates, chain = await steps.run(
+            "certificates", self._certification.certify(token, intent)
+        )
+        renewed = {each.serial for each in certificates}
+        old = [each for each in intent.certificates if each.serial not in renewed]
+        await steps.run(
+            "revoke old certificates", self._rotation.revoke(token, plan.domain_id, old)
+        )
+        known = evolve(intent, certificates=certificates, ca_chain=chain, external_key_hash=hashed)
+        return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
+
     async def undo(
         self,
         onboarding: Onboarding,
@@ -116,7 +155,7 @@ class Runner:
         """
         steps = StepLog(self._clock, onboarding.steps)
         plan = onboarding.plan
-        if any(each.id not in spared for each in (*plan.clients, *plan.channels)):
+        if onboarding.created_ids - set(spared):
             await steps.run("membership", self._removal.check_member(token, plan))
             await steps.run("revoke certificates", self._removal.certificates(token, plan))
             await steps.run(

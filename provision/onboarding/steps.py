@@ -12,13 +12,19 @@ T = TypeVar("T")
 
 
 class StepError(Exception):
-    """A step failed; ``__cause__`` says why."""
+    """A step failed; ``cause`` says why."""
 
-    def __init__(self, step: str, cause: Exception) -> None:
-        """Name the step."""
+    def __init__(self, step: str, cause: Exception, log: StepLog) -> None:
+        """Name the step; ``log`` has what was tried until now."""
         super().__init__(f"{step}: {cause}")
         self.step = step
         self.cause = cause
+        self._log = log
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step that has ended, the failed one among them."""
+        return self._log.steps
 
 
 class StepLog:
@@ -45,7 +51,7 @@ class StepLog:
             return await work
         except Exception as cause:
             error = f"{getattr(cause, 'code', type(cause).__name__)}: {cause}"
-            raise StepError(name, cause) from cause
+            raise StepError(name, cause, self) from cause
         finally:
             seconds = self._clock.monotonic() - started
             tries = 1 + sum(step.name == name for step in self._steps)

@@ -1,0 +1,79 @@
+"""The audit trail: who did what to which gateway, when, and how it ended. Only ever appended to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from provision.onboarding.clock import Clock
+from provision.onboarding.model import Onboarding
+from provision.onboarding.tables import audit_trail
+from provision.platform.types import Page
+
+
+@frozen
+class AuditEntry:
+    """One thing that was done: ``actor`` is a user's ID, ``message`` the error where it failed."""
+
+    at: datetime
+    external_id: str
+    onboarding_id: str
+    actor: str
+    action: str
+    outcome: str
+    message: str
+
+
+class AuditTrail:
+    """Writes entries in the transactions of what they tell of, and lists them."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        """Keep the trail in the store of ``engine``."""
+        self._engine = engine
+        self._clock = clock
+
+    async def write(
+        self, connection: AsyncConnection, onboarding: Onboarding, action: str, outcome: str
+    ) -> None:
+        """Append an entry about an onboarding."""
+        await connection.execute(
+            insert(audit_trail).values(
+                at=self._clock.now(),
+                domain_id=onboarding.domain_id,
+                external_id=onboarding.external_id,
+                onboarding_id=onboarding.id,
+                actor=onboarding.actor,
+                action=action,
+                outcome=outcome,
+                message=onboarding.error_message,
+            )
+        )
+
+    async def list(
+        self, domain_id: str, external_id: str, offset: int, limit: int
+    ) -> Page[AuditEntry]:
+        """List a gateway's entries, newest first."""
+        where = (audit_trail.c.domain_id == domain_id) & (audit_trail.c.external_id == external_id)
+        query = (
+            select(
+                audit_trail.c.at,
+                audit_trail.c.external_id,
+                audit_trail.c.onboarding_id,
+                audit_trail.c.actor,
+                audit_trail.c.action,
+                audit_trail.c.outcome,
+                audit_trail.c.message,
+            )
+            .where(where)
+            .order_by(audit_trail.c.id.desc())
+            .limit(limit)
+            .offset(offset)
+        )
+        count = select(func.count()).select_from(audit_trail).where(where)
+        async with self._engine.connect() as connection:
+            total = await connection.scalar(count)
+            rows = (await connection.execute(query)).mappings().all()
+        return Page([AuditEntry(**row) for row in rows], total or 0, offset, limit)

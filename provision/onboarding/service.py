@@ -1,0 +1,234 @@
+"""Onboarding as its callers see it: one request, one whole gateway or none.
+
+Whoever asks, a gateway is worked on by one task at a time: the first request's. Others wait for it
+and then see what it left. The task goes on when its request is cancelled; the journal decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import evolve, field, frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core.model import Caller
+from bootstrap_core.secret import Secret
+from provision.layout.expansion import expand
+from provision.layout.model import Layout
+from provision.layout.plan import Plan
+from provision.layout.request import GatewayRequest, Identifiers
+from provision.onboarding.certification import make_private_keys
+from provision.onboarding.clock import Clock
+from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.errors import (
+    GatewayExists,
+    GatewayNotFound,
+    KeyDiffers,
+    StillRunning,
+)
+from provision.onboarding.journal import Journal
+from provision.onboarding.model import Intent, Onboarding, Outcome, State
+from provision.onboarding.runner import KeyHasher
+from provision.onboarding.worker import Worker
+
+WAIT_FOR_OTHER = 20.0
+OTHER_PAUSE = 0.1
+
+
+class OnExisting(StrEnum):
+    """What a request wants where the gateway exists already."""
+
+    REUSE = "reuse"
+    FAIL = "fail"
+    REPAIR = "repair"
+    ROTATE = "rotate"
+    REPLACE = "replace"
+
+
+@frozen
+class MappingRequest:
+    """A request to onboard a gateway with a layout."""
+
+    external_id: str
+    external_key: Secret
+    layout: Layout
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(factory=dict)
+    on_existing: OnExisting = OnExisting.REUSE
+
+
+class Onboardings:
+    """Makes, shows and removes gateways."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        worker: Worker,
+        enrollments: Enrollments,
+        engine: AsyncEngine,
+        hasher: KeyHasher,
+        identifiers: Identifiers,
+        clock: Clock,
+    ) -> None:
+        """Take the journal, who does the work, and what is checked before."""
+        self._journal = journal
+        self._worker = worker
+        self._enrollments = enrollments
+        self._engine = engine
+        self._hasher = hasher
+        self._identifiers = identifiers
+        self._clock = clock
+
+    def plan(self, caller: Caller, request: MappingRequest) -> Plan:
+        """Return what the request would create; nothing is created.
+
+        Raises the layout's ``ParameterError`` and ``ExpansionError``.
+        """
+        wanted = GatewayRequest(
+            domain_id=caller.domain_id,
+            external_id=request.external_id,
+            name=request.name,
+            parameters=request.parameters,
+        )
+        return expand(request.layout, wanted, self._identifiers)
+
+    async def map(self, caller: Caller, request: MappingRequest) -> Onboarding:
+        """Make the gateway, or do with the existing one what the request says.
+
+        The answer's ``outcome`` tells which it was. Raises ``StepFailed`` when a step failed (what
+        had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning`` and
+        what ``plan`` raises.
+        """
+        while True:
+            present = await self._at_rest(caller, request.external_id)
+            if present is not None:
+                return await self._with_present(caller, request, present)
+            try:
+                return await self._make(caller, request, None)
+            except StillRunning:
+                # Another request took the gateway's place in this very moment: see what it makes.
+                if not await self._worker.tasks.wait_for(caller.domain_id, request.external_id):
+                    await self._clock.sleep(OTHER_PAUSE)
+
+    async def view(self, caller: Caller, external_id: str) -> Onboarding:
+        """Return the gateway's onboarding, whatever its state. Raises ``GatewayNotFound``."""
+        if found := await self._journal.latest(caller.domain_id, external_id):
+            return found
+        raise GatewayNotFound(f"no gateway {external_id!r} was onboarded in this domain")
+
+    async def remove(self, caller: Caller, external_id: str) -> Onboarding:
+        """Remove a gateway: the device is cut off at once, the rest follows.
+
+        The answer's state is ``undone``, or ``undoing`` while the platform does not answer.
+        Raises ``GatewayNotFound`` where none was ever onboarded.
+        """
+        present = await self._at_rest(caller, external_id)
+        if present is None:
+            return await self.view(caller, external_id)
+        return await self._worker.remove(present, caller.token)
+
+    async def _at_rest(self, caller: Caller, external_id: str) -> Onboarding | None:
+        """Return the gateway that is there, or ``None``, once nobody works on it any more.
+
+        Raises ``StillRunning`` when that takes too long.
+        """
+        until = self._clock.monotonic() + WAIT_FOR_OTHER
+        while True:
+            if await self._worker.tasks.wait_for(caller.domain_id, external_id):
+                continue
+            present = await self._journal.current(caller.domain_id, external_id)
+            if present is None or present.state is State.DONE:
+                return present
+            after = await self._worker.go_on(present, caller.token)
+            if after.state.is_at_rest:
+                return after if after.state is State.DONE else None
+            if after.attempts > present.attempts:
+                raise StillRunning(
+                    f"an earlier onboarding of {external_id!r} ({after.id}) is not undone yet and "
+                    f"goes on being undone in the background: {after.error_message}",
+                    details={"onboarding_id": after.id, "state": after.state},
+                )
+            if self._clock.monotonic() > until:
+                raise StillRunning(details={"onboarding_id": present.id, "state": present.state})
+            await self._clock.sleep(OTHER_PAUSE)
+
+    async def _with_present(
+        self, caller: Caller, request: MappingRequest, present: Onboarding
+    ) -> Onboarding:
+        match request.on_existing:
+            case OnExisting.FAIL:
+                raise GatewayExists(
+                    f"gateway {request.external_id!r} exists (onboarding {present.id}); "
+                    'send on_existing "reuse", "repair", "rotate" or "replace" to work with it',
+                    details={"onboarding_id": present.id},
+                )
+            case OnExisting.REPLACE:
+                return await self._make(caller, request, present)
+            case OnExisting.ROTATE:
+                return await self._rotate(caller, request, present)
+        known = await self._hasher.verify(request.external_key, present.intent.external_key_hash)
+        if not known:
+            raise KeyDiffers(
+                f"gateway {request.external_id!r} exists with another external key (onboarding "
+                f'{present.id}); send its key, or on_existing "rotate" or "replace" to change it',
+                details={"onboarding_id": present.id},
+            )
+        if request.on_existing is OnExisting.REPAIR:
+            repaired = evolve(present, outcome=Outcome.REPAIRED)
+            return await self._worker.repair(repaired, caller.token)
+        return evolve(present, outcome=Outcome.REUSED)
+
+    async def _make(
+        self, caller: Caller, request: MappingRequest, old: Onboarding | None
+    ) -> Onboarding:
+        plan = self.plan(caller, request)
+        if old is None:
+            async with self._engine.connect() as connection:
+                await self._enrollments.check(connection, plan)
+        intent = Intent(
+            plan=plan,
+            external_key=request.external_key,
+            private_keys=await make_private_keys(plan),
+        )
+        now = self._clock.now()
+        onboarding = Onboarding(
+            id=self._identifiers.uuid(),
+            domain_id=caller.domain_id,
+            external_id=request.external_id,
+            state=State.PLANNED,
+            outcome=Outcome.REPLACED if old else Outcome.CREATED,
+            actor=caller.user_id,
+            intent=intent,
+            token=caller.token,
+            created_at=now,
+            updated_at=now,
+            replaces=old.id if old else None,
+        )
+        return await self._worker.begin(onboarding)
+
+    async def _rotate(
+        self, caller: Caller, request: MappingRequest, present: Onboarding
+    ) -> Onboarding:
+        plan = present.plan
+        fresh = evolve(
+            plan,
+            clients=tuple(evolve(each, secret=self._identifiers.secret()) for each in plan.clients),
+        )
+        intent = evolve(
+            present.intent,
+            plan=fresh,
+            external_key=request.external_key,
+            external_key_hash="",
+            private_keys=await make_private_keys(fresh),
+        )
+        rotating = evolve(
+            present,
+            state=State.PLANNED,
+            outcome=Outcome.ROTATED,
+            intent=intent,
+            token=caller.token,
+            actor=caller.user_id,
+        )
+        return await self._worker.rotate(rotating)
