@@ -4,6 +4,7 @@
 
     LayoutFault
     +-- LayoutError            the file is refused; carries every Problem found
+    +-- TemplateFileError      a template file that a layout names cannot be read
     +-- UnknownLayoutError     the request names a layout that there is not
     +-- ParameterError         the request's parameters do not fit the layout's; carries all of them
     +-- ExpansionError         the layout cannot be carried out for this request
@@ -15,9 +16,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from attrs import frozen
+
+_SHOWN: Final = 160
+_SHOWN_BEFORE: Final = 100
 
 
 @frozen
@@ -54,11 +58,13 @@ class Problem:
         return text
 
     def __str__(self) -> str:
-        if not self.source:
+        if not self.source.strip():
             return self.headline
-        before = self.source[: self.column - 1]
+        cut = max(0, self.column - _SHOWN_BEFORE)
+        before = self.source[cut : self.column - 1]
+        shown = self.source[cut : cut + _SHOWN]
         indent = "".join("\t" if character == "\t" else " " for character in before)
-        return f"{self.headline}\n  {self.source}\n  {indent}^"
+        return f"{self.headline}\n  {shown}\n  {indent}^"
 
 
 @frozen
@@ -90,6 +96,13 @@ class LayoutError(LayoutFault):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class TemplateFileError(LayoutFault):
+    """The template file cannot be read."""
+
+    status = 422
+    code = "template_file"
 
 
 class UnknownLayoutError(LayoutFault):

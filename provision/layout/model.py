@@ -17,7 +17,8 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 from attrs import evolve, field, frozen
 
-JsonObject: TypeAlias = Mapping[str, Any]
+JsonValue: TypeAlias = Any
+JsonObject: TypeAlias = Mapping[str, JsonValue]
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 ParameterType: TypeAlias = Literal["string", "integer", "number", "boolean"]
@@ -124,7 +125,7 @@ class Bootstrap:
     provision: bool = True
     status: ConfigStatus = "enabled"
     render_context: JsonObject = field(factory=dict)
-    content: Any = None
+    content: JsonValue = None
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
@@ -229,7 +230,7 @@ class Overrides:
     bootstrap_provision: bool | None = None
     autowhite_list: bool | None = None
     profile_id: str | None = None
-    content: Any = None
+    content: JsonValue = None
     ttl_seconds: int | None = None
 
 

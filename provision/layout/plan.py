@@ -6,7 +6,7 @@ The plan is what the journal keeps, so its JSON form is versioned and round-trip
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Final
 
 import cattrs
 from attrs import frozen
@@ -20,6 +20,7 @@ from provision.layout.model import (
     Dialect,
     InlineProfile,
     JsonObject,
+    JsonValue,
     KeyType,
     ProfileReference,
     Renewal,
@@ -171,7 +172,9 @@ def plan_from_json(text: bytes | str) -> Plan:
         raise PlanFormatError("journalled plan does not have the fields of version 1") from None
 
 
-def _profile_to_json(profile: InlineProfile | ProfileReference | None) -> dict[str, Any] | None:
+def _profile_to_json(
+    profile: InlineProfile | ProfileReference | None,
+) -> JsonValue:
     match profile:
         case InlineProfile():
             return {"inline": _converter.unstructure(profile, InlineProfile)}
@@ -181,7 +184,7 @@ def _profile_to_json(profile: InlineProfile | ProfileReference | None) -> dict[s
             return None
 
 
-def _profile_from_json(body: Any, _: object) -> InlineProfile | ProfileReference | None:  # noqa: ANN401 - JSON
+def _profile_from_json(body: JsonValue, _: object) -> InlineProfile | ProfileReference | None:
     match body:
         case {"inline": inline}:
             return _converter.structure(inline, InlineProfile)

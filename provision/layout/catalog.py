@@ -1,0 +1,262 @@
+"""The layouts of a directory, by name, picked up when their files are edited.
+
+The only part of this package that reads files. A broken edit never replaces a good layout: the
+last good version goes on serving, and the state says what is wrong with the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from provision.layout.builtin import BUILTIN_NAME, builtin_layout
+from provision.layout.errors import (
+    LayoutError,
+    Problem,
+    TemplateFileError,
+    UnknownLayoutError,
+)
+from provision.layout.model import Layout, Overrides, with_overrides
+from provision.layout.reader import read
+from provision.layout.report import nearest
+from provision.layout.source import MAX_CHARACTERS
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@frozen
+class LayoutState:
+    """How a layout stands.
+
+    ``layout`` is what serves: the last good version, ``None`` if there never was one.
+    ``problems`` are the errors of the file as it is now, or else its warnings.
+    """
+
+    name: str
+    file: str
+    layout: Layout | None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the file as it is now is the layout that serves."""
+        return self.layout is not None and not any(
+            problem.severity == "error" for problem in self.problems
+        )
+
+
+@frozen
+class _Stamp:
+    """What tells, without reading it, that a file was changed or replaced."""
+
+    inode: int = 0
+    changed_ns: int = 0
+    size: int = 0
+
+
+@frozen
+class _Entry:
+    """A layout with the files it was read from: their stamps, and a digest of their bytes."""
+
+    path: Path | None
+    state: LayoutState
+    stamps: Mapping[Path, _Stamp] = field(factory=dict)
+    digest: str = ""
+
+
+class LayoutCatalog:
+    """The layouts of ``directory`` (each ``*.toml``), and the Go service's ``config_file``.
+
+    ``default`` names the layout for requests that name none. Without it that is the one of
+    ``config_file`` or, where there is no such file, the built-in one. ``overrides`` are the Go
+    service's settings; :func:`provision.layout.model.with_overrides` says which layouts take them.
+    Nothing is read before the first :meth:`reload_changed`.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None,
+        *,
+        default: str = "",
+        config_file: Path | None = None,
+        overrides: Overrides | None = None,
+    ) -> None:
+        self._directory = directory
+        self._config_file = config_file
+        self._overrides = overrides or Overrides()
+        self._wanted_default = default
+        self._entries: Mapping[str, _Entry] = {}
+
+    @property
+    def default(self) -> str:
+        """The name of the layout for requests that name none."""
+        if self._wanted_default:
+            return self._wanted_default
+        if self._config_file is not None and self._config_file.stem in self._entries:
+            return self._config_file.stem
+        return BUILTIN_NAME
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all layouts, sorted."""
+        return tuple(sorted(self._entries))
+
+    @property
+    def states(self) -> tuple[LayoutState, ...]:
+        """How each layout stands, by name."""
+        return tuple(self._entries[name].state for name in self.names)
+
+    def state(self, name: str = "") -> LayoutState:
+        """Return how a layout stands. Raises :class:`UnknownLayoutError`."""
+        name = name or self.default
+        if name not in self._entries:
+            raise UnknownLayoutError(name, self.names, nearest(name, self.names))
+        return self._entries[name].state
+
+    def get(self, name: str = "") -> Layout:
+        """Return a layout by its name, or the default one.
+
+        Raises :class:`UnknownLayoutError`, or :class:`LayoutError` if its file is broken and there
+        is no earlier good version.
+        """
+        state = self.state(name)
+        if state.layout is None:
+            raise LayoutError(state.problems)
+        return state.layout
+
+    def reload_changed(self) -> tuple[LayoutState, ...]:
+        """Read the files that changed and return the states that did, removed ones excepted.
+
+        What did not change costs one ``stat`` for each file. The layouts are exchanged at once.
+        """
+        before = self._entries
+        entries = {name: self._renewed(name, path) for name, path in self._files().items()}
+        if not self._wanted_default and not self._serves_config_file(entries):
+            state = LayoutState(BUILTIN_NAME, "(built in)", self._adapted(builtin_layout()))
+            entries.setdefault(BUILTIN_NAME, before.get(BUILTIN_NAME) or _Entry(None, state))
+        self._entries = entries
+        return tuple(
+            entry.state
+            for name, entry in sorted(entries.items())
+            if name not in before or before[name].state != entry.state
+        )
+
+    def _serves_config_file(self, entries: Mapping[str, _Entry]) -> bool:
+        return self._config_file is not None and self._config_file.stem in entries
+
+    def _files(self) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        if self._directory is not None and self._directory.is_dir():
+            files = {path.stem: path for path in sorted(self._directory.glob("*.toml"))}
+        if self._config_file is not None and self._config_file.is_file():
+            files[self._config_file.stem] = self._config_file
+        return {name: path for name, path in files.items() if not name.startswith(".")}
+
+    def _renewed(self, name: str, path: Path) -> _Entry:
+        known = self._entries.get(name)
+        if known is None or known.path != path:
+            return self._read(name, path, None)
+        if all(_stamp(each) == stamp for each, stamp in known.stamps.items()):
+            return known
+        fresh = self._read(name, path, known.state.layout)
+        if fresh.digest == known.digest:
+            return evolve(known, stamps=fresh.stamps)
+        return fresh
+
+    def _read(self, name: str, path: Path, last_good: Layout | None) -> _Entry:
+        files = _Files(path)
+        try:
+            _check_name(name, path)
+            reading = read(
+                files.layout(), file=_shown(path), name=name, load_template=files.template
+            )
+        except LayoutError as error:
+            state = LayoutState(name, _shown(path), last_good, error.problems)
+        else:
+            layout = self._adapted(reading.layout)
+            state = LayoutState(name, _shown(path), layout, reading.warnings)
+        return _Entry(path, state, files.stamps, files.digest.hexdigest())
+
+    def _adapted(self, layout: Layout) -> Layout:
+        return with_overrides(layout, self._overrides)
+
+
+def _shown(path: Path) -> str:
+    """Return what messages call ``path``: the directory's and the file's name, no more."""
+    return str(PurePosixPath(path.absolute().parent.name, path.name))
+
+
+def _check_name(name: str, path: Path) -> None:
+    if not _NAME.fullmatch(name):
+        message = (
+            f'"{name}" cannot be the name of a layout: letters, digits, dots, underscores and '
+            "dashes, at most 128; rename the file"
+        )
+        raise LayoutError([Problem(_shown(path), 1, 1, "file-name", message)])
+
+
+class _Files:
+    """Reads a layout file and the template files beside it, noting what was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.stamps: dict[Path, _Stamp] = {}
+        self.digest = hashlib.sha256()
+
+    def layout(self) -> str:
+        """Return the text of the layout file. Raises :class:`LayoutError`."""
+        try:
+            return self._text(self._path)
+        except TemplateFileError as error:
+            problem = Problem(_shown(self._path), 1, 1, "unreadable", str(error))
+            raise LayoutError([problem]) from error
+
+    def template(self, name: str) -> str:
+        """Return the text of the template file ``name`` beside the layout file.
+
+        Raises :class:`TemplateFileError` for one that is not there, or not in the directory.
+        """
+        directory = self._path.parent
+        if "\0" in name:
+            raise TemplateFileError("a file name cannot have a NUL character")
+        path = directory / name
+        if not path.resolve().is_relative_to(directory.resolve()):
+            raise TemplateFileError(f'file "{name}" is not in the directory of the layout')
+        return self._text(path)
+
+    def _text(self, path: Path) -> str:
+        stamp = self.stamps[path] = _stamp(path)
+        if stamp == _Stamp():
+            self.digest.update(b"\0missing")
+            raise TemplateFileError(f'there is no file "{path.name}"')
+        if stamp.size > MAX_CHARACTERS:
+            self.digest.update(b"\0large")
+            raise TemplateFileError(f"file has {stamp.size:,} bytes; at most {MAX_CHARACTERS:,}")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            self.digest.update(b"\0unreadable")
+            raise TemplateFileError(f"file cannot be read: {error.strerror}") from error
+        self.digest.update(len(content).to_bytes(8) + content)
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise TemplateFileError(f"line {line} is not UTF-8") from error
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Return the stamp of the file at ``path``, an empty one if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return _Stamp()
+    if not stat.S_ISREG(found.st_mode):
+        return _Stamp()
+    return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size)

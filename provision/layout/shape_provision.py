@@ -1,0 +1,149 @@
+"""The shape of a file in this project's own dialect."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from provision.layout.model import (
+    CONNECTION_TYPES,
+    ContentFormat,
+    KeyType,
+    ParameterType,
+    Renewal,
+    SlotType,
+)
+from provision.layout.shapes import (
+    Choice,
+    Field,
+    Flag,
+    Json,
+    Lifetime,
+    ListOf,
+    MapOf,
+    Object,
+    Pattern,
+    Scalar,
+    Table,
+    Text,
+)
+
+_KEY: Final = Text(
+    pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}",
+    pattern_meaning="letters, digits, underscores, dots and dashes, at most 128",
+)
+_REFERENCES: Final = ListOf(Text(blank=False), least=1)
+_TAGS: Final = ListOf(Text(template=True, blank=False))
+TARGETS: Final[tuple[SlotType, ...]] = ("client", "channel", "certificate")
+"""What a binding can name, as key and as type of a slot."""
+
+_PARAMETER: Final = Table(
+    {
+        "type": Field(Choice(get_args(ParameterType)), 'its type; default "string"'),
+        "required": Field(Flag(), "whether a request must give it; default false"),
+        "default": Field(Scalar(), "its value when a request does not give it"),
+        "enum": Field(ListOf(Scalar(), least=1), "the only values allowed"),
+        "pattern": Field(Pattern(), "what a string must match somewhere; anchor with ^ and $"),
+        "description": Field(Text(), "what it is for, for people"),
+    }
+)
+_CLIENT: Final = Table(
+    {
+        "key": Field(_KEY, "how this file refers to it; default: derived from name"),
+        "name": Field(Text(template=True, blank=False), "its name on the platform", required=True),
+        "identity": Field(Text(template=True), "the identity of its credentials"),
+        "bootstrap": Field(Flag(), "whether it is the gateway, which gets the bootstrap config"),
+        "certificate": Field(Flag(), "whether it gets an X.509 certificate"),
+        "tags": Field(_TAGS, "its tags on the platform"),
+        "metadata": Field(Object(template=True), "its metadata on the platform"),
+    }
+)
+_CHANNEL: Final = Table(
+    {
+        "key": Field(_KEY, "how this file refers to it; default: derived from name"),
+        "name": Field(Text(template=True, blank=False), "its name on the platform", required=True),
+        "route": Field(Text(template=True), "its route on the platform"),
+        "tags": Field(_TAGS, "its tags on the platform"),
+        "metadata": Field(Object(template=True), "its metadata; type (control, data) is its role"),
+    }
+)
+_CONNECTION: Final = Table(
+    {
+        "clients": Field(_REFERENCES, "keys of clients", required=True),
+        "channels": Field(_REFERENCES, "keys of channels", required=True),
+        "types": Field(ListOf(Choice(CONNECTION_TYPES), least=1), "default: both"),
+    }
+)
+_BINDING_SLOT: Final = Table(
+    {
+        "name": Field(Text(blank=False), "its name: .Bindings.<name>", required=True),
+        "type": Field(Choice(TARGETS), "what fills it", required=True),
+        "required": Field(Flag(), "whether rendering needs it; default false"),
+        "fields": Field(ListOf(Text(blank=False)), "what its snapshot keeps; default: all"),
+    }
+)
+_PROFILE: Final = Table(
+    {
+        "name": Field(Text(blank=False), "its name in the domain", required=True),
+        "description": Field(Text(), "what it is for, for people"),
+        "content_format": Field(Choice(get_args(ContentFormat)), 'default "go-template"'),
+        "content_template": Field(Text(), "the template itself, or else content_template_file"),
+        "content_template_file": Field(Text(blank=False), "a file beside this one"),
+        "defaults": Field(Object(), "variables; the render context wins over them"),
+        "binding_slots": Field(ListOf(_BINDING_SLOT), "places for resources"),
+    }
+)
+SHAPE: Final = Table(
+    {
+        "layout": Field(
+            Table(
+                {
+                    "name": Field(Text(blank=False), "the file's name without .toml"),
+                    "description": Field(Text(), "what it is for, for people"),
+                }
+            ),
+            "what this layout is",
+        ),
+        "parameters": Field(MapOf(_PARAMETER), "values that requests give"),
+        "clients": Field(ListOf(_CLIENT, least=1), "clients to create", required=True),
+        "channels": Field(ListOf(_CHANNEL), "channels to create"),
+        "connections": Field(
+            ListOf(_CONNECTION), "what is connected; default: every client with every channel"
+        ),
+        "certificates": Field(
+            Table(
+                {
+                    "ttl": Field(Lifetime(), 'how long they are valid; default "2400h"'),
+                    "key_type": Field(Choice(get_args(KeyType)), 'default "ec-p256"'),
+                    "renew": Field(Choice(get_args(Renewal)), 'default "manual"'),
+                }
+            ),
+            "what the certificates are like",
+        ),
+        "bootstrap": Field(
+            Table(
+                {
+                    "status": Field(Choice(("enabled", "disabled")), 'default "enabled"'),
+                    "render_context": Field(Object(template=True), "variables of the profile"),
+                    "content": Field(Json(), "what a gateway without a profile is given"),
+                    "profile_id": Field(Text(blank=False), "an existing profile, by its ID"),
+                    "profile": Field(Text(blank=False), "an existing profile, by its name"),
+                }
+            ),
+            "the bootstrap config",
+        ),
+        "profile": Field(_PROFILE, "a profile that comes with this layout"),
+        "bindings": Field(
+            ListOf(
+                Table(
+                    {
+                        "slot": Field(Text(blank=False), "a slot of the profile", required=True),
+                        "client": Field(Text(blank=False), "key of a client"),
+                        "channel": Field(Text(blank=False), "key of a channel"),
+                        "certificate": Field(Text(blank=False), "key of a client with one"),
+                    }
+                )
+            ),
+            "what fills the slots",
+        ),
+    }
+)
