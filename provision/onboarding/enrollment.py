@@ -51,16 +51,20 @@ class Enrollments:
                 profile = await self._referred(connection, plan, profile_id or name)
                 _check_bindings(plan, profile)
 
-    async def write(self, connection: AsyncConnection, intent: Intent) -> None:
-        """Create (or make as it should be) profile, config and bindings."""
+    async def write(self, connection: AsyncConnection, intent: Intent) -> str:
+        """Create (or make as it should be) profile, config and bindings; return the profile's ID.
+
+        The ID is empty where the config has no profile, or there is no config.
+        """
         plan = intent.plan
         if plan.config is None:
-            return
+            return ""
         profile_id = await self._profile_id(connection, plan)
         own = next((each for each in intent.certificates if each.client_id == plan.config.id), None)
         await self._enroller.put_config(
             connection, _enrollment(intent, plan.config, profile_id, own)
         )
+        return profile_id
 
     async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
         """Remove the config and its bindings; the profile is shared and stays."""

@@ -8,6 +8,7 @@
       ConfigTaken          409  a bootstrap config that no onboarding made has this external ID
       StillRunning         409  another request for the same gateway has not ended yet
       AnswerDiffers        422  the idempotency key was used with another request
+      IdempotencyKeyInvalid 400  the Idempotency-Key header is blank or too long
       ProfileUnknown       422  the layout uses a profile that the domain does not have
       BindingRefused       422  the layout's bindings do not fit the profile
       NoBootstrap          422  the layout makes no bootstrap config, which the action needs
@@ -77,6 +78,13 @@ class AnswerDiffers(OnboardingError):
 
     status = 422
     code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInvalid(OnboardingError):
+    """The Idempotency-Key header takes 1 to 255 characters, such as a UUID."""
+
+    status = 400
+    code = "idempotency_key_invalid"
 
 
 class ProfileUnknown(OnboardingError):

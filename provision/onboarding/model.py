@@ -64,8 +64,8 @@ class Intent:
 
     ``external_key`` is wiped at the commit; its hash stays, so that a repeated request is known.
     ``private_keys`` (client ID to PEM) are made before the first remote call, so that a repeated
-    signing request is for the same key; ``certificates`` and ``ca_chain`` (PEM) are known from the
-    commit on.
+    signing request is for the same key; ``certificates``, ``ca_chain`` (PEM) and
+    ``profile_id`` are known from the commit on.
     """
 
     plan: Plan
@@ -74,6 +74,7 @@ class Intent:
     private_keys: Mapping[str, Secret] = field(factory=dict)
     certificates: tuple[IssuedCertificate, ...] = ()
     ca_chain: str = ""
+    profile_id: str = ""
 
 
 @frozen
@@ -136,6 +137,7 @@ def intent_to_json(intent: Intent) -> bytes:
             "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
             "certificates": [_certificate_to_json(each) for each in intent.certificates],
             "ca_chain": intent.ca_chain,
+            "profile_id": intent.profile_id,
         },
         separators=(",", ":"),
     ).encode()
@@ -157,6 +159,7 @@ def intent_from_json(text: bytes) -> Intent:
             private_keys={k: Secret(v) for k, v in document["private_keys"].items()},
             certificates=tuple(_certificate_from_json(each) for each in document["certificates"]),
             ca_chain=document["ca_chain"],
+            profile_id=document["profile_id"],
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise IntentUnreadable from None

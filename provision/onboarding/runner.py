@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from attrs import evolve
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.onboarding.certification import Certification
@@ -96,17 +96,15 @@ class Runner:
 
     async def _commit(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
         done = evolve(onboarding, state=State.DONE, steps=steps.steps)
+        old = done.replaces and await self._journal.get(done.domain_id, done.replaces)
         async with self._engine.begin() as connection:
-            await self._write_bootstrap(connection, done)
+            if old:
+                # The old gateway's config makes room for the new one under the same external ID.
+                await self._enrollments.remove(connection, old.plan)
+            profile_id = await self._enrollments.write(connection, done.intent)
+            done = evolve(done, intent=evolve(done.intent, profile_id=profile_id))
             await self._journal.commit(connection, done)
         return done
-
-    async def _write_bootstrap(self, connection: AsyncConnection, done: Onboarding) -> None:
-        if done.replaces:
-            # The old gateway's config makes room for the new one under the same external ID.
-            old = await self._journal.get(done.domain_id, done.replaces)
-            await self._enrollments.remove(connection, old.plan)
-        await self._enrollments.write(connection, done.intent)
 
     async def repair(self, onboarding: Onboarding, token: Secret) -> Onboarding:
         """Create what is missing of a gateway, and write its bootstrap records as planned.

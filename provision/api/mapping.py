@@ -1,0 +1,132 @@
+"""``/mapping``: the one request that onboards a gateway, and the gateway afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bootstrap_core.enrolling import Enroller
+from bootstrap_core.model import Caller
+from bootstrap_core.secret import Secret
+from provision.api.answers import JsonAnswer
+from provision.api.decoding import Fields, read_object
+from provision.api.gateways import gateway_answer, mapping_answer, plan_answer
+from provision.authentication import Authentication, token_of
+from provision.layout.catalog import LayoutCatalog
+from provision.onboarding.idempotency import Idempotency
+from provision.onboarding.model import Outcome, State
+from provision.onboarding.service import MappingRequest, Onboardings, OnExisting
+
+EXTERNAL_MOST = 1024
+NAME_MOST = 1024
+FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing")
+TRUE = ("true", "1")
+OK, CREATED, ACCEPTED = 200, 201, 202
+
+
+@frozen
+class MappingRoutes:
+    """Handlers that decode, call and encode."""
+
+    onboardings: Onboardings
+    idempotency: Idempotency
+    catalog: LayoutCatalog
+    authentication: Authentication
+    enroller: Enroller
+    engine: AsyncEngine
+    public_url: str
+
+    def routes(self) -> list[Route]:
+        """Return the routes; those with a domain in their path take precedence over nothing."""
+        gateway = "/{domain_id}/mapping/{external_id:path}"
+        return [
+            Route("/mapping", self.create, methods=["POST"]),
+            Route("/mapping", self.content, methods=["GET"]),
+            Route("/mapping/", self.content, methods=["GET"]),
+            Route("/{domain_id}/mapping", self.create, methods=["POST"]),
+            Route("/{domain_id}/mapping", self.content, methods=["GET"]),
+            Route("/{domain_id}/mapping/", self.content, methods=["GET"]),
+            Route(gateway, self.view, methods=["GET"]),
+            Route(gateway, self.remove, methods=["DELETE"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        """Onboard a gateway."""
+        caller = await self._caller(request)
+        document = await read_object(request)
+        wanted = self._decode(document)
+        if request.query_params.get("dry_run", "").lower() in TRUE:
+            return JsonAnswer(plan_answer(self.onboardings.plan(caller, wanted)))
+
+        async def onboard() -> tuple[int, Mapping[str, Any]]:
+            done = await self.onboardings.map(caller, wanted)
+            status = CREATED if done.outcome in (Outcome.CREATED, Outcome.REPLACED) else OK
+            return status, mapping_answer(done, self._base_url(request))
+
+        key = request.headers.get("idempotency-key")
+        status, answer = await (
+            self.idempotency.once(caller.domain_id, key, document, onboard) if key else onboard()
+        )
+        headers = {}
+        if status == CREATED:
+            gateway = quote(wanted.external_id, safe="")
+            headers["Location"] = f"/{caller.domain_id}/mapping/{gateway}"
+        return JsonAnswer(answer, status, headers)
+
+    async def content(self, request: Request) -> Response:
+        """Answer the bootstrap content of the layout, as the Go service does."""
+        await self._caller(request)
+        layout = self.catalog.get(request.query_params.get("layout", ""))
+        return JsonAnswer(layout.bootstrap.content)
+
+    async def view(self, request: Request) -> Response:
+        """Answer a gateway as it is."""
+        caller = await self._caller(request)
+        found = await self.onboardings.view(caller, request.path_params["external_id"])
+        async with self.engine.connect() as connection:
+            enrolled = await self.enroller.view_device(
+                connection, caller.domain_id, found.external_id
+            )
+        return JsonAnswer(gateway_answer(found, enrolled))
+
+    async def remove(self, request: Request) -> Response:
+        """Remove a gateway: 204 when nothing is left, 202 while it goes on."""
+        caller = await self._caller(request)
+        left = await self.onboardings.remove(caller, request.path_params["external_id"])
+        if left.state is State.UNDONE:
+            return Response(status_code=204)
+        return JsonAnswer(gateway_answer(left, None), ACCEPTED)
+
+    async def _caller(self, request: Request) -> Caller:
+        token = token_of(request.headers.get("authorization"))
+        return await self.authentication.identify(token, request.path_params.get("domain_id"))
+
+    def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
+        fields = Fields(document, FIELDS)
+        external_id = fields.text("external_id", most_bytes=EXTERNAL_MOST, required=True)
+        external_key = fields.text("external_key", most_bytes=EXTERNAL_MOST, required=True)
+        name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
+        if name and len(name) > NAME_MOST:
+            fields.refuse("name", f"is {len(name)} characters long; at most {NAME_MOST}")
+        layout = fields.text("layout", most_bytes=255, required=False)
+        parameters = fields.object("parameters")
+        on_existing = fields.one_of("on_existing", [*OnExisting], OnExisting.REUSE)
+        fields.finish()
+        return MappingRequest(
+            external_id=external_id or "",
+            external_key=Secret(external_key or ""),
+            layout=self.catalog.get(layout or ""),
+            name=name,
+            parameters=parameters,
+            on_existing=OnExisting(on_existing),
+        )
+
+    def _base_url(self, request: Request) -> str:
+        return self.public_url or str(request.base_url).rstrip("/")
