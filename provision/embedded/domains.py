@@ -37,6 +37,12 @@ class DomainRegistry:
     ) -> DomainRecord:
         """Create a domain that the caller operates; raises ``Taken`` (the route)."""
         caller = await self._access.caller(token)
+        return await self.create_for(caller.id, name, route, tags, metadata)
+
+    async def create_for(
+        self, user_id: str, name: str, route: str, tags: list[str], metadata: dict[str, Any]
+    ) -> DomainRecord:
+        """Create a domain that a user operates; whoever calls has decided that it may be."""
         now = self._now()
         domain_id = str(uuid4())
         values = {
@@ -47,10 +53,10 @@ class DomainRegistry:
             "status": Status.ENABLED.value,
             "metadata": metadata,
             "tags": tags,
-            "created_by": caller.id,
+            "created_by": user_id,
             "created_at": now,
         }
-        role = new_role(domain_id, OPERATOR_ROLE, sorted(ALL_ACTIONS), caller.id, now)
+        role = new_role(domain_id, OPERATOR_ROLE, sorted(ALL_ACTIONS), user_id, now)
         try:
             async with self._engine.begin() as connection:
                 row = (
@@ -58,9 +64,7 @@ class DomainRegistry:
                 ).one()
                 await connection.execute(insert(roles).values(**role))
                 await connection.execute(
-                    insert(members).values(
-                        role_id=role["id"], user_id=caller.id, domain_id=domain_id
-                    )
+                    insert(members).values(role_id=role["id"], user_id=user_id, domain_id=domain_id)
                 )
         except IntegrityError as error:
             raise Taken("another domain has this route") from error

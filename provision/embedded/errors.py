@@ -10,11 +10,14 @@ EmbeddedError                 500
 │   ├── InvalidStatus         400  a status that does not exist
 │   └── MissingField          400  a field that must be there
 ├── UnsupportedContentType    415  the body is not announced as JSON
+├── DomainNotNamed            400  a Mainflux request of a user who has no domain, or several
 ├── InvalidToken              401  missing, malformed, altered or expired
-├── WrongTokenKind            500  an access token where a refresh token belongs, or the reverse
+│   └── RefreshTokenUsed      401  a refresh token where an access token belongs
 ├── WrongPassword             422  the password does not belong to the user
 ├── UserNotFound              404  nobody has this name or e-mail address
+├── ThingNotFound             404  as Hidden, to a Mainflux client
 ├── Refused                   403  the caller may not do this
+│   ├── SignInRefused         403  as UserNotFound and WrongPassword, to a Mainflux client
 │   ├── NotPermitted          403  no role of the caller allows it in this domain
 │   ├── Hidden                403  not there, or not for this caller to see
 │   ├── DomainDisabled        403  the domain takes nothing new while it is disabled
@@ -28,7 +31,9 @@ EmbeddedError                 500
 ├── FilterUnsupported         422  the platform does not filter by this
 ├── CertificateUnknown        422  no certificate has this serial
 ├── NoCertificates            404  the client has none that could be revoked
-└── NotPermittedForCertificates  500  as NotPermitted, in the words of the certificates service
+└── RecordedFailure           500  the caller's mistake, which Magistrala answers with 500
+    ├── AccessTokenUsed       500  an access token where a refresh token belongs
+    └── StrangerToDomain      500  as NotPermitted, from the certificates service
 """
 
 from __future__ import annotations
@@ -91,6 +96,14 @@ class UnsupportedContentType(EmbeddedError):
     port = port_errors.Rejected
 
 
+class DomainNotNamed(EmbeddedError):
+    """You have no domain, or several: use the routes that name one, /{domain_id}/clients."""
+
+    status = 400
+    code = "domain_not_named"
+    port = port_errors.Rejected
+
+
 class InvalidToken(EmbeddedError):
     """Send a valid access token in the Authorization header; sign in for a new one."""
 
@@ -99,11 +112,8 @@ class InvalidToken(EmbeddedError):
     port = port_errors.InvalidToken
 
 
-class WrongTokenKind(EmbeddedError):
-    """An access token is no refresh token."""
-
-    code = "wrong_token_kind"
-    port = port_errors.InvalidToken
+class RefreshTokenUsed(InvalidToken):
+    """A refresh token is only good for new tokens, at /users/tokens/refresh."""
 
 
 class WrongPassword(EmbeddedError):
@@ -128,6 +138,20 @@ class Refused(EmbeddedError):
     status = 403
     code = "refused"
     port: ClassVar[type[port_errors.PlatformError]] = port_errors.Rejected
+
+
+class ThingNotFound(EmbeddedError):
+    """You have no such thing or channel."""
+
+    status = 404
+    code = "not_found"
+    port = port_errors.NotFound
+
+
+class SignInRefused(Refused):
+    """The e-mail address or the password is wrong."""
+
+    code = "sign_in_refused"
 
 
 class NotPermitted(Refused):
@@ -226,7 +250,20 @@ class NoCertificates(EmbeddedError):
     port = port_errors.NotFound
 
 
-class NotPermittedForCertificates(EmbeddedError):
+class RecordedFailure(EmbeddedError):
+    """The request can't be answered."""
+
+    code = "refused"
+
+
+class AccessTokenUsed(RecordedFailure):
+    """New tokens are given for a refresh token, not for an access token."""
+
+    code = "access_token_used"
+    port = port_errors.InvalidToken
+
+
+class StrangerToDomain(RecordedFailure):
     """No role of yours in this domain allows this."""
 
     code = "not_permitted"

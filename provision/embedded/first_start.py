@@ -39,6 +39,5 @@ async def first_start(
         return None
     password = Secret(secrets.token_urlsafe(PASSWORD_BYTES))
     user = await platform.users.register(administrator(username, email, password))
-    tokens = await platform.users.sign_in(username, password)
-    domain = await platform.domains.create(tokens.access, domain_name, domain_name, [], {})
+    domain = await platform.domains.create_for(user.id, domain_name, domain_name, [], {})
     return Operator(user.id, username, password, domain.id)

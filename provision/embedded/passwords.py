@@ -17,7 +17,7 @@ from bootstrap_core.secret import Secret
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
-MEMORY_MARGIN: Final = 2
+MEMORY_MARGIN: Final = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ def _digest(password: Secret, salt: bytes, cost: Cost) -> bytes:
         r=cost.r,
         p=cost.p,
         dklen=HASH_BYTES,
-        maxmem=MEMORY_MARGIN * 128 * cost.n * cost.r,
+        maxmem=128 * cost.r * (cost.n + cost.p) + MEMORY_MARGIN,
     )
 
 

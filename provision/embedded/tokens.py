@@ -15,7 +15,7 @@ import jwt
 from attrs import frozen
 
 from bootstrap_core.secret import Secret
-from provision.embedded.errors import InvalidToken, WrongTokenKind
+from provision.embedded.errors import AccessTokenUsed, InvalidToken, RefreshTokenUsed
 from provision.platform.types import TokenPair
 
 ALGORITHM: Final = "HS256"
@@ -74,7 +74,7 @@ class Tokens:
         """Return what ``token`` says.
 
         Raises ``InvalidToken``: not signed here, altered or expired;
-        ``WrongTokenKind``: valid, but not of ``kind``.
+        ``RefreshTokenUsed`` or ``AccessTokenUsed``: valid, but of the other kind.
         """
         try:
             claims = jwt.decode(
@@ -90,7 +90,7 @@ class Tokens:
         if claims["exp"] <= self._now().timestamp():
             raise InvalidToken("the token has expired: sign in again or refresh it")
         if claims.get("kind") != kind:
-            raise WrongTokenKind(f"this is no {kind} token: it is of kind {claims.get('kind')!r}")
+            raise AccessTokenUsed if kind is Kind.REFRESH else RefreshTokenUsed
         return Claims(str(claims["sub"]), int(claims.get("version", 0)))
 
     def _sign(self, claims: Claims, kind: Kind) -> Secret:

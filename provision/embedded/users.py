@@ -90,7 +90,7 @@ class UserRegistry:
         return self._tokens.issue(Claims(row.id, row.token_version))
 
     async def refresh(self, token: Secret) -> TokenPair:
-        """Return new tokens for a refresh token; raises ``InvalidToken``, ``WrongTokenKind``."""
+        """Return new tokens for a refresh token; raises ``InvalidToken``, ``AccessTokenUsed``."""
         claims = self._tokens.verify(token, Kind.REFRESH)
         await self._access.bearer_of(claims)
         return self._tokens.issue(claims)

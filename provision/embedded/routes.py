@@ -1,0 +1,33 @@
+"""All HTTP routes of the embedded platform, in the order in which they must be tried."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from provision.embedded.channel_routes import ChannelRoutes
+from provision.embedded.client_routes import ClientRoutes
+from provision.embedded.domain_routes import DomainRoutes
+from provision.embedded.doorkeepers import Doorkeeper
+from provision.embedded.legacy_routes import LegacyRoutes
+from provision.embedded.platform import EmbeddedPlatform
+from provision.embedded.role_routes import RoleRoutes
+from provision.embedded.user_routes import UserRoutes
+
+
+def routes(
+    platform: EmbeddedPlatform, doorkeeper: Doorkeeper, default_domain: str = ""
+) -> list[Route]:
+    """Return the routes of Magistrala and Mainflux for ``platform``.
+
+    They raise ``EmbeddedError`` (``status``, ``code``, ``message``), which the app renders. Fixed
+    paths come before those that start with a domain's ID. ``default_domain`` is where Mainflux's
+    routes look for the things of users who have no domain, or several.
+    """
+    return [
+        *UserRoutes(platform, doorkeeper).routes(),
+        *RoleRoutes(platform).routes(),
+        *DomainRoutes(platform).routes(),
+        *LegacyRoutes(platform, default_domain).routes(),
+        *ClientRoutes(platform).routes(),
+        *ChannelRoutes(platform).routes(),
+    ]

@@ -1,0 +1,217 @@
+"""Reading requests and writing answers: tokens, JSON bodies, query parameters.
+
+What is read here is text that any database can store: no NUL, no half of a surrogate pair, no
+number that JSON cannot write, no document of endless depth.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bootstrap_core.secret import Secret
+from provision.embedded.errors import (
+    Hidden,
+    InvalidToken,
+    Malformed,
+    RecordedFailure,
+    UnsupportedContentType,
+)
+
+DEPTH_LIMIT: Final = 100
+NEVER: Final = "0001-01-01T00:00:00Z"
+CONTENT_TYPE: Final = "application/json"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def bearer(request: Request) -> Secret:
+    """Return the token of the Authorization header, with or without ``Bearer``."""
+    text = request.headers.get("authorization", "").strip()
+    scheme, _, token = text.partition(" ")
+    found = token.strip() if scheme.lower() == "bearer" else text
+    if not found:
+        raise InvalidToken("a token is needed: send the header Authorization: Bearer <token>")
+    return Secret(found)
+
+
+def path_text(request: Request, name: str) -> str:
+    """Return a segment of the path (``Hidden`` when nothing can have such a name)."""
+    text: str = request.path_params[name]
+    if "\0" in text:
+        raise Hidden
+    return text
+
+
+def require_json(request: Request) -> None:
+    """Raise ``UnsupportedContentType`` unless the request announces JSON."""
+    if CONTENT_TYPE not in request.headers.get("content-type", ""):
+        raise UnsupportedContentType
+
+
+def decode(text: bytes | str, source: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON document; ``source`` names it in the ``Malformed`` raised otherwise."""
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+        _check(document, 0)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{source} is not valid JSON: {error}") from error
+    return document
+
+
+async def read_object(request: Request) -> Fields:
+    """Return the members of a JSON body that is an object."""
+    require_json(request)
+    return Fields(decode(await request.body(), "the body"), "the body")
+
+
+async def read_objects(request: Request) -> list[Fields]:
+    """Return the members of each element of a JSON body that is a list of objects."""
+    require_json(request)
+    elements = decode(await request.body(), "the body")
+    if not isinstance(elements, list):
+        raise Malformed("the body must be a list of objects")
+    if not elements:
+        raise Malformed("the list in the body is empty: name at least one")
+    return [Fields(element, f"element {place}") for place, element in enumerate(elements)]
+
+
+class Fields:
+    """The members of a JSON object, read by the kind that each must be of.
+
+    A member that is missing or null reads as empty; one that nobody asks for is ignored.
+    """
+
+    def __init__(self, document: object, place: str) -> None:
+        """Take an object; ``place`` says in messages where it is."""
+        if not isinstance(document, dict):
+            raise Malformed(f"{place} must be an object")
+        self._members: Mapping[str, Any] = document
+        self._place = place
+
+    def __contains__(self, name: str) -> bool:
+        return self._members.get(name) is not None
+
+    def text(self, name: str) -> str:
+        """Return a string member."""
+        return str(self._of(name, str, "a string", ""))
+
+    def document(self, name: str) -> dict[str, Any]:
+        """Return an object member."""
+        return dict(self._of(name, dict, "an object", {}))
+
+    def texts(self, name: str) -> list[str]:
+        """Return a member that is a list of strings."""
+        found = list(self._of(name, list, "a list of strings", []))
+        if not all(isinstance(element, str) for element in found):
+            raise Malformed(f"{name} of {self._place} must be a list of strings")
+        return found
+
+    def fields(self, name: str) -> Fields:
+        """Return the members of an object member."""
+        return Fields(self.document(name), f"{name} of {self._place}")
+
+    def _of(self, name: str, kind: type, described: str, empty: Any) -> Any:  # noqa: ANN401 - any JSON value
+        value = self._members.get(name)
+        if value is None:
+            return empty
+        if not isinstance(value, kind):
+            raise Malformed(f"{name} of {self._place} must be {described}")
+        return value
+
+
+class Query:
+    """The query parameters of a request; each may be given once, unknown ones are ignored."""
+
+    def __init__(self, request: Request) -> None:
+        """Read the parameters of ``request``."""
+        self._values: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            self._values.setdefault(name, []).append(value)
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a parameter as it is."""
+        values = self._values.get(name, [default])
+        if len(values) > 1:
+            raise Malformed(f"the parameter {name} is given {len(values)} times")
+        if "\0" in values[0]:
+            raise Malformed(f"the parameter {name} contains the character NUL")
+        return values[0]
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """Return a whole number in a range."""
+        text = self.text(name, str(default))
+        if not (text.isascii() and text.isdigit() and least <= int(text[:19]) <= most):
+            raise Malformed(f"the parameter {name} must be a number from {least} to {most}")
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Return a truth value; absent means false."""
+        text = self.text(name, "false").lower()
+        if text not in ("true", "false", "1", "0", "t", "f"):
+            raise Malformed(f"the parameter {name} must be true or false")
+        return text in ("true", "1", "t")
+
+    def document(self, name: str) -> dict[str, Any]:
+        """Return a JSON object; absent means an empty one."""
+        document = decode(self.text(name) or "{}", f"the parameter {name}")
+        if not isinstance(document, dict):
+            raise Malformed(f"the parameter {name} must be a JSON object")
+        return document
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``fields`` without those that are empty, as Magistrala leaves them out."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {}, ())}
+
+
+def written(moment: datetime | None) -> str:
+    """Return a time in RFC 3339, in UTC; Magistrala writes one that is not there as year 1."""
+    if moment is None:
+        return NEVER
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def empty(status: int) -> Response:
+    """Return an answer without a body."""
+    return Response(status_code=status, media_type=CONTENT_TYPE)
+
+
+def answering(handler: Handler) -> Handler:
+    """Answer the caller's mistakes that Magistrala answers with 500, which are no failures here."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RecordedFailure as error:
+            return JSONResponse(
+                {"message": error.message, "code": error.code}, status_code=error.status
+            )
+
+    return answer
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a string contains the character NUL")
+        value.encode()
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is too large")
+    elif isinstance(value, dict | list):
+        if depth == DEPTH_LIMIT:
+            raise ValueError(f"it is nested more than {DEPTH_LIMIT} deep")
+        for element in value.values() if isinstance(value, dict) else value:
+            _check(element, depth + 1)
+        if isinstance(value, dict):
+            _check("".join(value), depth)

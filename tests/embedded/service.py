@@ -1,0 +1,86 @@
+"""An embedded platform for tests: a database of its own, an app over it, an HTTP client."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.secret import Secret
+from provision.database import open_engine
+from provision.embedded.doorkeepers import AdministratorRegisters
+from provision.embedded.errors import EmbeddedError
+from provision.embedded.first_start import Operator, first_start
+from provision.embedded.passwords import Cost, Passwords
+from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
+from provision.embedded.routes import routes
+from provision.embedded.tables import metadata
+from provision.embedded.tokens import utc_now
+from provision.platform.errors import PlatformError
+
+CHEAP = Cost(n=2, r=8, p=1)
+KEYS = EmbeddedKeys(tokens=b"t" * 32, secrets=b"s" * 32)
+
+
+@frozen
+class Installation:
+    """A platform that was just started for the first time."""
+
+    engine: AsyncEngine
+    platform: EmbeddedPlatform
+    operator: Operator
+    token: Secret
+
+
+@contextlib.asynccontextmanager
+async def installation(
+    directory: Path, now: Callable[[], datetime] = utc_now, **options: Any
+) -> AsyncIterator[Installation]:
+    """Start a platform with its database in ``directory``."""
+    engine = open_engine(f"sqlite+aiosqlite:///{directory / 'platform.db'}")
+    passwords = Passwords(CHEAP)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        sealer = Sealer([SealingKey(b"k" * 32)])
+        platform = EmbeddedPlatform(engine, KEYS, sealer, passwords, now=now, **options)
+        operator = await first_start(platform)
+        assert operator is not None
+        tokens = await platform.issue_token(operator.username, operator.password)
+        yield Installation(engine, platform, operator, tokens.access)
+    finally:
+        passwords.close()
+        await engine.dispose()
+
+
+def app_of(routes: list[BaseRoute]) -> Starlette:
+    """Return an app that renders errors as the service does."""
+    return Starlette(
+        routes=routes, exception_handlers={EmbeddedError: _render, PlatformError: _render}
+    )
+
+
+def magistrala(platform: EmbeddedPlatform) -> Starlette:
+    """Return an app with Magistrala's and Mainflux's routes, and nothing else."""
+    return app_of([*routes(platform, AdministratorRegisters(platform.access))])
+
+
+def http_client(app: Starlette) -> httpx.AsyncClient:
+    """Return a client that speaks to ``app`` without a network."""
+    transport = httpx.ASGITransport(app=app)
+    return httpx.AsyncClient(transport=transport, base_url="http://platform.test")
+
+
+async def _render(_: Request, error: Any) -> Response:
+    return JSONResponse({"message": error.message, "code": error.code}, error.status)

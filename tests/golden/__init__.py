@@ -1,0 +1,1 @@
+"""Recorded answers of the Go services, and how they are replayed."""
