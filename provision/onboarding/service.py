@@ -127,7 +127,26 @@ class Onboardings:
         present = await self._at_rest(caller, external_id)
         if present is None:
             return await self.view(caller, external_id)
-        return await self._worker.remove(present, caller.token)
+        return await self._worker.remove(evolve(present, actor=caller.user_id), caller.token)
+
+    async def retry(self, caller: Caller, onboarding_id: str) -> Onboarding:
+        """Go on now with a row that waits for its next attempt; one at rest stays as it is.
+
+        Raises ``OnboardingNotFound``, and ``StepFailed`` as ``map`` does.
+        """
+        found = await self._journal.get(caller.domain_id, onboarding_id)
+        if found.state.is_at_rest:
+            return found
+        return await self._worker.go_on(found, caller.token)
+
+    async def undo(self, caller: Caller, onboarding_id: str) -> Onboarding:
+        """Undo a row; one that is undone stays as it is. Raises ``OnboardingNotFound``."""
+        found = await self._journal.get(caller.domain_id, onboarding_id)
+        if found.state is State.UNDONE:
+            return found
+        if found.state in (State.UNDOING, State.STUCK):
+            return await self._worker.go_on(found, caller.token)
+        return await self._worker.remove(evolve(found, actor=caller.user_id), caller.token)
 
     async def _at_rest(self, caller: Caller, external_id: str) -> Onboarding | None:
         """Return the gateway that is there, or ``None``, once nobody works on it any more.

@@ -1,0 +1,118 @@
+"""``/{domain_id}/onboardings``: the journal, for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bootstrap_core.model import Caller, rfc3339
+from provision.api.answers import JsonAnswer
+from provision.api.gateways import onboarding_answer
+from provision.authentication import Authentication, token_of
+from provision.errors import InvalidFields
+from provision.onboarding.audit import AuditTrail
+from provision.onboarding.journal import Journal, OnboardingQuery
+from provision.onboarding.model import State
+from provision.onboarding.service import Onboardings
+
+LIMIT_DEFAULT = 10
+LIMIT_MOST = 100
+
+
+@frozen
+class OnboardingRoutes:
+    """Handlers that decode, call and encode."""
+
+    onboardings: Onboardings
+    journal: Journal
+    audit: AuditTrail
+    authentication: Authentication
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        one = "/{domain_id}/onboardings/{onboarding_id}"
+        return [
+            Route("/{domain_id}/onboardings", self.list, methods=["GET"]),
+            Route(one, self.view, methods=["GET"]),
+            Route(f"{one}/retry", self.retry, methods=["POST"]),
+            Route(f"{one}/undo", self.undo, methods=["POST"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """List onboardings, newest first; filters: state, external_id, layout."""
+        caller = await self._caller(request)
+        query = request.query_params
+        page = await self.journal.list(
+            caller.domain_id,
+            OnboardingQuery(
+                offset=_number(request, "offset", 0, None),
+                limit=_number(request, "limit", LIMIT_DEFAULT, LIMIT_MOST),
+                state=_state(query.get("state", "")),
+                external_id=query.get("external_id", ""),
+                layout=query.get("layout", ""),
+            ),
+        )
+        return JsonAnswer(
+            {
+                "total": page.total,
+                "offset": page.offset,
+                "limit": page.limit,
+                "onboardings": [onboarding_answer(each) for each in page.items],
+            }
+        )
+
+    async def view(self, request: Request) -> Response:
+        """Answer one onboarding with its steps and the audit trail of its gateway."""
+        caller = await self._caller(request)
+        found = await self.journal.get(caller.domain_id, request.path_params["onboarding_id"])
+        trail = await self.audit.list(caller.domain_id, found.external_id, 0, LIMIT_MOST)
+        answer: dict[str, Any] = onboarding_answer(found)
+        answer["audit"] = [
+            {
+                "at": rfc3339(each.at),
+                "onboarding_id": each.onboarding_id,
+                "actor": each.actor,
+                "action": each.action,
+                "outcome": each.outcome,
+                **({"message": each.message} if each.message else {}),
+            }
+            for each in trail.items
+        ]
+        return JsonAnswer(answer)
+
+    async def retry(self, request: Request) -> Response:
+        """Go on now with an onboarding that waits for its next attempt."""
+        caller = await self._caller(request)
+        after = await self.onboardings.retry(caller, request.path_params["onboarding_id"])
+        return JsonAnswer(onboarding_answer(after))
+
+    async def undo(self, request: Request) -> Response:
+        """Undo an onboarding, whatever its state."""
+        caller = await self._caller(request)
+        after = await self.onboardings.undo(caller, request.path_params["onboarding_id"])
+        return JsonAnswer(onboarding_answer(after))
+
+    async def _caller(self, request: Request) -> Caller:
+        token = token_of(request.headers.get("authorization"))
+        return await self.authentication.identify(token, request.path_params["domain_id"])
+
+
+def _number(request: Request, name: str, default: int, most: int | None) -> int:
+    text = request.query_params.get(name, str(default))
+    least = 0 if most is None else 1
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= (most or 2**31):
+        allowed = f"{least} to {most}" if most else "0 or more"
+        raise InvalidFields(f"{name}: a whole number is needed, {allowed}, not {text!r:.40}")
+    return int(text)
+
+
+def _state(text: str) -> State | None:
+    if not text:
+        return None
+    if text not in set(State):
+        raise InvalidFields(f"state: one of {', '.join(State)} is needed, not {text!r:.40}")
+    return State(text)

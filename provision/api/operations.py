@@ -1,0 +1,68 @@
+"""``/health`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from attrs import frozen
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from provision.api.answers import JsonAnswer
+from provision.build_info import BuildInfo
+from provision.metrics import Metrics
+
+UNAVAILABLE = 503
+
+
+class HealthAnswer(JsonAnswer):
+    """A health document (draft-inadarei-api-health-check)."""
+
+    media_type = "application/health+json"
+
+
+@frozen
+class OperationsRoutes:
+    """Tells monitoring how the service is."""
+
+    engine: AsyncEngine
+    metrics: Metrics
+    count_onboardings: Callable[[], Awaitable[Mapping[str, int]]]
+    states: tuple[str, ...]
+    build: BuildInfo
+    instance_id: str
+
+    def routes(self) -> list[Route]:
+        """Return the routes; they need no credentials."""
+        return [
+            Route("/health", self.health, methods=["GET"]),
+            Route("/metrics", self.show_metrics, methods=["GET"]),
+        ]
+
+    async def health(self, _: Request) -> Response:
+        """Answer ``pass``, or ``fail`` with 503 while the store does not answer."""
+        document = {
+            "status": "pass",
+            "version": self.build.version,
+            "commit": self.build.commit,
+            "description": "provision service",
+            "build_time": self.build.build_time,
+            "instance_id": self.instance_id,
+        }
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except Exception:
+            return HealthAnswer({**document, "status": "fail"}, UNAVAILABLE)
+        return HealthAnswer(document)
+
+    async def show_metrics(self, _: Request) -> Response:
+        """Answer all metrics in Prometheus' text format."""
+        counted = await self.count_onboardings()
+        for state in self.states:
+            self.metrics.onboarding_rows.labels(state).set(counted.get(state, 0))
+        return Response(self.metrics.render(), media_type=CONTENT_TYPE_LATEST)
