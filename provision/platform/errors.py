@@ -14,6 +14,7 @@
       BadAnswer           502  an answer of the wrong shape: outcome unknown
       Failed              502  the platform's own error (5xx): outcome unknown
       TimedOut            504  no answer in time, or the connection broke: outcome unknown
+      Misconfigured       500  the settings of the connection can't be used
 """
 
 from __future__ import annotations
@@ -135,3 +136,10 @@ class TimedOut(PlatformError):
     status = 504
     code = "platform_timed_out"
     outcome_unknown = True
+
+
+class Misconfigured(PlatformError):
+    """The settings of the connection to the platform can't be used."""
+
+    status = 500
+    code = "platform_misconfigured"

@@ -200,7 +200,10 @@ class SigningRequest:
 
 @frozen
 class Certificate:
-    """An issued certificate (PEM). ``serial`` is the authority's own spelling of it."""
+    """An issued certificate (PEM, left out in lists of some authorities).
+
+    ``serial`` is the authority's own spelling of it.
+    """
 
     serial: str
     client_id: str

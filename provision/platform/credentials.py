@@ -1,0 +1,151 @@
+"""The service's own credentials, for requests that bring none: an API key, or a user's sign-in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from attrs import frozen
+
+from bootstrap_core.secret import Secret
+from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected
+from provision.platform.types import TokenPair
+
+RENEWED_BEFORE: Final = timedelta(minutes=1)
+"""A token is renewed this long before it ends, so that it lasts through a request."""
+ASSUMED_LIFE: Final = timedelta(minutes=5)
+"""How long a token is used that does not say when it ends."""
+
+
+class TokenSource(Protocol):
+    """Gives a token that the platform takes."""
+
+    async def token(self) -> Secret:
+        """Return a token that is good for now."""
+        ...
+
+    async def renewed(self, refused: Secret) -> Secret:
+        """Return another token after the platform refused this one; raises ``InvalidToken``."""
+        ...
+
+
+class SignIn(Protocol):
+    """Issues and refreshes tokens (``provision.platform.port.Tokens``)."""
+
+    async def issue_token(self, username: str, password: Secret) -> TokenPair:
+        """Sign in."""
+        ...
+
+    async def refresh_token(self, refresh: Secret) -> TokenPair:
+        """Exchange a refresh token for a new pair."""
+        ...
+
+
+@frozen
+class ApiKey:
+    """A key (personal access token) that the operator made; it is used as it is."""
+
+    key: Secret
+
+    async def token(self) -> Secret:
+        """Return the key."""
+        return self.key
+
+    async def renewed(self, refused: Secret) -> Secret:
+        """Raise ``InvalidToken``: another key has to be configured."""
+        raise InvalidToken("the platform does not accept the configured API key: make a new one")
+
+
+@frozen
+class _Held:
+    pair: TokenPair
+    use_until: datetime
+
+
+class PasswordSignIn:
+    """Signs in with a user name and a password, and keeps the tokens fresh.
+
+    However many callers need a token at once, the platform is asked once.
+    """
+
+    def __init__(
+        self,
+        tokens: SignIn,
+        username: str,
+        password: Secret,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Sign in at ``tokens`` when the first token is needed."""
+        self._tokens = tokens
+        self._username = username
+        self._password = password
+        self._now = now
+        self._held: _Held | None = None
+        self._flight: asyncio.Task[_Held] | None = None
+
+    async def token(self) -> Secret:
+        """Return an access token with at least a minute to live.
+
+        Raises ``InvalidToken`` (the name or password is wrong) and what the platform raises.
+        """
+        if self._held is not None and self._now() < self._held.use_until:
+            return self._held.pair.access
+        return await self._fly()
+
+    async def renewed(self, refused: Secret) -> Secret:
+        """Return another token; when someone else renewed it meanwhile, that one."""
+        if self._held is not None and self._held.pair.access != refused:
+            return await self.token()
+        self._held = None
+        return await self._fly()
+
+    async def _fly(self) -> Secret:
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._obtain())
+            self._flight.add_done_callback(self._landed)
+        # A caller that gives up does not take the token from the others.
+        held = await asyncio.shield(self._flight)
+        return held.pair.access
+
+    def _landed(self, flight: asyncio.Task[_Held]) -> None:
+        self._flight = None
+        if not flight.cancelled() and flight.exception() is None:
+            self._held = flight.result()
+
+    async def _obtain(self) -> _Held:
+        pair = await self._refreshed() or await self._issued()
+        return _Held(pair, self._use_until(pair.access))
+
+    async def _refreshed(self) -> TokenPair | None:
+        if self._held is None:
+            return None
+        try:
+            return await self._tokens.refresh_token(self._held.pair.refresh)
+        except (InvalidToken, Rejected, NotFound, Failed):
+            return None
+
+    async def _issued(self) -> TokenPair:
+        try:
+            return await self._tokens.issue_token(self._username, self._password)
+        except (NotFound, Rejected) as error:
+            raise InvalidToken(
+                "the platform does not accept the configured user name and password"
+            ) from error
+
+    def _use_until(self, token: Secret) -> datetime:
+        ends = token_end(token)
+        return self._now() + ASSUMED_LIFE if ends is None else ends - RENEWED_BEFORE
+
+
+def token_end(token: Secret) -> datetime | None:
+    """Return when a JWT says that it ends (``exp``, RFC 7519), unverified; none if it does not."""
+    body = token.reveal().split(".")[1:2]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(body[0] + "=" * (-len(body[0]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,250 @@
+"""Calls to Magistrala over HTTP: pooled, bounded in time and size, repeated only where safe.
+
+A call is repeated when nothing was sent (refused, no route), when the platform asks to wait (429,
+503), and, if it is marked repeatable, when its outcome is unknown. Waits are random up to a bound
+that doubles (full jitter), never shorter than ``Retry-After``; a wait that would pass the call's
+total time-out is not begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
+
+from provision.platform.errors import (
+    BadAnswer,
+    Failed,
+    InvalidToken,
+    Misconfigured,
+    TimedOut,
+    Unavailable,
+)
+from provision.platform.magistrala_breaker import Breaker
+from provision.platform.magistrala_call import Answer, Call
+from provision.platform.magistrala_settings import Endpoints, TransportSettings
+
+SERVICES: Final = ("clients", "channels", "users", "domains", "certs")
+SIGNS_OF_BEING_DOWN: Final = frozenset({502, 503, 504})
+NOTHING_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+
+class Transport:
+    """The connections to one Magistrala; close it with ``aclose`` or use it as a context."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        settings: TransportSettings,
+        wire: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Speak to ``endpoints``; ``wire`` replaces the network (an application in a test).
+
+        Raises ``Misconfigured``: an address or a file of the settings can't be used.
+        """
+        for service in SERVICES:
+            _check_address(service, endpoints.of(service))
+        self._endpoints = endpoints
+        self._settings = settings
+        self._client = httpx.AsyncClient(
+            transport=wire,
+            http2=True,
+            verify=settings.tls(),
+            limits=httpx.Limits(
+                max_connections=settings.pool_size,
+                max_keepalive_connections=settings.pool_size,
+            ),
+            timeout=httpx.Timeout(settings.call_timeout, connect=settings.connect_timeout),
+            headers={"Accept": "application/json"},
+            trust_env=False,
+        )
+        self._breakers = {
+            service: Breaker(service, settings.breaker_failures, settings.breaker_seconds)
+            for service in SERVICES
+        }
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def send(self, call: Call) -> Answer:
+        """Make the call and return its successful answer.
+
+        Raises what a refusal means for this call, ``Unavailable`` (nothing was sent, or the
+        service counts as down), ``Overloaded`` (429, 503), ``TimedOut`` and ``BadAnswer``.
+        """
+        deadline = time.monotonic() + self._settings.total_timeout
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: _may_repeat(call, error)),
+            stop=stop_after_attempt(self._settings.attempts)
+            | stop_before_delay(self._settings.total_timeout),
+            wait=self._wait,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            # Outside of the attempt: while a service counts as down nothing is repeated.
+            self._breakers[call.service].admit()
+            with attempt:
+                return await self._attempt(call, deadline)
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+    async def _attempt(self, call: Call, deadline: float) -> Answer:
+        breaker = self._breakers[call.service]
+        try:
+            answer = await self._exchange(call, deadline)
+        except (Unavailable, TimedOut):
+            breaker.record(down=True)
+            raise
+        except BaseException:
+            breaker.release()
+            raise
+        breaker.record(down=answer.status in SIGNS_OF_BEING_DOWN)
+        return answer.checked()
+
+    async def _exchange(self, call: Call, deadline: float) -> Answer:
+        seconds = min(self._settings.call_timeout, max(0.0, deadline - time.monotonic()))
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._client.stream(
+                    call.method,
+                    self._endpoints.of(call.service) + call.path,
+                    params=call.query,
+                    headers=_headers(call),
+                    content=call.content(),
+                ) as response,
+            ):
+                body = await self._body(call, response)
+        except NOTHING_SENT as error:
+            raise _unreachable(call, error) from error
+        except httpx.DecodingError as error:
+            raise _bad_answer(call, "its body can't be decompressed") from error
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise _timed_out(call, f"did not answer within {seconds:g} s") from error
+        except httpx.TransportError as error:
+            raise _timed_out(call, "broke the connection off") from error
+        return Answer(call, response.status_code, body, _retry_after(response.headers))
+
+    async def _body(self, call: Call, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > self._settings.most_answer_bytes:
+                raise _bad_answer(
+                    call, f"its body is over {self._settings.most_answer_bytes} bytes"
+                )
+        return bytes(body)
+
+    def _wait(self, state: RetryCallState) -> float:
+        jitter = wait_random_exponential(
+            multiplier=self._settings.backoff, max=self._settings.longest_backoff
+        )
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        return (asked or 0.0) + jitter(state)
+
+
+def _check_address(service: str, address: str) -> None:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise Misconfigured(
+            f"the address of the {service} service is not valid: {error}"
+        ) from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Misconfigured(
+            f"the address {address!r} of the {service} service must begin with http:// or https:// "
+            "and name a host"
+        )
+
+
+def _may_repeat(call: Call, error: BaseException) -> bool:
+    return isinstance(error, Unavailable) or (
+        call.repeatable and isinstance(error, TimedOut | Failed)
+    )
+
+
+def _headers(call: Call) -> dict[str, str]:
+    headers = {} if call.method == "GET" else {"Content-Type": "application/json"}
+    if call.token is not None:
+        token = call.token.reveal()
+        if not (token and token.isascii() and token.isprintable()):
+            raise InvalidToken(service=call.service, operation=call.operation)
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """Read ``Retry-After`` (RFC 9110, section 10.2.3): seconds, or a date; in seconds from now."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal() and text.isascii():
+        return float(text[:9])
+    try:
+        wanted = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if wanted.tzinfo is None:
+        return None
+    return max(0.0, (wanted - datetime.now(UTC)).total_seconds())
+
+
+def _unreachable(call: Call, error: httpx.HTTPError) -> Unavailable:
+    match error:
+        case httpx.ConnectTimeout():
+            why = "no connection in time"
+        case httpx.PoolTimeout():
+            why = "all connections are busy"
+        case _:
+            why = str(error) or type(error).__name__
+    return Unavailable(
+        f"the {call.service} service can't be reached to {call.operation}: {why}",
+        service=call.service,
+        operation=call.operation,
+    )
+
+
+def _timed_out(call: Call, what: str) -> TimedOut:
+    return TimedOut(
+        f"the {call.service} service {what} when asked to {call.operation}",
+        service=call.service,
+        operation=call.operation,
+    )
+
+
+def _bad_answer(call: Call, what: str) -> BadAnswer:
+    return BadAnswer(
+        f"the {call.service} service's answer to {call.operation} can't be used: {what}",
+        service=call.service,
+        operation=call.operation,
+    )
