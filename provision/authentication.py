@@ -17,6 +17,7 @@ from attrs import frozen
 from bootstrap_core.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from bootstrap_core.model import Caller
 from bootstrap_core.secret import Secret
+from provision.platform.credentials import TokenSource
 from provision.platform.errors import DomainNotFound, InvalidToken, NotAMember, PlatformError
 from provision.platform.port import Domains, Tokens
 from provision.platform.types import Status
@@ -24,14 +25,6 @@ from provision.platform.types import Status
 REMEMBERED_SECONDS = 5.0
 REMEMBERED_MOST = 10_000
 DOMAINS_NAMED = 10
-
-
-class TokenSource(Protocol):
-    """The service's own credentials."""
-
-    async def token(self) -> Secret:
-        """Return an access token that is valid now."""
-        ...
 
 
 class Directory(Tokens, Domains, Protocol):
@@ -68,8 +61,21 @@ class Authentication:
         ``Unauthenticated``, ``Forbidden``, ``NotFound``, ``Malformed`` (no domain is named and
         there are several) and the platform's own failures.
         """
-        token = token or await self._own_token()
         domain_id = domain_id or self._default_domain
+        if token:
+            return await self._identify(token, domain_id)
+        if self._own is None:
+            raise Unauthenticated(
+                'send the header "Authorization: Bearer <token or API key>"; '
+                "without one the service needs credentials of its own in its settings"
+            )
+        own = await self._own.token()
+        try:
+            return await self._identify(own, domain_id)
+        except Unauthenticated:
+            return await self._identify(await self._own.renewed(own), domain_id)
+
+    async def _identify(self, token: Secret, domain_id: str) -> Caller:
         place = (hashlib.sha256(token.encode()).digest(), domain_id)
         known = self._known.get(place)
         if known and known.until > time.monotonic():
@@ -84,14 +90,6 @@ class Authentication:
             raise NotFound(error.message) from error
         self._remember(place, caller)
         return caller
-
-    async def _own_token(self) -> Secret:
-        if self._own is None:
-            raise Unauthenticated(
-                'send the header "Authorization: Bearer <token or API key>"; '
-                "without one the service needs credentials of its own in its settings"
-            )
-        return await self._own.token()
 
     async def _ask(self, token: Secret, domain_id: str) -> Caller:
         domain, user_id = await asyncio.gather(

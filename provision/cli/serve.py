@@ -1,0 +1,144 @@
+"""``provision serve``: sockets, TLS, signals, and the words that greet a new operator."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from provision import log
+from provision.app import Service, open_service
+from provision.build_info import release
+from provision.errors import StartError
+from provision.settings import Settings
+from provision.settings_reader import Loaded, load
+
+BACKLOG = 2048
+EXAMPLE_ID = "gateway-1"
+EXAMPLE_KEY = "gateway-1-key"
+
+
+def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Run the service until it is told to stop (SIGTERM, SIGINT).
+
+    Raises ``SettingsError`` and ``StartError``.
+    """
+    loaded = load(environment, given)
+    log.configure(loaded.settings.log_level, loaded.settings.log_format)
+    for warning in loaded.warnings:
+        structlog.get_logger().warning(warning)
+    check_tls(loaded.settings)
+    sockets = bind(loaded.settings)
+    with asyncio.Runner(loop_factory=uvicorn.Config(_nothing).get_loop_factory()) as runner:
+        runner.run(_serve(loaded, sockets))
+
+
+async def _serve(loaded: Loaded, sockets: Sequence[socket.socket]) -> None:
+    settings = loaded.settings
+    port = sockets[0].getsockname()[1]
+    async with open_service(loaded, address(settings, port)) as service:
+        config = uvicorn.Config(
+            service.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ssl_certfile=settings.server_cert or None,
+            ssl_keyfile=settings.server_key or None,
+            timeout_graceful_shutdown=round(settings.shutdown_grace),
+        )
+        await GreetingServer(config, greeting(settings, service, port)).serve(list(sockets))
+
+
+class GreetingServer(uvicorn.Server):
+    """A server that says where it is once it can be reached."""
+
+    def __init__(self, config: uvicorn.Config, words: str) -> None:
+        """``words`` are printed on standard output."""
+        super().__init__(config)
+        self._words = words
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, then greet."""
+        await super().startup(sockets)
+        if self.started:
+            print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
+
+
+def address(settings: Settings, port: int) -> str:
+    """Return the address under which the service is reached."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme = "https" if settings.server_cert else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"{scheme}://{host}:{port}"
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Return listening sockets, the main port's first. Raises ``StartError``."""
+    sockets = []
+    for port in (settings.http_port, *settings.extra_ports):
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((settings.host, port))
+        except OSError as error:
+            raise StartError(
+                f"can't listen on {settings.host} port {port}: {error.strerror}; "
+                "choose another one with --port, --host or MG_PROVISION_HTTP_PORT"
+            ) from error
+        bound.listen(BACKLOG)
+        bound.set_inheritable(True)
+        sockets.append(bound)
+    return sockets
+
+
+def check_tls(settings: Settings) -> None:
+    """Make sure that the TLS files can be used. Raises ``StartError``."""
+    if not settings.server_cert:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.server_cert, settings.server_key)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"can't serve TLS with {settings.server_cert} and {settings.server_key}: {error}; "
+            "both must be PEM files, and the key must belong to the certificate"
+        ) from error
+
+
+def greeting(settings: Settings, service: Service, port: int) -> str:
+    """Return what is printed at start: the address and requests to try."""
+    base = address(settings, port)
+    cacert = f" --cacert {shlex.quote(str(Path(settings.server_cert).absolute()))}"
+    curl = "curl -sS" + (cacert if settings.server_cert else "")
+    lines = [f"provision {release()} serves on {base}", ""]
+    token, domain = "<token>", "<domain_id>"
+    if service.operator_file is not None and service.operator_domain:
+        file = shlex.quote(str(service.operator_file.absolute()))
+        lines += [f"Operator account: {service.operator_file.absolute()}", ""]
+        sign_in = f"{curl} {base}/users/tokens/issue -H 'Content-Type: application/json' -d @{file}"
+        token = f"""$({sign_in} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')"""
+        domain = service.operator_domain
+    body = f'{{"external_id":"{EXAMPLE_ID}","external_key":"{EXAMPLE_KEY}"}}'
+    lines += [
+        "Onboard a gateway:",
+        f'  {curl} -X POST {base}/{domain}/mapping -H "Authorization: Bearer {token}"'
+        f" -H 'Content-Type: application/json' -d '{body}'",
+        "",
+        "Fetch its configuration, as the device does:",
+        f"  {curl} {base}/clients/bootstrap/{EXAMPLE_ID} -H 'Authorization: Client {EXAMPLE_KEY}'",
+    ]
+    return "\n".join(lines)
+
+
+async def _nothing(*_: object) -> None:
+    """Stand in for an app where only uvicorn's choice of event loop is asked."""

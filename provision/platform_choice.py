@@ -1,0 +1,142 @@
+"""Which platform is used: a Magistrala where one is named, else the embedded one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import Route
+
+from bootstrap_core.sealing import Sealer
+from bootstrap_core.secret import Secret
+from provision.data_directory import DataDirectory
+from provision.embedded.authority import EmbeddedAuthority
+from provision.embedded.doorkeepers import AdministratorRegisters
+from provision.embedded.first_start import first_start
+from provision.embedded.issuer_store import open_issuer
+from provision.embedded.passwords import Passwords
+from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
+from provision.embedded.routes import routes as embedded_routes
+from provision.key_store import KeyStore
+from provision.pki.profiles import ClientProfile
+from provision.platform.credentials import ApiKey, PasswordSignIn, TokenSource
+from provision.platform.magistrala import Magistrala
+from provision.platform.magistrala_certificates import MagistralaCertificates
+from provision.platform.magistrala_settings import Endpoints, TransportSettings
+from provision.platform.magistrala_transport import Transport
+from provision.platform.port import CertificateAuthority, Platform, Tokens
+from provision.platform.types import Client
+from provision.settings import Settings
+
+ORGANIZATION = "provision"
+GO_DEFAULT = "http://localhost"
+TOTAL_TIMEOUTS = 3
+
+
+@frozen
+class PlatformChoice:
+    """The platform in use, with the routes that it adds where it is embedded."""
+
+    platform: Platform
+    authority: CertificateAuthority
+    own: TokenSource | None
+    routes: tuple[Route, ...] = ()
+
+
+@contextlib.asynccontextmanager
+async def open_platform(
+    settings: Settings, engine: AsyncEngine, sealer: Sealer, data: DataDirectory
+) -> AsyncIterator[PlatformChoice]:
+    """Open the platform that the settings name, and close it at the end."""
+    if not settings.uses_magistrala:
+        async with _embedded(settings, engine, sealer, data) as (platform, routes):
+            authority = await _own_authority(engine, sealer, platform)
+            yield PlatformChoice(platform, authority, own_credentials(settings, platform), routes)
+        return
+    async with Transport(_endpoints(settings), _transport(settings)) as transport:
+        magistrala = Magistrala(transport)
+        authority: CertificateAuthority
+        if settings.certs_url:
+            authority = MagistralaCertificates(transport, magistrala)
+        else:
+            authority = await _own_authority(engine, sealer, magistrala)
+        yield PlatformChoice(magistrala, authority, own_credentials(settings, magistrala))
+
+
+def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
+    """Return the configured credentials: an API key before a user and password."""
+    if settings.api_key:
+        return ApiKey(settings.api_key)
+    if user := settings.username or settings.email:
+        return PasswordSignIn(tokens, user, settings.password)
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _embedded(
+    settings: Settings, engine: AsyncEngine, sealer: Sealer, data: DataDirectory
+) -> AsyncIterator[tuple[EmbeddedPlatform, tuple[Route, ...]]]:
+    keys = KeyStore(engine, sealer)
+    passwords = Passwords()
+    platform = EmbeddedPlatform(
+        engine,
+        EmbeddedKeys(await keys.key("tokens"), await keys.key("client secrets")),
+        sealer,
+        passwords,
+    )
+    operator = await first_start(platform)
+    if operator is not None:
+        data.write_operator(operator.username, operator.password, operator.domain_id)
+    doorkeeper = AdministratorRegisters(platform.access)
+    try:
+        yield platform, tuple(embedded_routes(platform, doorkeeper, settings.domain_id))
+    finally:
+        passwords.close()
+
+
+@frozen
+class _Members:
+    """Membership and clients, as the authority asks for them, of whichever platform."""
+
+    platform: Platform
+
+    async def check_member(self, token: Secret, domain_id: str) -> None:
+        await self.platform.view_domain(token, domain_id)
+
+    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
+        return await self.platform.view_client(token, domain_id, client_id)
+
+
+async def _own_authority(
+    engine: AsyncEngine, sealer: Sealer, platform: Platform
+) -> EmbeddedAuthority:
+    issuer = await open_issuer(engine, sealer, ORGANIZATION, datetime.now(UTC))
+    return EmbeddedAuthority(engine, _Members(platform), issuer, ClientProfile())
+
+
+def _endpoints(settings: Settings) -> Endpoints:
+    users = settings.users_url or GO_DEFAULT
+    return Endpoints(
+        clients=settings.clients_url or GO_DEFAULT,
+        channels=settings.channels_url or settings.clients_url or GO_DEFAULT,
+        users=users,
+        domains=settings.domains_url or users,
+        certs=settings.certs_url or GO_DEFAULT,
+    )
+
+
+def _transport(settings: Settings) -> TransportSettings:
+    def path(name: str) -> Path | None:
+        return Path(name) if name else None
+
+    return TransportSettings(
+        call_timeout=settings.platform_timeout,
+        total_timeout=TOTAL_TIMEOUTS * settings.platform_timeout,
+        ca_file=path(settings.ca_file),
+        client_certificate=path(settings.client_cert),
+        client_key=path(settings.client_key),
+    )
