@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import DomainMissing, Hidden, Malformed, Taken
+from provision.embedded.errors import ChannelExists, DomainMissing, Hidden, Malformed, RouteTaken
 from provision.embedded.identifiers import is_uuid
 from provision.embedded.queries import (
     AnyRow,
@@ -48,21 +48,23 @@ class ChannelRegistry:
     ) -> list[ChannelRecord]:
         """Create all of ``drafts`` or none.
 
-        Raises ``NotPermitted``, ``DomainDisabled``, ``Taken`` (an ID or a route).
+        Raises ``NotPermitted``, ``DomainDisabled``, ``ChannelExists``, ``RouteTaken``.
         """
         if len(drafts) > BULK_LIMIT:
             raise Malformed(f"at most {BULK_LIMIT} channels are created at once")
         membership = await self._access.membership(token, domain_id)
         membership.require("channel_create")
         membership.require_enabled()
+        if not drafts:
+            return []
         records = self._records(domain_id, membership.caller.id, drafts)
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(channels), [_row(made) for made in records])
         except IntegrityError as error:
             if channels.c.route.name in str(error.orig):
-                raise Taken("another channel of this domain has this route") from error
-            raise Taken("a channel with this ID exists already") from error
+                raise RouteTaken from error
+            raise ChannelExists from error
         return records
 
     async def view(self, token: Secret, domain_id: str, channel_id: str) -> ChannelRecord:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import ClientExists, DomainMissing, Hidden, Malformed, Taken
+from provision.embedded.errors import ClientExists, DomainMissing, Hidden, Malformed, SecretTaken
 from provision.embedded.queries import (
     AnyRow,
     change,
@@ -52,20 +52,22 @@ class ClientRegistry:
     ) -> list[ClientRecord]:
         """Create all of ``drafts`` or none.
 
-        Raises ``NotPermitted``, ``DomainDisabled``, ``ClientExists``, ``Taken`` (a secret).
+        Raises ``NotPermitted``, ``DomainDisabled``, ``ClientExists``, ``SecretTaken``.
         """
         if len(drafts) > BULK_LIMIT:
             raise Malformed(f"at most {BULK_LIMIT} clients are created at once")
         membership = await self._access.membership(token, domain_id)
         membership.require("client_create")
         membership.require_enabled()
+        if not drafts:
+            return []
         records = self._records(domain_id, membership.caller.id, drafts)
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(clients), [self._row(made) for made in records])
         except IntegrityError as error:
             if clients.c.secret_digest.name in str(error.orig):
-                raise Taken("another client of this domain has this secret") from error
+                raise SecretTaken from error
             raise ClientExists from error
         return records
 
@@ -105,7 +107,7 @@ class ClientRegistry:
     async def change_secret(
         self, token: Secret, domain_id: str, client_id: str, secret: Secret
     ) -> ClientRecord:
-        """Replace a client's secret; raises ``Taken`` when another one has it."""
+        """Replace a client's secret; raises ``SecretTaken`` when another one has it."""
         values = {
             "secret": self._secrets.keep(client_id, secret),
             "secret_digest": self._secrets.digest(domain_id, secret),
@@ -113,7 +115,7 @@ class ClientRegistry:
         try:
             return await self._change(token, domain_id, client_id, values)
         except IntegrityError as error:
-            raise Taken("another client of this domain has this secret") from error
+            raise SecretTaken from error
 
     async def change_status(
         self, token: Secret, domain_id: str, client_id: str, status: Status

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import Hidden, Malformed, NotConnectable, Taken
+from provision.embedded.errors import ConnectionExists, Hidden, Malformed, NotConnectable
 from provision.embedded.tables import channels, clients, connections
 from provision.platform.types import Connections, Status
 
@@ -31,7 +31,7 @@ class ConnectionRegistry:
         """Connect every client with every channel for each type, or nothing at all.
 
         Raises ``Hidden`` (a client or channel that is not there), ``NotConnectable``,
-        ``Taken`` (any of it exists), ``DomainDisabled``.
+        ``ConnectionExists`` (any of it), ``DomainDisabled``.
         """
         membership = await self._enter(token, domain_id, wanted)
         membership.require_enabled()
@@ -43,6 +43,8 @@ class ConnectionRegistry:
             {"channel_id": channel, "client_id": client, "type": kind.value, "domain_id": domain_id}
             for channel, client, kind in itertools.product(channel_ids, client_ids, wanted.types)
         ]
+        if not rows:
+            return
         try:
             async with self._engine.begin() as connection:
                 disabled = await _check(connection, domain_id, channel_ids, client_ids)
@@ -52,7 +54,7 @@ class ConnectionRegistry:
         except IntegrityError as error:
             if "foreign key" in str(error.orig).lower():
                 raise Hidden("a client or channel was deleted meanwhile") from error
-            raise Taken("some of these are connected already; nothing was connected") from error
+            raise ConnectionExists from error
 
     async def disconnect(self, token: Secret, domain_id: str, unwanted: Connections) -> None:
         """Disconnect every client from every channel for each type.

@@ -1,6 +1,7 @@
 """What can go wrong on the embedded platform, with the status that Magistrala answers.
 
-The statuses are recorded ones, odd as some are. ``port`` is the class of
+The statuses are recorded ones, odd as some are. Where programs tell refusals apart by Magistrala's
+words, ``words`` has them, and the explanation goes into ``details``. ``port`` is the class of
 ``provision.platform.errors`` that says the same to a caller in this process; ``translated`` is the
 one seam where the two trees meet.
 
@@ -24,8 +25,12 @@ EmbeddedError                 500
 │   └── AdministratorOnly     403  only the platform's administrator may do it
 ├── DomainMissing             404  there is no such domain
 ├── EntityDisabled            404  a disabled client or channel is not changed
-├── Taken                     400  an ID, secret, route, name or connection is taken
-│   └── ClientExists          422  a client with this ID exists
+├── Taken                     400  a name, e-mail address or domain's route is taken
+│   ├── ClientExists          422  a client has this ID
+│   ├── SecretTaken           400  a client of the domain has this secret
+│   ├── ChannelExists         400  a channel has this ID
+│   ├── RouteTaken            400  a channel of the domain has this route
+│   └── ConnectionExists      400  some of the connections exist
 ├── StatusAssigned            422  it is enabled (or disabled) already
 ├── NotConnectable            422  disabled, or a connection type named twice
 ├── FilterUnsupported         422  the platform does not filter by this
@@ -50,6 +55,7 @@ class EmbeddedError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    words: ClassVar[str] = ""
     port: ClassVar[type[port_errors.PlatformError]] = port_errors.Failed
 
     def __init__(self, message: str = "") -> None:
@@ -58,8 +64,13 @@ class EmbeddedError(Exception):
 
     @property
     def message(self) -> str:
-        """The text for the person who asked."""
-        return str(self)
+        """The text of an answer over HTTP: Magistrala's words where it has known ones."""
+        return self.words or str(self)
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What an answer says besides the message."""
+        return {"explanation": str(self)} if self.words else {}
 
 
 class Malformed(EmbeddedError):
@@ -197,7 +208,7 @@ class EntityDisabled(EmbeddedError):
 
 
 class Taken(EmbeddedError):
-    """Something with this ID, secret, route, name or connection exists already."""
+    """Something with this name exists already."""
 
     status = 400
     code = "already_exists"
@@ -205,9 +216,34 @@ class Taken(EmbeddedError):
 
 
 class ClientExists(Taken):
-    """A client with this ID exists already."""
+    """A client with this ID exists already; nothing was created."""
 
     status = 422
+    words = "failed to create entity"
+
+
+class SecretTaken(Taken):
+    """Another client of this domain has this secret; nothing was changed."""
+
+    words = "client key is not available"
+
+
+class ChannelExists(Taken):
+    """A channel with this ID exists already; nothing was created."""
+
+    words = "channel id already exists"
+
+
+class RouteTaken(Taken):
+    """Another channel of this domain has this route; nothing was created."""
+
+    words = "route not available"
+
+
+class ConnectionExists(Taken):
+    """Some of these are connected already; nothing was connected."""
+
+    words = "entity already exists"
 
 
 class StatusAssigned(EmbeddedError):
@@ -215,6 +251,7 @@ class StatusAssigned(EmbeddedError):
 
     status = 422
     code = "status_already_assigned"
+    words = "status already assigned"
     port = port_errors.Rejected
 
 
@@ -239,6 +276,7 @@ class CertificateUnknown(EmbeddedError):
 
     status = 422
     code = "certificate_unknown"
+    words = "view entity failed"
     port = port_errors.NotFound
 
 
@@ -247,6 +285,7 @@ class NoCertificates(EmbeddedError):
 
     status = 404
     code = "no_certificates"
+    words = "entity not found"
     port = port_errors.NotFound
 
 
@@ -267,6 +306,7 @@ class StrangerToDomain(RecordedFailure):
     """No role of yours in this domain allows this."""
 
     code = "not_permitted"
+    words = "failed to perform authorization over the entity"
     port = port_errors.NotAMember
 
 
@@ -278,6 +318,6 @@ def translated(operation: str) -> Iterator[None]:
     except EmbeddedError as error:
         if error.port is port_errors.Rejected:
             raise port_errors.Rejected(
-                error.message, service="embedded", operation=operation, answered=error.status
+                str(error), service="embedded", operation=operation, answered=error.status
             ) from error
-        raise error.port(error.message, service="embedded", operation=operation) from error
+        raise error.port(str(error), service="embedded", operation=operation) from error

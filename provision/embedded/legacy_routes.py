@@ -18,11 +18,11 @@ from starlette.routing import Route
 from bootstrap_core.secret import Secret
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
 from provision.embedded.errors import (
+    ConnectionExists,
     DomainNotNamed,
     Hidden,
     MissingField,
     SignInRefused,
-    Taken,
     ThingNotFound,
     UserNotFound,
     WrongPassword,
@@ -177,7 +177,7 @@ class LegacyRoutes:
                 await self._platform.connections.connect(
                     owner.token, owner.domain_id, evolve(wanted, types=[kind])
                 )
-            except Taken:
+            except ConnectionExists:
                 continue
         return empty(200)
 

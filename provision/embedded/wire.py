@@ -191,7 +191,8 @@ def answering(handler: Handler) -> Handler:
             return await handler(request)
         except RecordedFailure as error:
             return JSONResponse(
-                {"message": error.message, "code": error.code}, status_code=error.status
+                {"message": error.message, "code": error.code, "details": error.details},
+                status_code=error.status,
             )
 
     return answer

@@ -83,4 +83,7 @@ def http_client(app: Starlette) -> httpx.AsyncClient:
 
 
 async def _render(_: Request, error: Any) -> Response:
-    return JSONResponse({"message": error.message, "code": error.code}, error.status)
+    details = getattr(error, "details", {})
+    return JSONResponse(
+        {"message": error.message, "code": error.code, "details": details}, error.status
+    )
