@@ -27,7 +27,7 @@ from provision.pki.requests import Holder, check_request
 from provision.pki.revocation import CRL_LIFETIME, Revocation, make_revocation_list
 from provision.pki.serial import normal_serial, read_serial, write_serial
 from provision.platform.errors import NotFound, Rejected, Unavailable
-from provision.platform.types import Certificate, Client, SigningRequest
+from provision.platform.types import Certificate, Page, SigningRequest
 
 SERVICE: Final = "certs"
 SERVES: Final = 2 / 3
@@ -41,8 +41,8 @@ class Members(Protocol):
         """Raise the platform's error unless the caller is a member of the domain."""
         ...
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        """Return a client of the domain; raise ``NotFound`` when it is not there."""
+    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> object:
+        """Raise ``NotFound`` unless a certificate may be issued for the client in the domain."""
         ...
 
 
@@ -111,6 +111,20 @@ class EmbeddedAuthority:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [_certificate(row) for row in rows]
+
+    async def list_all_certificates(
+        self, token: Secret, domain_id: str, offset: int, limit: int
+    ) -> Page[Certificate]:
+        """List the certificates of all clients of a domain, newest first."""
+        await self._members.check_member(token, domain_id)
+        mine = certificates.c.domain_id == domain_id
+        newest = certificates.c.created_at.desc(), certificates.c.serial
+        query = select(certificates).where(mine).order_by(*newest).offset(offset).limit(limit)
+        count = select(func.count()).select_from(certificates).where(mine)
+        async with self._engine.connect() as connection:
+            total = await connection.scalar(count) or 0
+            rows = (await connection.execute(query)).mappings().all()
+        return Page([_certificate(row) for row in rows], total, offset, limit)
 
     async def revoke_certificate(self, token: Secret, domain_id: str, serial: str) -> None:
         """Revoke one certificate (``NotFound`` when unknown); the first revocation's time stays."""

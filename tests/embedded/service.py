@@ -19,18 +19,25 @@ from starlette.routing import BaseRoute
 from bootstrap_core.sealing import Sealer, SealingKey
 from bootstrap_core.secret import Secret
 from provision.database import open_engine
+from provision.embedded.authority import EmbeddedAuthority
+from provision.embedded.certificate_routes import CertificateRoutes
+from provision.embedded.certificate_tables import metadata as certificate_metadata
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
 from provision.embedded.first_start import Operator, first_start
+from provision.embedded.holders import AnyHolder
+from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Cost, Passwords
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
 from provision.embedded.routes import routes
 from provision.embedded.tables import metadata
 from provision.embedded.tokens import utc_now
+from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
 
 CHEAP = Cost(n=2, r=8, p=1)
 KEYS = EmbeddedKeys(tokens=b"t" * 32, secrets=b"s" * 32)
+SEALER = Sealer([SealingKey(b"k" * 32)])
 
 
 @frozen
@@ -53,8 +60,8 @@ async def installation(
     try:
         async with engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
-        sealer = Sealer([SealingKey(b"k" * 32)])
-        platform = EmbeddedPlatform(engine, KEYS, sealer, passwords, now=now, **options)
+            await connection.run_sync(certificate_metadata.create_all)
+        platform = EmbeddedPlatform(engine, KEYS, SEALER, passwords, now=now, **options)
         operator = await first_start(platform)
         assert operator is not None
         tokens = await platform.issue_token(operator.username, operator.password)
@@ -74,6 +81,20 @@ def app_of(routes: list[BaseRoute]) -> Starlette:
 def magistrala(platform: EmbeddedPlatform) -> Starlette:
     """Return an app with Magistrala's and Mainflux's routes, and nothing else."""
     return app_of([*routes(platform, AdministratorRegisters(platform.access))])
+
+
+async def with_certificates(installed: Installation) -> Starlette:
+    """Return an app that has the routes for certificates too."""
+    issuer = await open_issuer(installed.engine, SEALER, "Test", utc_now())
+    holders = AnyHolder(installed.platform, installed.engine)
+    authority = EmbeddedAuthority(installed.engine, holders, issuer, ClientProfile())
+    platform = installed.platform
+    return app_of(
+        [
+            *CertificateRoutes(platform, authority).routes(),
+            *routes(platform, AdministratorRegisters(platform.access)),
+        ]
+    )
 
 
 def http_client(app: Starlette) -> httpx.AsyncClient:

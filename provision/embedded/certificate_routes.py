@@ -1,0 +1,251 @@
+"""Magistrala's routes for certificates, over the certificate authority.
+
+Whatever a request asks to be in the subject, a certificate names its client: the ID as common
+name, and domain and client in the alternative name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from attrs import evolve
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bootstrap_core.secret import Secret
+from provision.embedded.access import Membership
+from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST
+from provision.embedded.encoding import page_json
+from provision.embedded.entrance import enter
+from provision.embedded.errors import (
+    CertificateUnknown,
+    DomainMissing,
+    Hidden,
+    Malformed,
+    MissingField,
+    NoCertificates,
+    StrangerToDomain,
+)
+from provision.embedded.platform import EmbeddedPlatform
+from provision.embedded.records import ListQuery
+from provision.embedded.wire import Fields, Query, answering, decode, empty, path_text, written
+from provision.pki.errors import PkiError
+from provision.pki.keys import KeyType, make_key
+from provision.pki.requests import Holder, make_request
+from provision.platform.errors import NotFound, Rejected
+from provision.platform.port import CertificateAuthority
+from provision.platform.types import Certificate, Page, SigningRequest
+
+TTL_DEFAULT: Final = timedelta(hours=720)
+TTL_MOST: Final = timedelta(days=36_500)
+TTL_FORM: Final = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?[dhms])+")
+TTL_PART: Final = re.compile(r"([\d.]+)([dhms])")
+TTL_UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+class ListingAuthority(CertificateAuthority, Protocol):
+    """A certificate authority that can also list a whole domain and answer OCSP requests."""
+
+    async def list_all_certificates(
+        self, token: Secret, domain_id: str, offset: int, limit: int
+    ) -> Page[Certificate]:
+        """List the certificates of all clients of a domain, newest first."""
+        ...
+
+    async def answer_ocsp(self, request: bytes) -> bytes:
+        """Answer an OCSP request (RFC 6960), DER to DER."""
+        ...
+
+
+class CertificateRoutes:
+    """Decodes requests about certificates, calls the authority, encodes what it answers."""
+
+    def __init__(self, platform: EmbeddedPlatform, authority: ListingAuthority) -> None:
+        """Serve ``authority`` to the members of ``platform``'s domains."""
+        self._access = platform.access
+        self._authority = authority
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        every = "/{domain_id}/certs"
+        return [
+            Route("/certs/view-ca", self.chain, methods=["GET"]),
+            Route("/certs/crl", self.revocation_list, methods=["GET"]),
+            Route("/certs/ocsp", self.ocsp, methods=["POST"]),
+            Route(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
+            Route(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
+            Route(every, answering(self.page), methods=["GET"]),
+            Route(f"{every}/{{serial}}", answering(self.view), methods=["GET"]),
+            Route(f"{every}/{{serial}}/revoke", answering(self.revoke), methods=["PATCH"]),
+            Route(f"{every}/{{serial}}/renew", answering(self.renew), methods=["PATCH"]),
+            Route(f"{every}/{{client_id}}/delete", answering(self.delete), methods=["DELETE"]),
+        ]
+
+    async def issue(self, request: Request) -> Response:
+        """Make a key and a certificate for a client; the key is only in this answer."""
+        token, domain_id = await enter(self._access, request)
+        fields = Fields(decode(await request.body(), "the body"), "the body")
+        (await self._require(token, domain_id, "client_update")).require_enabled()
+        if not fields.fields("options").text("common_name"):
+            raise MissingField("options.common_name is needed")
+        holder = Holder(domain_id, path_text(request, "client_id"))
+        return JSONResponse(await self._make(token, holder, _lifetime(fields.text("ttl"))), 201)
+
+    async def sign(self, request: Request) -> Response:
+        """Issue a certificate for a request that the caller made; its PEM comes in base64."""
+        token, domain_id = await enter(self._access, request)
+        fields = Fields(decode(await request.body(), "the body"), "the body")
+        (await self._require(token, domain_id, "client_update")).require_enabled()
+        ttl = _lifetime(Query(request).text("ttl"))
+        try:
+            csr = base64.b64decode(fields.text("csr"), validate=True).decode("ascii")
+        except (binascii.Error, ValueError) as error:
+            raise Malformed("csr must be a certificate request: its PEM, in base64") from error
+        if not csr:
+            raise MissingField("csr is needed: a certificate request, its PEM in base64")
+        wanted = SigningRequest(path_text(request, "client_id"), csr, ttl)
+        with _on_issue():
+            signed = await self._authority.sign(token, domain_id, wanted)
+        return JSONResponse(_certificate_json(signed))
+
+    async def page(self, request: Request) -> Response:
+        """List the certificates of a client, or of all."""
+        token, domain_id = await enter(self._access, request)
+        parameters = Query(request)
+        query = ListQuery(
+            offset=parameters.number("offset", 0, 0, OFFSET_MOST),
+            limit=parameters.number("limit", PAGE_DEFAULT, 1, PAGE_MOST),
+        )
+        await self._require(token, domain_id, "client_read")
+        client_id = parameters.text("entity_id")
+        if client_id:
+            found = await self._authority.list_certificates(token, domain_id, client_id)
+            shown = found[query.offset : query.offset + query.limit]
+            page = Page(shown, len(found), query.offset, query.limit)
+        else:
+            page = await self._authority.list_all_certificates(
+                token, domain_id, query.offset, query.limit
+            )
+        if not page.items:
+            # Magistrala counts along the page: behind the end there is nothing to count.
+            page = evolve(page, total=0)
+        return JSONResponse(page_json("certificates", page, query, _listed_json))
+
+    async def view(self, request: Request) -> Response:
+        """Return a certificate."""
+        token, domain_id = await enter(self._access, request)
+        await self._require(token, domain_id, "client_read")
+        return JSONResponse(_certificate_json(await self._find(request, token, domain_id)))
+
+    async def revoke(self, request: Request) -> Response:
+        """Revoke a certificate."""
+        token, domain_id = await enter(self._access, request)
+        await self._require(token, domain_id, "client_update")
+        with _on_serial():
+            serial = path_text(request, "serial")
+            await self._authority.revoke_certificate(token, domain_id, serial)
+        return empty(204)
+
+    async def renew(self, request: Request) -> Response:
+        """Make another key and certificate for the client of one; that one stays as it is."""
+        token, domain_id = await enter(self._access, request)
+        (await self._require(token, domain_id, "client_update")).require_enabled()
+        current = await self._find(request, token, domain_id)
+        if current.revoked:
+            raise Malformed("a revoked certificate is not renewed: issue another one")
+        made = await self._make(token, Holder(domain_id, current.client_id), TTL_DEFAULT)
+        return JSONResponse({"certificate": made})
+
+    async def delete(self, request: Request) -> Response:
+        """Revoke all certificates of a client."""
+        token, domain_id = await enter(self._access, request)
+        await self._require(token, domain_id, "client_update")
+        client_id = path_text(request, "client_id")
+        found = await self._authority.list_certificates(token, domain_id, client_id)
+        if all(certificate.revoked for certificate in found):
+            raise NoCertificates
+        await self._authority.revoke_client_certificates(token, domain_id, client_id)
+        return empty(204)
+
+    async def chain(self, request: Request) -> Response:
+        """Return the authority's chain, to anybody."""
+        return JSONResponse({"certificate": await self._authority.chain(), "revoked": False})
+
+    async def revocation_list(self, request: Request) -> Response:
+        """Return the CRL, to anybody: DER in base64."""
+        der = await self._authority.revocation_list()
+        return JSONResponse({"crl": base64.b64encode(der).decode()})
+
+    async def ocsp(self, request: Request) -> Response:
+        """Answer an OCSP request, of anybody."""
+        answer = await self._authority.answer_ocsp(await request.body())
+        return Response(answer, media_type="application/ocsp-response")
+
+    async def _require(self, token: Secret, domain_id: str, action: str) -> Membership:
+        try:
+            membership = await self._access.membership(token, domain_id)
+        except DomainMissing as error:
+            raise StrangerToDomain from error
+        if not membership.allows(action):
+            raise StrangerToDomain
+        return membership
+
+    async def _find(self, request: Request, token: Secret, domain_id: str) -> Certificate:
+        with _on_serial():
+            serial = path_text(request, "serial")
+            return await self._authority.view_certificate(token, domain_id, serial)
+
+    async def _make(self, token: Secret, holder: Holder, ttl: timedelta) -> dict[str, Any]:
+        key = await asyncio.to_thread(make_key, KeyType.RSA_2048)
+        with _on_issue():
+            wanted = SigningRequest(holder.client_id, make_request(key, holder), ttl)
+            signed = await self._authority.sign(token, holder.domain_id, wanted)
+        return {**_certificate_json(signed), "key": key.pem()}
+
+
+@contextmanager
+def _on_issue() -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise Hidden from error
+    except (Rejected, PkiError) as error:
+        raise Malformed(error.message) from error
+
+
+@contextmanager
+def _on_serial() -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise CertificateUnknown from error
+
+
+def _certificate_json(certificate: Certificate) -> dict[str, Any]:
+    return {**_listed_json(certificate), "certificate": certificate.certificate}
+
+
+def _listed_json(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "serial_number": certificate.serial,
+        "revoked": certificate.revoked,
+        "expiry_time": written(certificate.expires_at),
+        "entity_id": certificate.client_id,
+    }
+
+
+def _lifetime(text: str) -> timedelta:
+    if not text:
+        return TTL_DEFAULT
+    if not TTL_FORM.fullmatch(text):
+        raise Malformed("ttl must be a duration such as 24h, 30d or 1h30m")
+    seconds = sum(float(number) * TTL_UNITS[unit] for number, unit in TTL_PART.findall(text))
+    return timedelta(seconds=min(seconds, TTL_MOST.total_seconds()))
