@@ -54,8 +54,10 @@ async def open_platform(
     """Open the platform that the settings name, and close it at the end."""
     if not settings.uses_magistrala:
         async with _embedded(settings, engine, sealer, data) as (platform, routes):
-            authority = await _own_authority(engine, sealer, platform)
-            yield PlatformChoice(platform, authority, own_credentials(settings, platform), routes)
+            own = own_credentials(settings, platform)
+            yield PlatformChoice(
+                platform, await _own_authority(engine, sealer, platform), own, routes
+            )
         return
     async with Transport(_endpoints(settings), _transport(settings)) as transport:
         magistrala = Magistrala(transport)

@@ -10,10 +10,10 @@ from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from bootstrap_core.enrolling import Enroller
 from bootstrap_core.model import Caller
+from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.secret import Secret
 from provision.api.answers import JsonAnswer
 from provision.api.decoding import Fields, read_object
@@ -28,7 +28,12 @@ EXTERNAL_MOST = 1024
 NAME_MOST = 1024
 FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing")
 TRUE = ("true", "1")
-OK, CREATED, ACCEPTED = 200, 201, 202
+OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
+DRY_RUN = Parameter("dry_run", {"type": "boolean"}, "Answer the plan; create nothing")
+LAYOUT = Parameter("layout", {"type": "string"}, "Name of the layout; default: the configured one")
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key", {"type": "string"}, "The same key gives the same answer", place="header"
+)
 
 
 @frozen
@@ -43,18 +48,69 @@ class MappingRoutes:
     engine: AsyncEngine
     public_url: str
 
-    def routes(self) -> list[Route]:
-        """Return the routes; those with a domain in their path take precedence over nothing."""
-        gateway = "/{domain_id}/mapping/{external_id:path}"
+    def operations(self) -> list[Operation]:
+        """Return what is served; a path without a domain means the caller's own."""
+        found: list[Operation] = []
+        for prefix, name in (("", ""), ("/{domain_id}", "InDomain")):
+            found += [
+                Operation(
+                    method="POST",
+                    path=f"{prefix}/mapping",
+                    handler=self.create,
+                    id=f"onboardGateway{name}",
+                    summary="Onboard a gateway",
+                    tag="mapping",
+                    replies={
+                        CREATED: Reply("Onboarded", "Mapping", headers={"Location": "The gateway"}),
+                        OK: Reply("It existed, or dry_run was asked for"),
+                    },
+                    errors=(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504),
+                    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+                    body={JSON: "MappingRequest"},
+                ),
+                *(
+                    Operation(
+                        method="GET",
+                        path=f"{prefix}/mapping{slash}",
+                        handler=self.content,
+                        id=f"viewMappingContent{name}{'Slash' if slash else ''}",
+                        summary="Show the bootstrap content of the layout",
+                        tag="mapping",
+                        replies={OK: Reply("The content", "MappingContent")},
+                        errors=(400, 401, 403, 404, 422, 502, 503, 504),
+                        parameters=(LAYOUT,),
+                    )
+                    for slash in ("", "/")
+                ),
+            ]
+        return [*found, *self._gateway_operations()]
+
+    def _gateway_operations(self) -> list[Operation]:
+        path = "/{domain_id}/mapping/{external_id:path}"
         return [
-            Route("/mapping", self.create, methods=["POST"]),
-            Route("/mapping", self.content, methods=["GET"]),
-            Route("/mapping/", self.content, methods=["GET"]),
-            Route("/{domain_id}/mapping", self.create, methods=["POST"]),
-            Route("/{domain_id}/mapping", self.content, methods=["GET"]),
-            Route("/{domain_id}/mapping/", self.content, methods=["GET"]),
-            Route(gateway, self.view, methods=["GET"]),
-            Route(gateway, self.remove, methods=["DELETE"]),
+            Operation(
+                method="GET",
+                path=path,
+                handler=self.view,
+                id="viewGateway",
+                summary="Show a gateway as it is",
+                tag="mapping",
+                replies={OK: Reply("The gateway", "Gateway")},
+                errors=(401, 403, 404, 502, 503, 504),
+            ),
+            Operation(
+                method="DELETE",
+                path=path,
+                handler=self.remove,
+                id="removeGateway",
+                summary="Cut the device off and remove the gateway",
+                tag="mapping",
+                replies={
+                    NO_CONTENT: Reply("Nothing is left of it"),
+                    ACCEPTED: Reply("It goes on in the background", "Gateway"),
+                },
+                errors=(401, 403, 404, 409, 502, 503, 504),
+            ),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -101,7 +157,7 @@ class MappingRoutes:
         caller = await self._caller(request)
         left = await self.onboardings.remove(caller, request.path_params["external_id"])
         if left.state is State.UNDONE:
-            return Response(status_code=204)
+            return Response(status_code=NO_CONTENT)
         return JsonAnswer(gateway_answer(left, None), ACCEPTED)
 
     async def _caller(self, request: Request) -> Caller:

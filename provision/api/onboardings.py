@@ -7,9 +7,9 @@ from typing import Any
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from bootstrap_core.model import Caller, rfc3339
+from bootstrap_core.openapi import Operation, Parameter, Reply
 from provision.api.answers import JsonAnswer
 from provision.api.gateways import onboarding_answer
 from provision.authentication import Authentication, token_of
@@ -21,6 +21,7 @@ from provision.onboarding.service import Onboardings
 
 LIMIT_DEFAULT = 10
 LIMIT_MOST = 100
+FOREIGN = (401, 403, 404, 502, 503, 504)
 
 
 @frozen
@@ -32,14 +33,58 @@ class OnboardingRoutes:
     audit: AuditTrail
     authentication: Authentication
 
-    def routes(self) -> list[Route]:
-        """Return the routes."""
+    def operations(self) -> list[Operation]:
+        """Return what is served."""
         one = "/{domain_id}/onboardings/{onboarding_id}"
+        row = {200: Reply("The onboarding", "Onboarding")}
         return [
-            Route("/{domain_id}/onboardings", self.list, methods=["GET"]),
-            Route(one, self.view, methods=["GET"]),
-            Route(f"{one}/retry", self.retry, methods=["POST"]),
-            Route(f"{one}/undo", self.undo, methods=["POST"]),
+            Operation(
+                method="GET",
+                path="/{domain_id}/onboardings",
+                handler=self.list,
+                id="listOnboardings",
+                summary="List onboardings, newest first",
+                tag="onboardings",
+                replies={200: Reply("A page", "OnboardingPage")},
+                errors=(400, *FOREIGN),
+                parameters=(
+                    Parameter("offset", {"type": "integer"}, "How many to pass over"),
+                    Parameter("limit", {"type": "integer"}, "1 to 100, default 10"),
+                    Parameter("state", {"type": "string"}, f"One of {', '.join(State)}"),
+                    Parameter("external_id", {"type": "string"}, "The whole external ID"),
+                    Parameter("layout", {"type": "string"}, "The layout's name"),
+                ),
+            ),
+            Operation(
+                method="GET",
+                path=one,
+                handler=self.view,
+                id="viewOnboarding",
+                summary="Show an onboarding with its steps and its gateway's audit trail",
+                tag="onboardings",
+                replies=row,
+                errors=FOREIGN,
+            ),
+            Operation(
+                method="POST",
+                path=f"{one}/retry",
+                handler=self.retry,
+                id="retryOnboarding",
+                summary="Go on now with an onboarding that waits for its next attempt",
+                tag="onboardings",
+                replies=row,
+                errors=(409, *FOREIGN),
+            ),
+            Operation(
+                method="POST",
+                path=f"{one}/undo",
+                handler=self.undo,
+                id="undoOnboarding",
+                summary="Undo an onboarding: the gateway is removed",
+                tag="onboardings",
+                replies=row,
+                errors=(409, *FOREIGN),
+            ),
         ]
 
     async def list(self, request: Request) -> Response:

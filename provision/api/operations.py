@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from bootstrap_core.openapi import Operation, Reply
 from provision.api.answers import JsonAnswer
 from provision.build_info import BuildInfo
 from provision.metrics import Metrics
@@ -36,11 +36,32 @@ class OperationsRoutes:
     build: BuildInfo
     instance_id: str
 
-    def routes(self) -> list[Route]:
-        """Return the routes; they need no credentials."""
+    def operations(self) -> list[Operation]:
+        """Return what is served; it needs no credentials."""
         return [
-            Route("/health", self.health, methods=["GET"]),
-            Route("/metrics", self.show_metrics, methods=["GET"]),
+            Operation(
+                method="GET",
+                path="/health",
+                handler=self.health,
+                id="health",
+                summary="Tell whether the service works",
+                tag="operations",
+                replies={
+                    200: Reply("It works", "Health", HealthAnswer.media_type),
+                    503: Reply("Its store does not answer", "Health", HealthAnswer.media_type),
+                },
+                security="",
+            ),
+            Operation(
+                method="GET",
+                path="/metrics",
+                handler=self.show_metrics,
+                id="metrics",
+                summary="Metrics for Prometheus",
+                tag="operations",
+                replies={200: Reply("All metrics")},
+                security="",
+            ),
         ]
 
     async def health(self, _: Request) -> Response:

@@ -1,0 +1,125 @@
+"""JSON Schemas of what the service's own routes take and answer, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+TEXT: Final = {"type": "string"}
+OBJECT: Final = {"type": "object"}
+TIME: Final = {"type": "string", "format": "date-time"}
+EXTERNAL: Final = {"type": "string", "minLength": 1, "maxLength": 1024}
+STATES: Final = ["planned", "done", "undoing", "stuck", "undone"]
+
+
+def _object(required: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": "object", "properties": properties, "required": required.split()}
+
+
+def _list(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": dict(item)}
+
+
+CONNECTION: Final = _object(
+    "client_id channel_id types", client_id=TEXT, channel_id=TEXT, types=_list(TEXT)
+)
+ONBOARDING_NOTE: Final = _object(
+    "id state outcome layout layout_digest",
+    id=TEXT,
+    state={"type": "string", "enum": STATES},
+    outcome={"type": "string", "enum": ["created", "reused", "repaired", "rotated", "replaced"]},
+    layout=TEXT,
+    layout_digest=TEXT,
+)
+
+SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "MappingRequest": {
+        **_object(
+            "external_id external_key",
+            external_id=EXTERNAL,
+            external_key=EXTERNAL,
+            name={"type": "string", "maxLength": 1024},
+            layout=TEXT,
+            parameters=OBJECT,
+            on_existing={
+                "type": "string",
+                "enum": ["reuse", "fail", "repair", "rotate", "replace"],
+                "default": "reuse",
+            },
+        ),
+        "additionalProperties": False,
+    },
+    "Mapping": _object(
+        "channels connections onboarding",
+        clients=_list(OBJECT),
+        things=_list(OBJECT),
+        channels=_list(OBJECT),
+        connections=_list(CONNECTION),
+        client_cert=OBJECT,
+        client_key=OBJECT,
+        ca_cert=TEXT,
+        whitelisted=OBJECT,
+        bootstrap=OBJECT,
+        onboarding=ONBOARDING_NOTE,
+    ),
+    "MappingContent": {"description": "The bootstrap content of the layout; null without one."},
+    "Gateway": _object(
+        "external_id clients channels connections certificates onboarding",
+        external_id=TEXT,
+        clients=_list(OBJECT),
+        channels=_list(OBJECT),
+        connections=_list(CONNECTION),
+        certificates=_list(OBJECT),
+        bootstrap=OBJECT,
+        onboarding=OBJECT,
+    ),
+    "Onboarding": _object(
+        "id external_id state outcome layout layout_digest actor attempts created_at updated_at "
+        "steps",
+        id=TEXT,
+        external_id=TEXT,
+        state={"type": "string", "enum": STATES},
+        outcome=TEXT,
+        layout=TEXT,
+        layout_digest=TEXT,
+        actor=TEXT,
+        attempts={"type": "integer"},
+        created_at=TIME,
+        updated_at=TIME,
+        finished_at=TIME,
+        next_attempt_at=TIME,
+        replaces=TEXT,
+        error=OBJECT,
+        steps=_list(OBJECT),
+        audit=_list(OBJECT),
+    ),
+    "OnboardingPage": _object(
+        "total offset limit onboardings",
+        total={"type": "integer"},
+        offset={"type": "integer"},
+        limit={"type": "integer"},
+        onboardings=_list({"$ref": "#/components/schemas/Onboarding"}),
+    ),
+    "CertificateRequest": {
+        **_object(
+            "",
+            client_id=TEXT,
+            thing_id=TEXT,
+            ttl={"type": "string", "description": "A duration in Go's syntax, such as 2400h"},
+            key_bits={"type": "integer"},
+            key_type=TEXT,
+            csr={"type": "string", "description": "A PKCS #10 request in PEM form"},
+        ),
+        "additionalProperties": False,
+    },
+    "IssuedCertificate": _object(
+        "certificate key ca_cert serial_number expiry_time",
+        certificate=TEXT,
+        key=TEXT,
+        ca_cert=TEXT,
+        serial_number=TEXT,
+        expiry_time=TIME,
+    ),
+    "Health": _object("status", status={"type": "string", "enum": ["pass", "fail"]}),
+    "LayoutPage": _object("default layouts", default=TEXT, layouts=_list(OBJECT)),
+}
