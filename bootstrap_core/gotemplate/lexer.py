@@ -1,0 +1,298 @@
+"""From a template's text to items (Go: text/template/parse/lex.go).
+
+Positions are indexes into the text; ``place`` turns one into Go's line and byte column.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bootstrap_core.gotemplate.items import (
+    ASSIGN,
+    BOOL,
+    CHAR,
+    CHAR_CONSTANT,
+    COMPLEX,
+    DECLARE,
+    DOT,
+    EOF,
+    ERROR,
+    FIELD,
+    IDENTIFIER,
+    KEYWORDS,
+    LEFT_DELIM,
+    LEFT_PAREN,
+    NUMBER,
+    PIPE,
+    RAW_STRING,
+    RIGHT_DELIM,
+    RIGHT_PAREN,
+    SPACE,
+    SPACES,
+    STRING,
+    TEXT,
+    VARIABLE,
+    Item,
+)
+from bootstrap_core.gotemplate.quote import quote
+from bootstrap_core.gotemplate.runes import code_point, is_alpha_numeric, to_bytes
+
+_BLANKS: Final = frozenset(SPACES)
+_SIGNS: Final = frozenset("+-")
+_TERMINATORS: Final = frozenset(" \t\r\n.,|:)(") | {""}
+
+_TERMINATED: Final = r"(?=[ \t\r\n.,|:)(]|\}\}|\Z)"
+_DIGITS: Final = (
+    r"(?>[+-]?(?>0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"
+    r"|0[oO][0-7_]*(?:\.[0-7_]*)?"
+    r"|0[bB][01_]*(?:\.[01_]*)?"
+    r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?)"
+)
+_SCAN_NUMBER: Final = re.compile(_DIGITS)
+# The items of ordinary templates, each in one match; ``lex_odd`` has the rest and the mistakes.
+_ITEM: Final = re.compile(
+    r"(?P<field>\.[A-Za-z_][A-Za-z0-9_]*" + _TERMINATED + ")"
+    r"|(?P<space>(?:[ \t\r\n](?!-\}\}))+)"
+    r"|(?P<right>[ \t\r\n]-\}\}|\}\})"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*" + _TERMINATED + ")"
+    r'|(?P<string>"(?:[^"\\\n]|\\[^\n])*")'
+    r"|(?P<variable>\$[A-Za-z0-9_]*" + _TERMINATED + ")"
+    r"|(?P<number>(?=[+\-0-9]|\.[0-9])" + _DIGITS + r"(?=[ \t\r\n|)]|\}\}))"
+    r"|(?P<left_paren>\()|(?P<right_paren>\))|(?P<pipe>\|)|(?P<declare>:=)|(?P<assign>=)"
+    r"|(?P<dot>\.(?=[ \t\r\n.,|:)(]|\}\}))"
+    r"|(?P<raw>`[^`]*`)"
+    r"|(?P<char_constant>'(?:[^'\\\n]|\\[^\n])*')"
+)
+_TYPES: Final = {
+    "field": FIELD,
+    "string": STRING,
+    "raw": RAW_STRING,
+    "variable": VARIABLE,
+    "number": NUMBER,
+    "pipe": PIPE,
+    "declare": DECLARE,
+    "assign": ASSIGN,
+    "dot": DOT,
+    "char_constant": CHAR_CONSTANT,
+}
+_UNTERMINATED: Final = {
+    "": "unclosed action",
+    ":": "expected :=",
+    '"': "unterminated quoted string",
+    "`": "unterminated raw quoted string",
+    "'": "unterminated character constant",
+}
+
+
+def lex(text: str) -> list[Item]:
+    """Split a template into items. The last item is EOF, or ERROR with what is wrong there."""
+    lexer = Lexer(text)
+    lexer.run()
+    return lexer.items
+
+
+def place(text: str, pos: int) -> tuple[int, int]:
+    """Return Go's place of a position: the line, from 1, and the bytes before it in that line."""
+    start = text.rfind("\n", 0, pos) + 1
+    column = len(to_bytes(text[start:pos]))
+    return text.count("\n", 0, pos) + 1, column
+
+
+class Lexer:
+    """The state of the scanner."""
+
+    __slots__ = ("depth", "items", "line", "pos", "text")
+
+    def __init__(self, text: str) -> None:
+        """Start at the beginning of ``text``."""
+        self.text = text
+        self.pos = 0
+        self.line = 1
+        self.depth = 0
+        self.items: list[Item] = []
+
+    def run(self) -> None:
+        """Scan text and actions in turn, to the end or to the first mistake."""
+        while self.lex_text() and self.lex_action():
+            pass
+
+    def error(self, message: str) -> bool:
+        """End the scan with an error item at the current line."""
+        self.items.append(Item(ERROR, self.pos, message, self.line))
+        return False
+
+    def skip(self, end: int) -> None:
+        """Move to ``end``, counting the lines."""
+        self.line += self.text.count("\n", self.pos, end)
+        self.pos = end
+
+    def lex_text(self) -> bool:
+        """Scan to the inside of the next action; False at the end of the text."""
+        text = self.text
+        while True:
+            start = self.pos
+            left = text.find("{{", start)
+            if left < 0:
+                if start < len(text):
+                    self.items.append(Item(TEXT, start, text[start:], self.line))
+                    self.skip(len(text))
+                self.items.append(Item(EOF, len(text), "EOF", self.line))
+                return False
+            trim = text[left + 2 : left + 3] == "-" and text[left + 3 : left + 4] in _BLANKS
+            value = text[start:left]
+            if trim:
+                value = value.rstrip(SPACES)
+            if value:
+                self.items.append(Item(TEXT, start, value, self.line))
+            self.skip(left)
+            inside = left + 4 if trim else left + 2
+            if not text.startswith("/*", inside):
+                self.items.append(Item(LEFT_DELIM, left, "{{", self.line))
+                self.skip(inside)
+                return True
+            if not self.lex_comment(inside):
+                return False
+
+    def lex_comment(self, start: int) -> bool:
+        """Scan a comment, which must be closed directly by the end of its action."""
+        self.skip(start)
+        text = self.text
+        end = text.find("*/", start + 2)
+        if end < 0:
+            return self.error("unclosed comment")
+        end += 2
+        if text.startswith("}}", end):
+            self.skip(end + 2)
+        elif text[end : end + 1] in _BLANKS and text.startswith("-}}", end + 1):
+            self.skip(end + 4)
+            self.skip_spaces()
+        else:
+            return self.error("comment ends before closing delimiter")
+        return True
+
+    def skip_spaces(self) -> None:
+        """Leave out the blanks after a trim marker."""
+        end = self.pos
+        while self.text[end : end + 1] in _BLANKS:
+            end += 1
+        self.skip(end)
+
+    def lex_action(self) -> bool:
+        """Scan the items of an action through its right delimiter."""
+        text, items, match = self.text, self.items, _ITEM.match
+        pos, line = self.pos, self.line
+        self.depth = 0
+        while True:
+            found = match(text, pos)
+            kind = found.lastgroup if found else None
+            if found is None or kind is None:
+                self.pos, self.line = pos, line
+                if not self.lex_odd():
+                    return False
+                pos = self.pos
+                continue
+            val = found[0]
+            typ = _TYPES.get(kind)
+            if typ is None:
+                self.pos, self.line = pos, line
+                if kind == "right":
+                    return self.lex_right_delim(val)
+                if not self.lex_special(kind, val):
+                    return False
+                pos, line = self.pos, self.line
+                continue
+            items.append(Item(typ, pos, val, line))
+            pos = found.end()
+            if kind == "raw":
+                line += val.count("\n")
+
+    def lex_special(self, kind: str, val: str) -> bool:
+        """Scan a blank, a word or a parenthesis, which need more than their type."""
+        typ = kind
+        if kind == "space":
+            typ = SPACE
+        elif kind == "word":
+            typ = val if val in KEYWORDS else BOOL if val in {"true", "false"} else IDENTIFIER
+        elif kind == "left_paren":
+            self.depth += 1
+            typ = LEFT_PAREN
+        else:
+            self.depth -= 1
+            typ = RIGHT_PAREN
+            if self.depth < 0:
+                self.pos += 1
+                return self.error("unexpected right paren")
+        self.items.append(Item(typ, self.pos, val, self.line))
+        self.skip(self.pos + len(val))
+        return True
+
+    def lex_right_delim(self, val: str) -> bool:
+        """Scan the end of an action, and leave out the blanks after it if it says so."""
+        if self.depth:
+            return self.error("unclosed left paren")
+        trim = len(val) > 2
+        if trim:
+            self.skip(self.pos + 2)
+        self.items.append(Item(RIGHT_DELIM, self.pos, "}}", self.line))
+        self.pos += 2
+        if trim:
+            self.skip_spaces()
+        return True
+
+    def lex_odd(self) -> bool:
+        """Scan an item that the pattern of ordinary items does not take, as Go does, by its start."""
+        char = self.text[self.pos : self.pos + 1]
+        if char in _UNTERMINATED:
+            return self.error(_UNTERMINATED[char])
+        following = self.text[self.pos + 1 : self.pos + 2]
+        if char == "$":
+            return self.lex_name(VARIABLE)
+        if char == "." and following and not "0" <= following <= "9":
+            return self.lex_name(FIELD)
+        if char in ".+-" or "0" <= char <= "9":
+            return self.lex_number()
+        if is_alpha_numeric(char):
+            return self.lex_name(IDENTIFIER)
+        if " " <= char <= "~":
+            self.items.append(Item(CHAR, self.pos, char, self.line))
+            self.pos += 1
+            return True
+        return self.error(f"unrecognized character in action: {code_point(char)}")
+
+    def lex_name(self, typ: str) -> bool:
+        """Scan a field, a variable or an identifier; what follows must end it."""
+        text, start = self.text, self.pos
+        end = start + 1
+        while is_alpha_numeric(text[end : end + 1]):
+            end += 1
+        following = text[end : end + 1]
+        if following not in _TERMINATORS and not text.startswith("}}", end):
+            return self.error(f"bad character {code_point(following)}")
+        typ = DOT if typ == FIELD and end == start + 1 else typ
+        self.items.append(Item(typ, start, text[start:end], self.line))
+        self.pos = end
+        return True
+
+    def lex_number(self) -> bool:
+        """Scan a number, or two that make a complex one."""
+        end, good = self.scan_number(self.pos)
+        typ = NUMBER
+        if good and self.text[end : end + 1] in _SIGNS:
+            end, good = self.scan_number(end)
+            good = good and self.text[end - 1] == "i"
+            typ = COMPLEX
+        val = self.text[self.pos : end]
+        if not good:
+            return self.error(f"bad number syntax: {quote(val)}")
+        self.items.append(Item(typ, self.pos, val, self.line))
+        self.pos = end
+        return True
+
+    def scan_number(self, pos: int) -> tuple[int, bool]:
+        """Return where a number ends (or its first wrong character), and whether it is one."""
+        found = _SCAN_NUMBER.match(self.text, pos)
+        end = found.end() if found else pos
+        if is_alpha_numeric(self.text[end : end + 1]):
+            return end + 1, False
+        return end, True

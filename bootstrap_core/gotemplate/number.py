@@ -1,0 +1,174 @@
+"""Numbers as they stand in a template (Go: text/template/parse/node.go newNumber, strconv)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bootstrap_core.gotemplate.items import CHAR_CONSTANT, COMPLEX
+from bootstrap_core.gotemplate.nodes import NumberNode
+from bootstrap_core.gotemplate.quote import quote, unquote_char
+
+MAX_INT: Final = 2**63 - 1
+MIN_INT: Final = -(2**63)
+MAX_UINT: Final = 2**64 - 1
+
+_INTEGER: Final = re.compile(
+    r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)"
+    r"|([1-9](?:_?[0-9])*|0))"
+)
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9_]*\.?[0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
+_HEXADECIMAL: Final = re.compile(
+    r"([+-]?)0[xX]([0-9a-fA-F_]*)(?:\.([0-9a-fA-F_]*))?[pP]([+-]?[0-9][0-9_]*)"
+)
+_BAD_UNDERSCORE: Final = re.compile(r"(?<![0-9])_|_(?![0-9])")
+_BAD_HEX_UNDERSCORE: Final = re.compile(r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])")
+_TOKEN: Final = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"
+    r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)"
+)
+
+
+class NumberSyntaxError(ValueError):
+    """The text is not a number, or one out of range. The message is Go's."""
+
+
+def new_number(pos: int, text: str, typ: str) -> NumberNode:
+    """Return the node of a number, with its value under every type that can hold it.
+
+    Raises:
+        NumberSyntaxError: the text is no number.
+
+    """
+    if text.isascii() and text.isdecimal() and (text[0] != "0" or text == "0") and len(text) < 19:
+        value = int(text)
+        return NumberNode(pos, text, value, True, float(value))  # noqa: FBT003
+    if typ == CHAR_CONSTANT:
+        return _new_char(pos, text)
+    if typ == COMPLEX:
+        return _new_complex(pos, text, _scan_complex(text))
+    if text.endswith("i"):
+        try:
+            return _new_complex(pos, text, complex(0, parse_float(text[:-1])))
+        except NumberSyntaxError:
+            pass
+    node = NumberNode(pos, text)
+    integer = parse_int(text)
+    if (
+        integer is not None
+        and MIN_INT <= integer <= MAX_UINT
+        and (integer <= MAX_INT or text[0] != "+")
+    ):
+        node.int64 = integer if integer <= MAX_INT else None
+        node.uint = integer >= 0 and text[0] != "+"
+        node.float64 = float(integer)
+        return node
+    return _new_float(node)
+
+
+def _new_float(node: NumberNode) -> NumberNode:
+    """Fill in a number that is no 64-bit integer."""
+    try:
+        value = parse_float(node.text)
+    except NumberSyntaxError:
+        raise NumberSyntaxError(f"illegal number syntax: {quote(node.text)}") from None
+    if not any(char in node.text for char in ".eEpP"):
+        raise NumberSyntaxError(f"integer overflow: {quote(node.text)}")
+    _set_float(node, value)
+    return node
+
+
+def _set_float(node: NumberNode, value: float) -> None:
+    """Give a number its float value, and the integer if it is one."""
+    node.float64 = value
+    if value.is_integer():
+        node.int64 = int(value) if MIN_INT <= value <= MAX_INT else None
+        node.uint = 0 <= value <= MAX_UINT
+
+
+def _new_char(pos: int, text: str) -> NumberNode:
+    """Return the node of a character constant: its code point."""
+    found = unquote_char(text)
+    if found is None:
+        raise NumberSyntaxError("invalid syntax")
+    value, tail = found
+    if tail != "'":
+        raise NumberSyntaxError(f"malformed character constant: {text}")
+    return NumberNode(pos, text, value, True, float(value))  # noqa: FBT003
+
+
+def _new_complex(pos: int, text: str, value: complex) -> NumberNode:
+    """Return the node of a complex constant."""
+    node = NumberNode(pos, text, complex128=value)
+    if value.imag == 0:
+        _set_float(node, value.real)
+    return node
+
+
+def _scan_complex(text: str) -> complex:
+    """Read a complex number written as a sum (Go does this with fmt.Sscan)."""
+    real = _TOKEN.match(text)
+    sign = real.end() if real else 0
+    if real is None or text[sign : sign + 1] not in {"+", "-"}:
+        raise NumberSyntaxError("syntax error scanning complex number")
+    imag = _TOKEN.match(text, sign + 1)
+    if imag is None or text[imag.end() : imag.end() + 1] != "i":
+        raise NumberSyntaxError("syntax error scanning complex number")
+    return complex(parse_float(real[0]), parse_float(text[sign] + imag[0]))
+
+
+def parse_int(text: str) -> int | None:
+    """Read an integer in any base, with underscores (strconv.ParseInt, base 0); None if it is none."""
+    found = _INTEGER.fullmatch(text)
+    if found is None:
+        return None
+    sign, hexadecimal, binary, octal, decimal = found.groups()
+    if hexadecimal:
+        value = int(hexadecimal.lstrip("_"), 16)
+    elif binary:
+        value = int(binary.lstrip("_"), 2)
+    elif octal:
+        value = int(octal.lstrip("_"), 8)
+    elif len(decimal) > 40:
+        return None if sign == "-" else MAX_UINT + 1
+    else:
+        value = int(decimal)
+    return -value if sign == "-" else value
+
+
+def parse_float(text: str) -> float:
+    """Read a floating-point number (strconv.ParseFloat).
+
+    Raises:
+        NumberSyntaxError: the text is none, or too large.
+
+    """
+    hexadecimal = _HEXADECIMAL.fullmatch(text)
+    if hexadecimal:
+        value = _parse_hexadecimal(text, hexadecimal)
+    elif (
+        _DECIMAL.fullmatch(text)
+        and any(map(str.isdecimal, text.lower().partition("e")[0]))
+        and not _BAD_UNDERSCORE.search(text)
+    ):
+        value = float(text)
+    else:
+        raise NumberSyntaxError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
+    if value in {float("inf"), float("-inf")}:
+        raise NumberSyntaxError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
+    return value
+
+
+def _parse_hexadecimal(text: str, found: re.Match[str]) -> float:
+    """Read a hexadecimal floating-point number."""
+    sign, whole, fraction, exponent = found.groups()
+    digits = (whole + (fraction or "")).replace("_", "")
+    if not digits or _BAD_HEX_UNDERSCORE.search(text.lower().partition("p")[0]):
+        raise NumberSyntaxError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
+    point = (fraction or "").replace("_", "")
+    shown = exponent.replace("_", "")
+    power = int(shown) if len(shown) < 8 else (-99999 if shown[0] == "-" else 99999)
+    try:
+        return float.fromhex(f"{sign}0x{whole.replace('_', '')}.{point}p{power}")
+    except OverflowError:
+        return float("inf")

@@ -1,0 +1,242 @@
+"""From items to the trees of a template and its definitions (Go: text/template/parse/parse.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from bootstrap_core.gotemplate.cursor import Cursor, Stream
+from bootstrap_core.gotemplate.errors import ParseLimitExceeded
+from bootstrap_core.gotemplate.items import (
+    EOF,
+    LEFT_DELIM,
+    RAW_STRING,
+    RIGHT_DELIM,
+    STRING,
+    TEXT,
+    Item,
+)
+from bootstrap_core.gotemplate.limits import Limits
+from bootstrap_core.gotemplate.nodes import (
+    ActionNode,
+    BranchNode,
+    BreakNode,
+    ContinueNode,
+    ElseNode,
+    EndNode,
+    IfNode,
+    ListNode,
+    Node,
+    PipeNode,
+    RangeNode,
+    TemplateNode,
+    TextNode,
+    WithNode,
+    is_empty_tree,
+)
+from bootstrap_core.gotemplate.pipeline import pipeline
+from bootstrap_core.gotemplate.quote import quote, unquote
+from bootstrap_core.gotemplate.runes import length
+
+_BRANCHES: Final[dict[str, type[BranchNode]]] = {"if": IfNode, "range": RangeNode, "with": WithNode}
+_DEFINE: Final = "define clause"
+_BLOCK: Final = "block clause"
+_TEMPLATE: Final = "template clause"
+
+
+def parse(text: str, name: str, functions: Container[str], limits: Limits) -> dict[str, ListNode]:
+    """Return the trees of a template by name: its own, ``name``, and what it defines.
+
+    ``functions`` holds the names that may be called.
+
+    Raises:
+        ParseError: the text is not a template, or over a limit (``ParseLimitExceeded``).
+
+    """
+    size = length(text)
+    if size > limits.template_size:
+        error = ParseLimitExceeded(
+            f"a template of {size} bytes; at most {limits.template_size}", name=name, line=1
+        )
+        error.limit = "template_size"
+        raise error
+    tree = Tree(name, Stream(text, name, functions, limits))
+    tree.parse()
+    return tree.stream.tree_set
+
+
+class Tree:
+    """The parser of one definition: the whole text's, a define's or a block's."""
+
+    __slots__ = ("cursor", "name", "root", "stream")
+
+    def __init__(self, name: str, stream: Stream, depth: int = 0) -> None:
+        """Start where the stream is."""
+        self.name = name
+        self.stream = stream
+        self.cursor = Cursor(stream, depth)
+        self.root = ListNode(0)
+
+    def parse(self) -> None:
+        """Parse the whole text; only here may definitions stand."""
+        cursor = self.cursor
+        while cursor.peek().typ != EOF:
+            if cursor.peek().typ == LEFT_DELIM:
+                place = self.stream.next
+                cursor.next()
+                if cursor.next_non_space().typ == "define":
+                    Tree("definition", self.stream).parse_definition()
+                    continue
+                self.stream.next = place
+            node = self.text_or_action()
+            if isinstance(node, EndNode | ElseNode):
+                cursor.fail(f"unexpected {node}")
+            self.root.nodes.append(node)
+        self.add()
+
+    def parse_definition(self) -> None:
+        """Parse {{define "name"}} list {{end}}; the keyword is taken."""
+        cursor = self.cursor
+        item = cursor.next_non_space()
+        if item.typ not in {STRING, RAW_STRING}:
+            cursor.unexpected(item, _DEFINE)
+        self.name = self.template_name(item, _DEFINE)
+        cursor.expect(RIGHT_DELIM, _DEFINE)
+        self.parse_body(_DEFINE)
+
+    def parse_body(self, context: str) -> None:
+        """Parse the list of a definition and its end."""
+        self.root, end = self.item_list()
+        if not isinstance(end, EndNode):
+            self.cursor.fail(f"unexpected {end} in {context}")
+        self.add()
+
+    def add(self) -> None:
+        """Keep the tree, unless there is one of its name that is not empty."""
+        kept = self.stream.tree_set.get(self.name)
+        if kept is None or is_empty_tree(kept):
+            self.stream.tree_set[self.name] = self.root
+        elif not is_empty_tree(self.root):
+            self.cursor.fail(f"template: multiple definition of template {quote(self.name)}")
+
+    def item_list(self) -> tuple[ListNode, EndNode | ElseNode]:
+        """Parse texts and actions to {{end}} or {{else}}, which is returned separately."""
+        cursor = self.cursor
+        nodes = ListNode(cursor.peek_non_space().pos)
+        while cursor.peek_non_space().typ != EOF:
+            node = self.text_or_action()
+            if isinstance(node, EndNode | ElseNode):
+                return nodes, node
+            nodes.nodes.append(node)
+        cursor.fail("unexpected EOF")
+
+    def text_or_action(self) -> Node:
+        """Parse a text or an action."""
+        cursor = self.cursor
+        item = cursor.next_non_space()
+        if item.typ == TEXT:
+            return TextNode(item.pos, item.val)
+        if item.typ != LEFT_DELIM:
+            cursor.unexpected(item, "input")
+        cursor.action_line = item.line
+        node = self.action()
+        cursor.action_line = 0
+        return node
+
+    def action(self) -> Node:
+        """Parse an action; the left delimiter is taken."""
+        cursor = self.cursor
+        item = cursor.next_non_space()
+        typ = item.typ
+        if typ in _BRANCHES:
+            return self.parse_control(typ)
+        if typ == "end":
+            return EndNode(cursor.expect(RIGHT_DELIM, "end").pos)
+        if typ == "else":
+            return self.else_control()
+        if typ == "template":
+            return self.template_control()
+        if typ == "block":
+            return self.block_control()
+        if typ in {"break", "continue"}:
+            return self.loop_control(item)
+        cursor.backup()
+        return ActionNode(item.pos, pipeline(cursor, "command", RIGHT_DELIM))
+
+    def loop_control(self, item: Item) -> Node:
+        """Parse {{break}} or {{continue}}; the keyword is taken."""
+        name = "{{" + item.typ + "}}"
+        self.cursor.expect(RIGHT_DELIM, name)
+        if not self.cursor.range_depth:
+            self.cursor.fail(f"{name} outside {{{{range}}}}")
+        return BreakNode(item.pos) if item.typ == "break" else ContinueNode(item.pos)
+
+    def parse_control(self, context: str) -> Node:
+        """Parse an if, range or with; the keyword is taken.
+
+        "else if" and "else with" make a chain of nodes, each in the else list of the one before.
+        """
+        cursor = self.cursor
+        declared = len(cursor.vars)
+        cursor.nest()
+        cursor.depth += 1
+        chain: list[tuple[PipeNode, ListNode]] = []
+        else_list: ListNode | None = None
+        while True:
+            pipe = pipeline(cursor, context, RIGHT_DELIM)
+            cursor.range_depth += context == "range"
+            body, following = self.item_list()
+            cursor.range_depth -= context == "range"
+            chain.append((pipe, body))
+            if isinstance(following, EndNode):
+                break
+            if context != "range" and cursor.peek().typ == context:
+                cursor.next()
+                continue
+            else_list, following = self.item_list()
+            if not isinstance(following, EndNode):
+                cursor.fail(f"expected end; found {following}")
+            break
+        cursor.depth -= 1
+        del cursor.vars[declared:]
+        for pipe, body in reversed(chain):
+            node = _BRANCHES[context](pipe.pos, pipe, body, else_list)
+            else_list = ListNode(pipe.pos, [node])
+        return node
+
+    def else_control(self) -> ElseNode:
+        """Parse {{else}}, or the else of an "else if" or "else with"; the keyword is taken."""
+        item = self.cursor.peek_non_space()
+        if item.typ not in {"if", "with"}:
+            item = self.cursor.expect(RIGHT_DELIM, "else")
+        return ElseNode(item.pos)
+
+    def block_control(self) -> TemplateNode:
+        """Parse {{block "name" pipe}} list {{end}}: a definition, and its use here."""
+        cursor = self.cursor
+        item = cursor.next_non_space()
+        name = self.template_name(item, _BLOCK)
+        pipe = pipeline(cursor, _BLOCK, RIGHT_DELIM)
+        cursor.nest()
+        Tree(name, self.stream, cursor.depth + 1).parse_body(_BLOCK)
+        return TemplateNode(item.pos, name, quote(name), pipe)
+
+    def template_control(self) -> TemplateNode:
+        """Parse {{template "name" pipe}}; the keyword is taken."""
+        cursor = self.cursor
+        item = cursor.next_non_space()
+        name = self.template_name(item, _TEMPLATE)
+        pipe = None
+        if cursor.next_non_space().typ != RIGHT_DELIM:
+            cursor.backup()
+            pipe = pipeline(cursor, _TEMPLATE, RIGHT_DELIM)
+        return TemplateNode(item.pos, name, quote(name), pipe)
+
+    def template_name(self, item: Item, context: str) -> str:
+        """Return the name that a string constant gives."""
+        if item.typ not in {STRING, RAW_STRING}:
+            self.cursor.unexpected(item, context)
+        name = unquote(item.val)
+        if name is None:
+            self.cursor.fail("invalid syntax")
+        return name
