@@ -35,6 +35,7 @@ OF_DOMAIN: Final[Meaning] = {403: NotAMember, 404: DomainNotFound}
 OF_ENTITY: Final[Meaning] = {403: NotFound, 404: NotFound}
 """What a refusal means where something in a domain is addressed."""
 LONGEST_WORDS: Final = 300
+SHORTEST_MASKED: Final = 4
 
 
 @frozen
@@ -145,8 +146,10 @@ def _kind(status: int) -> type[PlatformError]:
 
 
 def _masked(words: str, call: Call) -> str:
-    hidden = [secret for secret in (call.token, *call.confidential) if secret]
-    for secret in sorted(hidden, key=lambda each: -len(each.reveal())):
-        words = words.replace(secret.reveal(), MASK)
+    texts = {secret.reveal() for secret in (call.token, *call.confidential) if secret}
+    for text in sorted(texts, key=len, reverse=True):
+        # A shorter one would be told by the holes that it leaves in every other word.
+        if len(text) >= SHORTEST_MASKED:
+            words = words.replace(text, MASK)
     printable = "".join(letter if letter.isprintable() else " " for letter in words)
     return printable[:LONGEST_WORDS]

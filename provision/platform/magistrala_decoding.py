@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -84,11 +84,12 @@ class Shape:
         found = self._field(name)
         try:
             moment = datetime.fromisoformat(found.value)
-        except (TypeError, ValueError) as error:
+            offset = moment.utcoffset()
+            if offset is not None:
+                return moment.replace(tzinfo=UTC) - offset
+        except (TypeError, ValueError, OverflowError) as error:
             raise found.wrong("a time in the form of RFC 3339") from error
-        if moment.tzinfo is None:
-            raise found.wrong("a time with its zone")
-        return moment.replace(tzinfo=UTC) - (moment.utcoffset() or timedelta())
+        raise found.wrong("a time with its zone")
 
     def optional_time(self, name: str) -> datetime | None:
         """Return a time; none where it is left out or Go's zero time (year 1)."""

@@ -105,22 +105,24 @@ class Transport:
         service counts as down), ``Overloaded`` (429, 503), ``TimedOut`` and ``BadAnswer``.
         """
         deadline = time.monotonic() + self._settings.total_timeout
+        breaker = self._breakers[call.service]
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: _may_repeat(call, error)),
+            retry=retry_if_exception(
+                lambda error: _may_repeat(call, error) and not breaker.is_open
+            ),
             stop=stop_after_attempt(self._settings.attempts)
             | stop_before_delay(self._settings.total_timeout),
             wait=self._wait,
             reraise=True,
         )
         async for attempt in retrying:
-            # Outside of the attempt: while a service counts as down nothing is repeated.
-            self._breakers[call.service].admit()
+            # Outside of the attempt: an open circuit is not tried again.
+            breaker.admit()
             with attempt:
-                return await self._attempt(call, deadline)
+                return await self._attempt(call, breaker, deadline)
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
-    async def _attempt(self, call: Call, deadline: float) -> Answer:
-        breaker = self._breakers[call.service]
+    async def _attempt(self, call: Call, breaker: Breaker, deadline: float) -> Answer:
         try:
             answer = await self._exchange(call, deadline)
         except (Unavailable, TimedOut):
