@@ -89,6 +89,7 @@ class AccessControl:
         self._tokens = tokens
         self._cache_seconds = cache_seconds
         self._cache: dict[tuple[str, str], tuple[float, int, Membership]] = {}
+        self._changes = 0
 
     async def caller(self, token: Secret) -> Caller:
         """Return whose token it is (``InvalidToken`` when nobody's, or a disabled user's)."""
@@ -110,12 +111,14 @@ class AccessControl:
 
     def forget(self) -> None:
         """Ask the database again from now on: users, domains or roles have changed."""
+        self._changes += 1
         self._cache.clear()
 
     async def _look_up(self, claims: Claims, domain_id: str) -> Membership:
         key = (claims.user_id, domain_id)
         known = self._cache.get(key)
         if known is None or known[0] <= time.monotonic():
+            changes = self._changes
             async with self._engine.connect() as connection:
                 rows = (await connection.execute(_query(*key))).all()
             if not rows or rows[0].user_status != Status.ENABLED:
@@ -125,7 +128,9 @@ class AccessControl:
                 rows[0].token_version,
                 _membership(claims.user_id, rows),
             )
-            self._remember(key, known)
+            # What was read while something changed may be what it was before.
+            if changes == self._changes:
+                self._remember(key, known)
         if claims.version != known[1]:
             raise InvalidToken("the token was revoked: sign in again")
         return known[2]

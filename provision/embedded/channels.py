@@ -25,9 +25,10 @@ from provision.embedded.queries import (
     search,
     stamp,
     stamps_of,
+    violates,
 )
 from provision.embedded.records import ChannelRecord, DraftChannel, ListQuery, Stamps
-from provision.embedded.tables import channels, connections
+from provision.embedded.tables import ROUTE_UNIQUE, channels, connections
 from provision.embedded.tokens import Clock
 from provision.platform.types import Page, Status
 
@@ -62,7 +63,7 @@ class ChannelRegistry:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(channels), [_row(made) for made in records])
         except IntegrityError as error:
-            if channels.c.route.name in str(error.orig):
+            if violates(error, channels.c.route, ROUTE_UNIQUE):
                 raise RouteTaken from error
             raise ChannelExists from error
         return records

@@ -25,10 +25,11 @@ from provision.embedded.queries import (
     search,
     stamp,
     stamps_of,
+    violates,
 )
 from provision.embedded.records import ClientRecord, DraftClient, ListQuery, Stamps
 from provision.embedded.sealing import SecretKeeper
-from provision.embedded.tables import clients, connections
+from provision.embedded.tables import SECRET_UNIQUE, clients, connections
 from provision.embedded.tokens import Clock
 from provision.platform.types import Page, Status
 
@@ -66,7 +67,7 @@ class ClientRegistry:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(clients), [self._row(made) for made in records])
         except IntegrityError as error:
-            if clients.c.secret_digest.name in str(error.orig):
+            if violates(error, clients.c.secret_digest, SECRET_UNIQUE):
                 raise SecretTaken from error
             raise ClientExists from error
         return records

@@ -33,6 +33,7 @@ EmbeddedError                 500
 │   └── ConnectionExists      400  some of the connections exist
 ├── StatusAssigned            422  it is enabled (or disabled) already
 ├── NotConnectable            422  disabled, or a connection type named twice
+├── Busy                      503  too many passwords wait to be verified
 ├── FilterUnsupported         422  the platform does not filter by this
 ├── CertificateUnknown        422  no certificate has this serial
 ├── NoCertificates            404  the client has none that could be revoked
@@ -261,6 +262,15 @@ class NotConnectable(EmbeddedError):
     status = 422
     code = "not_connectable"
     port = port_errors.Rejected
+
+
+class Busy(EmbeddedError):
+    """Too many sign-ins at once: try again in a moment."""
+
+    status = 503
+    code = "busy"
+    port = port_errors.Overloaded
+    retry_after = 1.0
 
 
 class FilterUnsupported(EmbeddedError):

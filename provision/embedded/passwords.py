@@ -14,10 +14,12 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from bootstrap_core.secret import Secret
+from provision.embedded.errors import Busy
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 MEMORY_MARGIN: Final = 1024 * 1024
+QUEUE_LIMIT: Final = 64
 
 T = TypeVar("T")
 
@@ -34,6 +36,8 @@ class Cost:
 class Passwords:
     """Hashes and verifies passwords, a few at a time, off the event loop.
 
+    When too many wait already, ``Busy`` is raised at once, so that sign-ins can't pile up.
+
     A hash reads ``scrypt$<n>$<r>$<p>$<salt>$<digest>``, both in base64; hashes made under other
     parameters keep verifying.
     """
@@ -41,6 +45,7 @@ class Passwords:
     def __init__(self, cost: Cost = Cost(), threads: int = 2) -> None:
         """Hash with ``cost`` from now on, on at most ``threads`` threads at once."""
         self._cost = cost
+        self._under_way = 0
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password")
 
     async def hash(self, password: Secret) -> str:
@@ -56,7 +61,13 @@ class Passwords:
         self._pool.shutdown()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        if self._under_way >= QUEUE_LIMIT:
+            raise Busy
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._under_way -= 1
 
 
 def _digest(password: Secret, salt: bytes, cost: Cost) -> bytes:

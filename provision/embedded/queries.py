@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Row, Table, and_, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provision.embedded.documents import contains
@@ -108,6 +109,15 @@ async def change_status(
         await fetch(connection, table, domain_id, key)
         raise StatusAssigned(f"it is {status.value} already")
     return row
+
+
+def violates(error: IntegrityError, column: Column[Any], constraint: str) -> bool:
+    """Tell whether it is the unique ``constraint`` on ``column`` that an insert or update broke.
+
+    PostgreSQL names the constraint, SQLite the column.
+    """
+    text = str(error.orig)
+    return constraint in text or f"{column.table.name}.{column.name}" in text
 
 
 def stamp(user_id: str, now: datetime) -> dict[str, Any]:

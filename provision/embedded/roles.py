@@ -1,13 +1,13 @@
 """Roles in a domain: named sets of actions, and the users who hold them.
 
 The operator's role, ``admin``, holds every action of the domain; any other role makes its users
-members, who may do what it names. No role reaches beyond its domain, and nobody gives away an
-action without holding it.
+members, who may do what it names. No role reaches beyond its domain, nobody gives or takes a role
+that allows more than the own ones, and a domain keeps an operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -109,11 +109,15 @@ class RoleRegistry:
             return await _find(connection, domain_id, role_id)
 
     async def delete(self, token: Secret, domain_id: str, role_id: str) -> None:
-        """Delete a role: its users lose what it allowed them. Raises ``Hidden``, ``Malformed``."""
+        """Delete a role: its users lose what it allowed them.
+
+        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (the domain's last operator).
+        """
         membership = await self._access.membership(token, domain_id)
         membership.require("manage_role")
         async with self._engine.begin() as connection:
-            await _find(connection, domain_id, role_id)
+            role = await _find(connection, domain_id, role_id)
+            _require_held(membership, role.actions)
             await connection.execute(delete(members).where(members.c.role_id == role_id))
             await connection.execute(delete(roles).where(roles.c.id == role_id))
             await _require_operator(connection, domain_id)
@@ -139,15 +143,17 @@ class RoleRegistry:
     ) -> None:
         """Take a role from users; an empty ``role_id`` takes every role of the domain.
 
-        Raises ``Hidden``, ``Malformed`` when the domain would be left without an operator.
+        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (the domain's last operator).
         """
         membership = await self._access.membership(token, domain_id)
         membership.require("remove_role_users")
         condition = members.c.domain_id == domain_id
         async with self._engine.begin() as connection:
+            taken: Collection[str] = ALL_ACTIONS
             if role_id:
-                await _find(connection, domain_id, role_id)
+                taken = (await _find(connection, domain_id, role_id)).actions
                 condition &= members.c.role_id == role_id
+            _require_held(membership, taken)
             await connection.execute(
                 delete(members).where(condition, members.c.user_id.in_(user_ids))
             )
@@ -173,12 +179,12 @@ class RoleRegistry:
             return [(row.user_id, _record(row)) for row in await connection.execute(statement)]
 
 
-def _require_held(membership: Membership, actions: Sequence[str]) -> None:
+def _require_held(membership: Membership, actions: Collection[str]) -> None:
     unknown = sorted(set(actions) - ALL_ACTIONS)
     if unknown:
         raise Malformed(f"there is no action {unknown[0]!r} in a domain")
     if not membership.actions.issuperset(actions):
-        raise NotPermitted("nobody gives away an action without holding it")
+        raise NotPermitted("nobody gives or takes a role that allows more than the own ones")
 
 
 async def _find(connection: AsyncConnection, domain_id: str, role_id: str) -> RoleRecord:

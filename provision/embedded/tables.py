@@ -28,6 +28,9 @@ from bootstrap_core.columns import UtcDateTime
 
 metadata: Final = MetaData()
 
+SECRET_UNIQUE: Final = "uq_platform_clients_secret_digest"  # noqa: S105 - a constraint
+ROUTE_UNIQUE: Final = "uq_platform_channels_route"
+
 DOCUMENT: Final = JSON().with_variant(JSONB(), "postgresql")
 
 users: Final = Table(
@@ -131,7 +134,7 @@ clients: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),
     Column("updated_by", String(36)),
-    UniqueConstraint("domain_id", "secret_digest", name="uq_platform_clients_secret_digest"),
+    UniqueConstraint("domain_id", "secret_digest", name=SECRET_UNIQUE),
     Index("ix_platform_clients_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_clients_created", "domain_id", "created_at", "id"),
     Index("ix_platform_clients_name", "domain_id", "name_folded"),
@@ -158,7 +161,7 @@ channels: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime),
     Column("updated_by", String(36)),
-    UniqueConstraint("domain_id", "route", name="uq_platform_channels_route"),
+    UniqueConstraint("domain_id", "route", name=ROUTE_UNIQUE),
     Index("ix_platform_channels_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_channels_created", "domain_id", "created_at", "id"),
     Index("ix_platform_channels_name", "domain_id", "name_folded"),

@@ -51,6 +51,7 @@ class UserRoutes:
             Route("/users/profile", self.profile, methods=["GET"]),
             Route("/users/secret", self.change_password, methods=["PATCH"]),
             Route("/users/{user_id}", self.view, methods=["GET"]),
+            Route("/users/{user_id}", self.delete, methods=["DELETE"]),
             Route("/users/{user_id}/enable", self.enable, methods=["POST"]),
             Route("/users/{user_id}/disable", self.disable, methods=["POST"]),
         ]
@@ -111,6 +112,11 @@ class UserRoutes:
         """Return one user."""
         user_id = path_text(request, "user_id")
         return JSONResponse(user_json(await self._users.view(bearer(request), user_id)))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a user."""
+        await self._users.delete(bearer(request), path_text(request, "user_id"))
+        return empty(204)
 
     async def change_password(self, request: Request) -> Response:
         """Replace the caller's password; all tokens issued so far end with it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,7 +23,7 @@ from provision.embedded.errors import (
 from provision.embedded.passwords import Passwords
 from provision.embedded.queries import AnyRow, stamp
 from provision.embedded.records import ADMINISTRATOR, NewUser, UserRecord
-from provision.embedded.tables import users
+from provision.embedded.tables import members, users
 from provision.embedded.tokens import Claims, Clock, Kind, Tokens
 from provision.platform.types import Page, Status, TokenPair
 
@@ -132,6 +132,16 @@ class UserRegistry:
             raise StatusAssigned(f"the user is {status.value} already")
         return changed
 
+    async def delete(self, token: Secret, user_id: str) -> None:
+        """Delete a user, as the administrator; what the user made in domains stays there."""
+        await self._administrator_of(token, user_id)
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(members).where(members.c.user_id == user_id))
+            deleted = await connection.execute(delete(users).where(users.c.id == user_id))
+        self._access.forget()
+        if not deleted.rowcount:
+            raise UserNotFound
+
     async def change_password(self, token: Secret, old: Secret, new: Secret) -> UserRecord:
         """Replace the caller's password and revoke all tokens issued so far.
 
@@ -164,7 +174,7 @@ class UserRegistry:
         caller = await self._access.caller(token)
         caller.require_administrator()
         if caller.id == user_id:
-            raise Malformed("the administrator can't disable the own account")
+            raise Malformed("the administrator can't disable or delete the own account")
         return caller
 
     async def _find(self, condition: ColumnElement[bool]) -> AnyRow:
