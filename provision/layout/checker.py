@@ -97,7 +97,8 @@ def _table(report: Report, value: JsonValue, shape: Table, path: KeyPath) -> Jso
             kept[key] = checked
     for key, field in shape.fields.items():
         if field.required and key not in value and key not in meant:
-            report.at_key(path, "missing-key", f'missing key "{key}" in {table_label(path)}')
+            message = f'missing key "{key}" in {table_label(path)}'
+            report.at_key((*path, key), "missing-key", message)
     return kept
 
 

@@ -17,6 +17,7 @@ from provision.layout.model import (
 )
 from provision.layout.parameters import value_problem
 from provision.layout.report import Report
+from provision.layout.shape_provision import TARGETS
 from provision.layout.source import path_text
 from provision.layout.templates import is_template
 
@@ -185,6 +186,7 @@ def _check_bindings(report: Report, layout: Layout) -> None:
             message = "metadata_value needs a metadata_key"
             report.at_key((*binding.at, "metadata_value"), "missing-key", message)
         if layout.dialect is Dialect.PROVISION:
+            _check_targets(report, binding)
             _check_target(report, layout, binding)
             _check_slot(report, layout, binding)
     if isinstance(layout.profile, InlineProfile):
@@ -195,8 +197,18 @@ def _check_bindings(report: Report, layout: Layout) -> None:
                 report.at_value(at, "unbound-slot", message)
 
 
+def _check_targets(report: Report, binding: Binding) -> None:
+    given = [target for target in TARGETS if (*binding.at, target) in report.source.marks]
+    if len(given) != 1:
+        message = f"[[bindings]] must name exactly one of {', '.join(TARGETS)}, not "
+        message += " and ".join(given) or "none"
+        report.at_key(binding.at, "binding-target", message)
+
+
 def _check_target(report: Report, layout: Layout, binding: Binding) -> None:
     path = (*binding.at, binding.type)
+    if not binding.resource:
+        return
     if binding.type == "channel":
         _check_channel(report, layout, path, binding.resource)
         return
@@ -220,6 +232,6 @@ def _check_slot(report: Report, layout: Layout, binding: Binding) -> None:
     if slot is None:
         message = f'the profile has no slot "{binding.slot}"'
         report.unknown(path, "dangling-reference", message, binding.slot, slots)
-    elif slot.type != binding.type:
+    elif binding.resource and slot.type != binding.type:
         message = f'slot "{slot.name}" takes a {slot.type}, not a {binding.type}'
         report.at_key((*binding.at, binding.type), "slot-type", message)

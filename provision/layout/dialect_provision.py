@@ -171,9 +171,10 @@ def _profile(data: JsonObject, template: str) -> InlineProfile | ProfileReferenc
 
 
 def _bindings(data: JsonObject) -> tuple[Binding, ...]:
-    return tuple(
-        Binding(slot=item.get("slot", ""), type=target, resource=item[target], at=("bindings", at))
-        for at, item in enumerate(data.get("bindings", ()))
-        for target in TARGETS
-        if target in item
-    )
+    bindings = []
+    for index, item in enumerate(data.get("bindings", ())):
+        target = next((each for each in TARGETS if each in item), TARGETS[0])
+        resource = item.get(target, "")
+        slot = item.get("slot", "")
+        bindings.append(Binding(slot, target, resource, at=("bindings", index)))
+    return tuple(bindings)

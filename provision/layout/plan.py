@@ -168,7 +168,7 @@ def plan_from_json(text: bytes | str) -> Plan:
         )
     try:
         return _converter.structure(body, Plan)
-    except (BaseValidationError, ValueError, TypeError, KeyError):
+    except (BaseValidationError, AttributeError, ValueError, TypeError, KeyError):
         raise PlanFormatError("journalled plan does not have the fields of version 1") from None
 
 
@@ -196,10 +196,18 @@ def _profile_from_json(body: JsonValue, _: object) -> InlineProfile | ProfileRef
             raise ValueError("profile is neither inline nor a reference")
 
 
+def _same_type(value: JsonValue, kind: type) -> JsonValue:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}")
+    return value
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Secret, lambda secret: secret.reveal())
-    converter.register_structure_hook(Secret, lambda text, _: Secret(text))
+    converter.register_structure_hook(Secret, lambda text, _: Secret(_same_type(text, str)))
+    for primitive in (str, int, bool):
+        converter.register_structure_hook(primitive, _same_type)
     profile = InlineProfile | ProfileReference | None
     converter.register_unstructure_hook(profile, _profile_to_json)
     converter.register_structure_hook(profile, _profile_from_json)

@@ -1,0 +1,303 @@
+"""Three dialects, one model: how each file is told apart and what it becomes."""
+
+from pathlib import Path
+
+import pytest
+
+from provision.layout.errors import LayoutError
+from provision.layout.model import (
+    Binding,
+    BindingSlot,
+    Certificates,
+    Connection,
+    Dialect,
+    InlineProfile,
+    Layout,
+    Overrides,
+    Parameter,
+    ProfileReference,
+    with_overrides,
+)
+from provision.layout.reader import read
+from tests.layout.samples import GO, OWN, layout_of, only_problem, problems_of
+
+RECORDED = Path(__file__).parent.parent / "data" / "layouts"
+FULL = """\
+[layout]
+name = "sample"
+description = "Everything"
+[parameters.site]
+required = true
+pattern = "^[a-z]+$"
+description = "Where it stands"
+[parameters.port]
+type = "integer"
+default = 1883
+enum = [1883, 8883]
+[[clients]]
+name = "{{ .ExternalID }} agent"
+identity = "{{ .ExternalID }}"
+certificate = true
+tags = ["a", "{{ .Vars.site }}"]
+[clients.metadata]
+external_id = ""
+nested = { list = [1, 2.5, true, "{{ .Name }}"] }
+[[clients]]
+key = "sensor.1"
+name = "sensor"
+[[channels]]
+name = "data"
+route = "r-{{ .ExternalID }}"
+metadata = { type = "data" }
+[[connections]]
+clients = ["agent"]
+channels = ["data"]
+types = ["subscribe", "publish"]
+[[connections]]
+clients = ["sensor.1"]
+channels = ["data"]
+types = ["publish"]
+[certificates]
+ttl = "1h30m"
+key_type = "ed25519"
+renew = "auto"
+[bootstrap]
+status = "disabled"
+render_context = { region = "eu", at = 2026-01-02T03:04:05Z }
+[profile]
+name = "p"
+description = "d"
+content_format = "json"
+content_template = "{}"
+defaults = { qos = 1 }
+[[profile.binding_slots]]
+name = "mqtt"
+type = "client"
+required = true
+fields = ["id", "secret"]
+[[profile.binding_slots]]
+name = "tls"
+type = "certificate"
+[[bindings]]
+slot = "mqtt"
+client = "sensor.1"
+[[bindings]]
+slot = "tls"
+certificate = "agent"
+"""
+
+
+def test_all_of_this_projects_dialect_reaches_the_model() -> None:
+    layout = layout_of(FULL)
+    assert (layout.name, layout.description) == ("sample", "Everything")
+    assert layout.dialect is Dialect.PROVISION
+    assert layout.parameters == (
+        Parameter(
+            "site", "string", required=True, pattern="^[a-z]+$", description="Where it stands"
+        ),
+        Parameter("port", "integer", default=1883, enum=(1883, 8883)),
+    )
+    agent, sensor = layout.clients
+    assert (agent.key, agent.identity, agent.tags) == (
+        "agent",
+        "{{ .ExternalID }}",
+        ("a", "{{ .Vars.site }}"),
+    )
+    assert agent.bootstrap
+    assert agent.certificate
+    assert agent.metadata["nested"] == {"list": [1, 2.5, True, "{{ .Name }}"]}
+    assert (sensor.key, sensor.bootstrap, sensor.certificate) == ("sensor.1", False, False)
+    assert layout.gateway is agent
+    assert layout.channels[0].route == "r-{{ .ExternalID }}"
+    assert layout.connections == (
+        Connection(("agent",), ("data",), ("publish", "subscribe")),
+        Connection(("sensor.1",), ("data",), ("publish",)),
+    )
+    assert layout.certificates == Certificates(5400, "ed25519", "auto")
+    assert layout.bootstrap.status == "disabled"
+    assert layout.bootstrap.render_context == {"region": "eu", "at": "2026-01-02T03:04:05Z"}
+    assert layout.profile == InlineProfile(
+        "p",
+        "{}",
+        "json",
+        "d",
+        {"qos": 1},
+        (
+            BindingSlot("mqtt", "client", required=True, fields=("id", "secret")),
+            BindingSlot("tls", "certificate"),
+        ),
+    )
+    assert layout.bindings == (
+        Binding("mqtt", "client", "sensor.1"),
+        Binding("tls", "certificate", "agent"),
+    )
+
+
+def test_without_connections_every_client_meets_every_channel() -> None:
+    assert layout_of(OWN).connections == (Connection(("agent",), ("data", "control")),)
+    assert layout_of(GO).connections == (
+        Connection(("client",), ("control-channel", "data-channel")),
+    )
+
+
+def test_an_existing_profile_is_referred_to_by_name_or_id() -> None:
+    by_name = layout_of(OWN + '[bootstrap]\nprofile = "p"')
+    assert by_name.profile == ProfileReference(name="p")
+    by_id = layout_of(OWN + '[bootstrap]\nprofile_id = "5a7c22bd-6c8f-4b0c-bd57-2b2ad17fa2a5"')
+    assert by_id.profile == ProfileReference(id="5a7c22bd-6c8f-4b0c-bd57-2b2ad17fa2a5")
+
+
+def test_a_client_may_opt_out_of_being_the_gateway() -> None:
+    text = OWN + '[[clients]]\nname = "b"\nbootstrap = false\nmetadata.external_id = "x"\n'
+    assert layout_of(text).gateway == layout_of(OWN).gateway
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recorded_layouts_of_the_go_service_load(path: Path) -> None:
+    text = path.read_text().replace("{{profile_id}}", "5a7c22bd-6c8f-4b0c-bd57-2b2ad17fa2a5")
+    if path.stem == "provision-two_gateways":
+        with pytest.raises(LayoutError, match="a second client with a bootstrap config") as caught:
+            read(text, file=path.name)
+        assert caught.value.status == 422
+        return
+    layout = read(text, file=path.name).layout
+    assert layout.dialect is Dialect.MAGISTRALA
+    content = {"agent": {"log": {"level": "info"}, "server": {"port": "9000"}}}
+    assert layout.bootstrap.content == content
+
+
+def test_the_go_services_switches_have_its_defaults() -> None:
+    layout = layout_of("[server]\nport = '1'\n" + GO.replace("  autowhite_list = true\n", ""))
+    assert layout.bootstrap.provision
+    assert layout.bootstrap.status == "enabled"
+    assert not layout.clients[0].certificate
+    assert layout.certificates == Certificates(2400 * 3600)
+    assert layout.profile is None
+
+
+def test_the_go_services_switches_are_read() -> None:
+    switched = GO.replace("autowhite_list = true", "autowhite_list = false\nx509_provision = true")
+    layout = layout_of(switched + "[cert]\nttl = '10h'\n")
+    assert layout.bootstrap.status == "disabled"
+    assert layout.clients[0].certificate
+    assert layout.certificates.ttl_seconds == 36000
+
+
+def test_mainflux_things_are_clients() -> None:
+    layout = layout_of(GO.replace("clients", "things").replace('"client"', '"thing"'))
+    assert layout.dialect is Dialect.MAINFLUX
+    assert [each.key for each in layout.clients] == ["thing"]
+    assert layout.gateway is layout.clients[0]
+
+
+def test_clients_of_one_name_get_keys_of_their_own() -> None:
+    text = GO + '[[clients]]\nname = "client"\n[[clients]]\n[[clients]]\nname = "client"\n'
+    assert [each.key for each in layout_of(text).clients] == [
+        "client",
+        "client-2",
+        "client-3",
+        "client-4",
+    ]
+
+
+def test_the_settings_of_the_server_may_stand_in_the_file() -> None:
+    server = """\
+file = "config.toml"
+[server]
+  port = "9016"
+  http_port = 8190
+  log_level = "info"
+  tls = false
+  server_cert = ""
+  server_key = ""
+  clients_url = "http://localhost"
+  channels_url = ""
+  users_url = ""
+  certs_url = ""
+  things_url = ""
+  mg_email = ""
+  mg_username = ""
+  mg_pass = ""
+  mg_domain_id = ""
+  mg_api_key = ""
+  mg_bs_url = ""
+  mf_user = ""
+  mf_pass = ""
+  mf_api_key = ""
+  mf_bs_url = ""
+  mf_certs_url = ""
+  mf_white_list = ""
+"""
+    assert layout_of(server + GO).clients
+    assert layout_of(server + GO.replace("clients", "things")).clients
+
+
+def test_content_may_be_a_string_of_json_as_in_old_files() -> None:
+    head, rest = GO.split("\n", 1)
+    assert layout_of(f"{head}\ncontent = '{{\"a\": [1]}}'\n{rest}").bootstrap.content == {"a": [1]}
+    assert layout_of(f'{head}\ncontent = ""\n{rest}').bootstrap.content is None
+    for wrong in ("{", "NaN", "[" * 50 + "]" * 50, "[" * 100_000):
+        problem = only_problem(f"{head}\ncontent = «'{wrong}'\n{rest}")
+        assert problem.rule == "bad-content"
+
+
+def test_legacy_strings_are_literal() -> None:
+    client = layout_of(GO.replace('"client"', '"a {{ .b }} c"')).clients[0]
+    assert client.name == 'a {{"{{"}} .b }} c'
+
+
+def test_unknown_keys_of_the_go_services_file_are_refused() -> None:
+    problem = only_problem(GO.replace("[clients.metadata]", "[clients.«metdata]"))
+    assert problem.suggestion == "metadata"
+    problems = problems_of(GO.replace("[clients.metadata]", "[client.metadata]"))
+    assert [(each.message, each.suggestion) for each in problems] == [
+        ('unknown key "client" in the top level', "clients")
+    ]
+    problem = only_problem(GO + "[server]\n«clients_ulr = ''")
+    assert problem.suggestion == "clients_url"
+
+
+def test_a_binding_of_the_go_service_needs_a_key_for_its_value() -> None:
+    binding = "[[bootstrap.bindings]]\nslot = 'a'\ntype = 'client'\n«metadata_value = 'x'\n"
+    assert only_problem(GO + binding).message == "metadata_value needs a metadata_key"
+
+
+def overridden(layout: Layout, **overrides: object) -> Layout:
+    return with_overrides(layout, Overrides(**overrides))  # type: ignore[arg-type]
+
+
+def test_settings_win_over_the_go_services_file() -> None:
+    layout = layout_of(GO)
+    assert overridden(layout) == layout
+    assert overridden(layout, x509_provision=True).clients[0].certificate
+    assert not overridden(layout, bootstrap_provision=False).bootstrap.provision
+    assert overridden(layout, autowhite_list=False).bootstrap.status == "disabled"
+    assert overridden(layout, profile_id="p").profile == ProfileReference(id="p")
+    assert overridden(layout, content={"a": 1}).bootstrap.content == {"a": 1}
+    assert overridden(layout, ttl_seconds=60).certificates.ttl_seconds == 60
+
+
+def test_settings_of_the_go_service_leave_other_layouts_alone() -> None:
+    layout = layout_of(FULL)
+    assert overridden(layout, x509_provision=False, ttl_seconds=60, profile_id="p") == layout
+
+
+def test_equal_layouts_have_equal_digests_wherever_they_stand() -> None:
+    here = read(OWN, file="a.toml", name="same").layout
+    there = read("# moved\n\n" + OWN, file="b.toml", name="same").layout
+    assert here == there
+    assert here.digest == there.digest
+    assert len(here.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "sample"', 'name = "sample"\ndescription = "other"'),
+        ('key = "agent"', 'key = "agnet"'),
+        ("bootstrap = true", "bootstrap = true\ncertificate = true"),
+        ('type = "data"', 'type = "data", x = 1'),
+    ],
+)
+def test_another_model_has_another_digest(old: str, new: str) -> None:
+    assert layout_of(OWN.replace(old, new)).digest != layout_of(OWN).digest

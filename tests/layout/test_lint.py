@@ -1,0 +1,160 @@
+"""Warnings about what is legal but surely not meant."""
+
+import pytest
+
+from provision.layout.errors import Problem
+from tests.layout.samples import GO, OWN, only_warning, warnings_of
+
+PROFILE = '[profile]\nname = "p"\ncontent_template = "«{}"\n'
+
+
+def test_the_samples_are_clean() -> None:
+    assert warnings_of(OWN) == []
+    assert warnings_of(GO) == []
+    assert warnings_of(GO.replace("clients", "things")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "message"),
+    [
+        (
+            OWN.replace('name = "sample"', 'name = «"other"'),
+            "layout-name",
+            'the layout is called "sample", as its file is, not "other"',
+        ),
+        (
+            OWN + '«[[channels]]\nname = "lonely"\n[[connections]]\nclients = ["agent"]\n'
+            'channels = ["data", "control"]',
+            "unconnected-channel",
+            'nobody is connected to channel "lonely"',
+        ),
+        (
+            OWN + '«[[clients]]\nname = "lonely"\n[[connections]]\nclients = ["agent"]\n'
+            'channels = ["data", "control"]',
+            "unconnected-client",
+            'client "lonely" is connected to no channel',
+        ),
+        (
+            OWN.replace('type = "control"', 'type = "other"').replace(
+                "[[clients]]", "«[[clients]]"
+            ),
+            "no-control-channel",
+            'gateway "agent" is connected to no control channel',
+        ),
+        (
+            OWN.replace("[[clients]]", "«[[clients]]")
+            + '[[connections]]\nclients=["agent"]\nchannels=["control"]\n[[clients]]\n'
+            'name="b"\n[[connections]]\nclients=["b"]\nchannels=["data"]',
+            "no-data-channel",
+            'gateway "agent" is connected to no data channel',
+        ),
+        (
+            OWN.replace("bootstrap = true", "").replace("[[clients]]", "«[[clients]]"),
+            "no-gateway",
+            "no client is the gateway, so there will be no bootstrap config",
+        ),
+        (
+            OWN.replace("bootstrap = true", 'bootstrap = true\nmetadata = { «type = "x" }'),
+            "reserved-metadata",
+            'metadata "type" of the gateway is set by the service',
+        ),
+        (
+            OWN + '[«certificates]\nttl = "1h"',
+            "unused-certificates",
+            "no client has certificate = true",
+        ),
+        (
+            OWN.replace("-agent", "-{{ «.Vars.site }}"),
+            "unknown-variable",
+            "no parameter gives .Vars.site",
+        ),
+        (
+            OWN.replace("-agent", "-{{ «.Vars.siet }}") + "[parameters.site]\nrequired = true\n"
+            "[bootstrap.render_context]\na = '{{ .Vars.site }}'",
+            "unknown-variable",
+            'no parameter gives .Vars.siet; did you mean ".Vars.site"?',
+        ),
+        (
+            OWN.replace("-agent", "-{{ «.Vars.site }}") + "[parameters.site]\n",
+            "unset-variable",
+            '.Vars.site fails when a request does not give parameter "site"',
+        ),
+        (
+            OWN + "[parameters.«site]\n",
+            "unused-parameter",
+            'parameter "site" is used nowhere',
+        ),
+        (
+            OWN + PROFILE.replace("«{}", "{{ «.Vars.nmae }}"),
+            "unknown-variable",
+            'nothing gives .Vars.nmae; did you mean ".Vars.name"?',
+        ),
+        (
+            OWN + PROFILE.replace("«{}", "{{ «.Bindings.mqtt.ID }}"),
+            "unknown-slot",
+            'the profile has no slot "mqtt"',
+        ),
+        (
+            OWN + PROFILE.replace("«{}", "{{ «.Device.Key }}"),
+            "unknown-variable",
+            "there is no .Device.Key; allowed: .Device.ID, .Device.ExternalID, .Device.DomainID",
+        ),
+        (
+            OWN + PROFILE.replace("«{}", "{{ «.ExternalID }}"),
+            "unknown-variable",
+            "there is no .ExternalID; allowed: .Device, .Vars, .Bindings",
+        ),
+        (
+            GO.replace('name = "client"', 'name = «"{{ .ExternalID }}"'),
+            "literal-template",
+            "this dialect expands no templates",
+        ),
+        (
+            GO.replace("autowhite_list = true", 'profile_id = «"x"'),
+            "profile-id",
+            'bootstrap.profile_id "x" is not a UUID',
+        ),
+        (
+            GO + "«[[bootstrap.bindings]]\nslot = 'a'\ntype = 'client'\n",
+            "no-profile",
+            "bindings have no effect without bootstrap.profile_id",
+        ),
+        (
+            "«[bootstrap]\nprovision = false\n[[clients]]\nname = 'a'\n",
+            "no-channels",
+            "no channels: every request will be refused",
+        ),
+    ],
+)
+def test_each_warning_stands_where_it_belongs(text: str, rule: str, message: str) -> None:
+    warning = only_warning(text)
+    assert warning.rule == rule
+    assert message in warning.message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{{ index .Vars \\"unset\\" }}',
+        "{{ .Vars.given }}{{ .Vars.region }}{{ .Vars.qos }}{{ .Vars.name }}{{ .Vars.external_id }}",
+        "{{ with .Bindings.slot }}{{ .Nothing }}{{ end }}{{ .Device.DomainID }}",
+        "{{ range $key, $value := .Vars }}{{ $value }}{{ end }}",
+    ],
+)
+def test_variables_that_something_gives_are_no_warning(template: str) -> None:
+    text = OWN.replace("-agent", "{{ .Vars.given }}")
+    text += "[parameters.given]\nrequired = true\n[bootstrap]\nrender_context.region = 'eu'\n"
+    text += PROFILE.replace("«{}", template)
+    text += "defaults.qos = 1\nbinding_slots = [{ name = 'slot', type = 'client' }]\n"
+    assert warnings_of(text) == []
+
+
+def test_a_warning_about_a_template_file_names_its_line() -> None:
+    text = OWN + '[profile]\nname = "p"\ncontent_template_file = «"a.tmpl"\n'
+    warning = only_warning(text, lambda name: "{\n {{ .Vars.x }}\n}")
+    assert warning.message == "line 2 of the template: nothing gives .Vars.x"
+
+
+def test_a_warning_says_that_it_is_one() -> None:
+    warning = Problem("f.toml", 1, 2, "rule", "odd", severity="warning")
+    assert str(warning) == "f.toml:1:2: warning: odd"

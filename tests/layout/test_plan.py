@@ -1,0 +1,214 @@
+"""Plans: what holds for every expansion, and the form in which the journal keeps them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootstrap_core.secret import Secret
+from provision.layout.errors import PlanFormatError
+from provision.layout.expansion import expand
+from provision.layout.model import (
+    Binding,
+    BindingSlot,
+    Bootstrap,
+    Channel,
+    Client,
+    Connection,
+    Dialect,
+    InlineProfile,
+    JsonValue,
+    Layout,
+    ProfileReference,
+)
+from provision.layout.plan import Plan, plan_from_json, plan_to_json
+from tests.layout.samples import CountedIdentifiers, gateway
+
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+objects = st.dictionaries(texts, json_values, max_size=3)
+plain = texts.filter(lambda text: "{{" not in text)
+profiles = st.one_of(
+    st.none(),
+    st.builds(ProfileReference, id=texts, name=texts),
+    st.builds(
+        InlineProfile,
+        name=texts,
+        content_template=texts,
+        content_format=st.sampled_from(["json", "raw"]),
+        defaults=objects,
+        binding_slots=st.lists(
+            st.builds(
+                BindingSlot,
+                name=texts,
+                type=st.sampled_from(["client", "channel"]),
+                required=st.booleans(),
+                fields=st.lists(texts, max_size=2).map(tuple),
+            ),
+            max_size=2,
+        ).map(tuple),
+    ),
+)
+
+
+def without_templates(value: JsonValue) -> JsonValue:
+    return json.loads(json.dumps(value).replace("{{", "{"))
+
+
+metadata = objects.map(without_templates)
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Layout:
+    client_count, channel_count = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    gateway_index = draw(st.integers(-1, client_count - 1))
+    clients = tuple(
+        Client(
+            f"client{index}",
+            draw(plain),
+            identity=draw(st.none() | plain),
+            metadata=draw(metadata),
+            tags=tuple(draw(st.lists(plain, max_size=2))),
+            bootstrap=index == gateway_index,
+            certificate=draw(st.booleans()),
+        )
+        for index in range(client_count)
+    )
+    channels = tuple(
+        Channel(f"channel{index}", draw(plain), metadata=draw(metadata))
+        for index in range(channel_count)
+    )
+    client_keys = st.sampled_from([each.key for each in clients])
+    channel_keys = st.sampled_from([each.key for each in channels])
+    connections = st.builds(
+        Connection,
+        st.lists(client_keys, min_size=1, unique=True).map(tuple),
+        st.lists(channel_keys, min_size=1, unique=True).map(tuple),
+        st.sampled_from([("publish",), ("subscribe",), ("publish", "subscribe")]),
+    )
+    bindings = st.one_of(
+        st.builds(Binding, texts, st.just("client"), client_keys),
+        st.builds(Binding, texts, st.just("channel"), channel_keys),
+    )
+    return Layout(
+        "generated",
+        dialect=draw(st.sampled_from(Dialect)),
+        clients=clients,
+        channels=channels,
+        connections=tuple(draw(st.lists(connections, max_size=4))),
+        bootstrap=Bootstrap(
+            provision=draw(st.booleans()),
+            render_context=draw(metadata),
+            content=draw(json_values),
+        ),
+        profile=draw(profiles),
+        bindings=tuple(draw(st.lists(bindings, max_size=3))),
+    )
+
+
+def plan_of(layout: Layout, name: str | None = "gw") -> Plan:
+    return expand(layout, gateway(name), CountedIdentifiers())
+
+
+@given(layouts(), st.none() | texts)
+def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -> None:
+    plan = plan_of(layout, name)
+    restored = plan_from_json(plan_to_json(plan))
+    assert restored == plan
+    assert plan_to_json(restored) == plan_to_json(plan)
+    assert all(isinstance(each.secret, Secret) for each in restored.clients)
+
+
+@given(layouts())
+def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
+    plan = plan_of(layout)
+    client_ids = [each.id for each in plan.clients]
+    channel_ids = [each.id for each in plan.channels]
+    assert len({*client_ids, *channel_ids}) == len(client_ids) + len(channel_ids)
+    for group in plan.connections:
+        assert group.types
+        assert set(group.client_ids) <= set(client_ids)
+        assert set(group.channel_ids) <= set(channel_ids)
+    for binding in plan.bindings:
+        assert binding.resource_id in (channel_ids if binding.type == "channel" else client_ids)
+    assert {each.client_id for each in plan.certificates} <= set(client_ids)
+    if plan.config is None:
+        assert (plan.profile, plan.bindings) == (None, ())
+    else:
+        assert plan.gateway is not None
+        assert plan.config.id == plan.gateway.id
+
+
+@given(layouts())
+def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layout: Layout) -> None:
+    plan = plan_of(layout)
+    keys = {each.id: each.key for each in (*plan.clients, *plan.channels)}
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for connection in layout.connections:
+        for client in connection.clients:
+            for channel in connection.channels:
+                wanted.setdefault((client, channel), set()).update(connection.types)
+    made = [(keys[pair.client_id], keys[pair.channel_id]) for pair in plan.pairs]
+    assert len(made) == len(set(made))
+    assert {
+        (keys[pair.client_id], keys[pair.channel_id]): set(pair.types) for pair in plan.pairs
+    } == wanted
+
+
+@given(layouts())
+def test_the_same_identifiers_give_the_same_plan(layout: Layout) -> None:
+    assert plan_of(layout) == plan_of(layout)
+
+
+LAYOUT = Layout("x", clients=(Client("a", "a"),))
+
+
+def test_the_journals_form_has_a_version_and_is_ascii() -> None:
+    text = plan_to_json(plan_of(LAYOUT, "Straße"))
+    assert json.loads(text)["version"] == 1
+    assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "not a journalled plan"),
+        (b"\xff", "not a journalled plan"),
+        (b"[]", "not a journalled plan"),
+        (b'{"plan": {}}', "not a journalled plan"),
+        (b'{"version": 2, "plan": {}}', "version 2; this release reads version 1"),
+        (b'{"version": 1, "plan": {}}', "does not have the fields of version 1"),
+        (b'{"version": 1, "plan": []}', "does not have the fields of version 1"),
+    ],
+)
+def test_another_form_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(PlanFormatError, match=message):
+        plan_from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"secret":"secret-2"', b'"secret":5'),
+        (b'"name":"a-gw"', b'"nmae":"a-gw"'),
+        (b'"name":"a-gw"', b'"name":5'),
+        (b'"profile":null', b'"profile":{"other":{}}'),
+        (b'"dialect":"provision"', b'"dialect":"cobol"'),
+        (b'"tags":[]', b'"tags":[],"more":1'),
+    ],
+)
+def test_a_damaged_plan_is_refused_without_showing_its_secrets(old: bytes, new: bytes) -> None:
+    text = plan_to_json(expand(LAYOUT, gateway(external_id="gw"), CountedIdentifiers()))
+    assert old in text
+    with pytest.raises(PlanFormatError) as caught:
+        plan_from_json(text.replace(old, new))
+    assert "secret-2" not in repr(caught.value) + repr(caught.value.__cause__)
