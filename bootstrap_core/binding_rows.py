@@ -21,6 +21,17 @@ async def of_config(connection: AsyncConnection, config_id: str) -> Sequence[Bin
     return [from_row(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def of_configs(
+    connection: AsyncConnection, config_ids: Sequence[str]
+) -> Mapping[str, Sequence[Binding]]:
+    """Return the bindings of several configs by config ID."""
+    query = select(bindings).where(bindings.c.config_id.in_(config_ids)).order_by(bindings.c.slot)
+    found: dict[str, list[Binding]] = {config_id: [] for config_id in config_ids}
+    for row in (await connection.execute(query)).mappings():
+        found[row["config_id"]].append(from_row(row))
+    return found
+
+
 async def put(connection: AsyncConnection, items: Sequence[Binding]) -> None:
     """Write bindings over those of the same slots; other slots stay as they are."""
     for binding in items:

@@ -11,13 +11,16 @@ BootstrapError
 ├── NotFound                     404  the config, profile or domain does not exist
 ├── Conflict                     409  what exists stands in the way
 │   ├── ProfileInUse             409  configs are made with the profile
-│   └── NotRenderable            409  the device's configuration is not complete yet
+│   ├── NotRenderable            409  the device's configuration is not complete yet
+│   └── SlotUnbound              409  a required slot has no resource of its type
 ├── TooLarge                     413  the body is over the limit
 ├── UnsupportedMediaType         415  the content type is not one that the route takes
 ├── Unprocessable                422  understood, but it cannot be done
 ├── Throttled                    429  too many failed attempts
 ├── Unavailable                  503  a part that is needed is switched off
-│   └── Busy                     503  too much to do at the moment
+│   ├── Busy                     503  too much to do at the moment
+│   └── SecureRouteOff           503  no encryption key is set
+├── EncryptKeyInvalid            500  the secure route's key has a wrong length
 └── SealingError                 500  secrets at rest
     ├── SealingKeyInvalid        500
     └── SealedValueUnreadable    500
@@ -116,6 +119,12 @@ class NotRenderable(Conflict):
     code = "not_renderable"
 
 
+class SlotUnbound(Conflict):
+    """A slot that the profile requires has no resource of its type bound to it."""
+
+    code = "slot_unbound"
+
+
 class TooLarge(BootstrapError):
     """The body is over the limit."""
 
@@ -165,6 +174,18 @@ class Busy(Unavailable):
         """Take the seconds to wait, which the Retry-After header tells."""
         super().__init__(details={"retry_after": retry_after})
         self.headers["Retry-After"] = str(retry_after)
+
+
+class SecureRouteOff(Unavailable):
+    """Secure bootstrap is off: the service has no bootstrap encryption key."""
+
+    code = "secure_bootstrap_off"
+
+
+class EncryptKeyInvalid(BootstrapError):
+    """The bootstrap encryption key has 16, 24 or 32 bytes."""
+
+    code = "encrypt_key_invalid"
 
 
 class SealingError(BootstrapError):

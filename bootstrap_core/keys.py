@@ -53,7 +53,8 @@ class Cost:
         return 1 <= self.ln <= 20 and 1 <= self.r <= 8 and 1 <= self.p <= 4
 
 
-GO_COST: Final = Cost()
+COST: Final = Cost()
+GO_COST: Final = Cost(ln=14, r=8, p=1)
 
 
 class KeyHasher:
@@ -62,11 +63,9 @@ class KeyHasher:
     At most ``waiting`` callers queue for a thread; further ones are turned away with ``Busy``.
     """
 
-    def __init__(
-        self, cost: Cost | None = None, threads: int | None = None, waiting: int = 1000
-    ) -> None:
+    def __init__(self, cost: Cost = COST, threads: int | None = None, waiting: int = 1000) -> None:
         """``threads`` defaults to the number of processors: scrypt runs outside the GIL."""
-        self._cost = cost or Cost()
+        self._cost = cost
         self._threads = threads or os.cpu_count() or 2
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="external-keys")
         self._turns = asyncio.Semaphore(self._threads)

@@ -1,0 +1,187 @@
+"""The way of a device's request: find it, verify its key, render, answer.
+
+Nothing here calls the platform. A device whose key was verified a while ago, and whose
+configuration has not changed since it was rendered, costs one small read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+
+from bootstrap_core.binding_rows import client_key_place, open_secrets
+from bootstrap_core.device_reads import DeviceReads, DeviceRow, json_column
+from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable, SlotUnbound
+from bootstrap_core.fetch_log import FetchLog
+from bootstrap_core.keys import KeyHasher, VerifiedKeys
+from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
+from bootstrap_core.profile_rows import slots_from_json
+from bootstrap_core.rendered import Parts, Place, Rendered, RenderedContent, encode
+from bootstrap_core.rendering import (
+    ContentFormat,
+    RenderBinding,
+    RenderContext,
+    RenderDevice,
+    Renderer,
+    RenderError,
+    RenderProfile,
+)
+from bootstrap_core.sealing import Sealer
+from bootstrap_core.secret import Secret
+from bootstrap_core.slots import require_bound
+from bootstrap_core.throttle import Throttle
+
+
+class Delivery:
+    """Gives devices their configuration."""
+
+    def __init__(
+        self,
+        reads: DeviceReads,
+        hasher: KeyHasher,
+        sealer: Sealer,
+        renderer: Renderer,
+        fetch_log: FetchLog,
+        *,
+        verified: VerifiedKeys | None = None,
+        throttle: Throttle | None = None,
+        rendered: RenderedContent | None = None,
+        refusal_step: float = 0.1,
+    ) -> None:
+        """Refusals are answered at the next full ``refusal_step`` (seconds) of the attempt.
+
+        That hides which kind of hash was verified, and for how many domains.
+        """
+        self._reads = reads
+        self._hasher = hasher
+        self._sealer = sealer
+        self._renderer = renderer
+        self._fetch_log = fetch_log
+        self._verified = verified or VerifiedKeys()
+        self._throttle = throttle or Throttle()
+        self._rendered = rendered or RenderedContent()
+        self._refusal_step = refusal_step
+
+    async def fetch(self, place: Place, key: bytes | None, address: str) -> Rendered:
+        """Return the configuration of the device at ``place``, which shows its external key.
+
+        ``key`` is None when what was sent cannot be a key; that is refused like a wrong one. Where
+        no domain is named the key decides between domains, and the oldest config wins.
+
+        Raises ``DeviceRefused``, ``ConfigDisabled``, ``NotRenderable``, ``Throttled``, ``Busy``.
+        """
+        kept = self._rendered.get(place)
+        rows: Sequence[DeviceRow] = ()
+        if "\0" not in place.external_id:
+            rows = await self._reads.rows(
+                place.external_id,
+                place.domain_id,
+                kept.revision if kept else "",
+                kept.profile_revision if kept else "",
+            )
+        row = self._remembered(rows, key) if key else None
+        if row is None:
+            row = await self._verify(rows, place.external_id, key, address)
+        if row.status != Status.ENABLED:
+            self._fetch_log.note(row.config_id, ConfigDisabled.code)
+            raise ConfigDisabled
+        if row.unknown is None and kept is not None:
+            return kept
+        made = self._render([each for each in rows if each.config_id == row.config_id], place)
+        self._rendered.keep(place, made)
+        return made
+
+    def note(self, rendered: Rendered, outcome: str, digest: str = "") -> None:
+        """Note how a fetch ended."""
+        self._fetch_log.note(rendered.config_id, outcome, digest)
+
+    def _remembered(self, rows: Sequence[DeviceRow], key: bytes) -> DeviceRow | None:
+        for row in rows:
+            if self._verified.knows(row.config_id, row.revision, key):
+                return row
+        return None
+
+    async def _verify(
+        self, rows: Sequence[DeviceRow], external_id: str, key: bytes | None, address: str
+    ) -> DeviceRow:
+        started = time.monotonic()
+        candidates = list({row.config_id: row for row in rows}.values())
+        hashes: list[str | None] = [row.external_key_hash for row in candidates] or [None]
+        presented = _as_key(key)
+
+        def admit() -> None:
+            self._throttle.check(external_id, address)
+
+        matches = await asyncio.gather(
+            *(self._hasher.verify(presented, stored, admit=admit) for stored in hashes)
+        )
+        # An unknown device has one verification and no candidate.
+        for row, matched in zip(candidates, matches, strict=False):
+            if matched and presented and key:
+                self._throttle.succeeded(external_id)
+                self._verified.remember(row.config_id, row.revision, key)
+                return row
+        self._throttle.failed(external_id, address)
+        if self._refusal_step:
+            taken = time.monotonic() - started
+            await asyncio.sleep(self._refusal_step - taken % self._refusal_step)
+        raise DeviceRefused
+
+    def _render(self, rows: Sequence[DeviceRow], place: Place) -> Rendered:
+        row = rows[0]
+        bound = {
+            each.slot: RenderBinding(
+                each.type,
+                each.resource_id,
+                json_column(each.snapshot),
+                open_secrets(self._sealer, row.config_id, each.slot, each.sealed_secret),
+            )
+            for each in rows
+            if each.slot is not None
+        }
+        sealed = row.sealed_client_key
+        client_key = self._sealer.open(sealed, client_key_place(row.config_id)) if sealed else b""
+        parts = Parts(
+            row.config_id,
+            self._content(row, place.external_id, bound),
+            row.client_cert,
+            Secret(client_key.decode()),
+            row.ca_cert,
+            bound,
+        )
+        body = encode(parts, place.dialect)
+        digest = hashlib.sha256(body).hexdigest()
+        return Rendered(row.config_id, row.revision, row.profile_revision or "", body, digest)
+
+    def _content(self, row: DeviceRow, external_id: str, bound: Mapping[str, RenderBinding]) -> str:
+        if row.profile_name is None:
+            return row.content
+        profile = RenderProfile(
+            row.profile_name,
+            ContentFormat(row.content_format),
+            row.content_template,
+            json_column(row.defaults),
+        )
+        context = RenderContext(
+            RenderDevice(row.config_id, external_id, row.domain_id),
+            json_column(row.render_context),
+            bound,
+        )
+        try:
+            require_bound(slots_from_json(json_column(row.binding_slots)), bound)
+            return self._renderer.render(profile, context)
+        except (RenderError, SlotUnbound) as error:
+            self._fetch_log.note(row.config_id, NotRenderable.code)
+            raise NotRenderable from error
+
+
+def _as_key(sent: bytes | None) -> Secret:
+    """Return what was sent as a key; empty, which opens nothing, when it can be none."""
+    if sent is None or len(sent) > EXTERNAL_KEY_BYTES:
+        return Secret("")
+    try:
+        return Secret(sent.decode())
+    except UnicodeDecodeError:
+        return Secret("")

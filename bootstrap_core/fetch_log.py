@@ -1,0 +1,106 @@
+"""When each device last fetched its configuration, written behind the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bootstrap_core.model import Fetch, utc_now
+from bootstrap_core.tables import configs, fetches
+
+BATCH: Final = 500
+
+
+class FetchLog:
+    """Notes fetches in memory and writes them together, every few seconds and at the end.
+
+    A device that asks often costs one row a round. Where the store fails, the notes are kept for
+    the next round; a process that is killed loses those of the last few seconds.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        seconds: float = 2.0,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Write to ``engine`` every ``seconds``."""
+        self._engine = engine
+        self._seconds = seconds
+        self._now = now
+        self._pending: dict[str, tuple[datetime, str, str]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, config_id: str, outcome: str, digest: str = "") -> None:
+        """Note a fetch that was answered just now."""
+        self._pending[config_id] = (self._now(), outcome, digest)
+
+    def pending(self, config_id: str) -> Fetch | None:
+        """Return what is noted of a config and not written yet."""
+        noted = self._pending.get(config_id)
+        return Fetch(config_id, *noted) if noted else None
+
+    def start(self) -> None:
+        """Begin to write, on the running event loop."""
+        self._task = asyncio.create_task(self._write_on(), name="bootstrap fetch log")
+
+    async def stop(self) -> None:
+        """Write what is left and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is noted so far."""
+        while self._pending:
+            batch = dict(list(self._pending.items())[:BATCH])
+            async with self._engine.begin() as connection:
+                await _write(connection, batch)
+            for config_id, noted in batch.items():
+                if self._pending.get(config_id) is noted:
+                    del self._pending[config_id]
+
+    async def _write_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds)
+            with contextlib.suppress(SQLAlchemyError):
+                await self.flush()
+
+
+async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | None:
+    """Return the last fetch that was written."""
+    query = select(fetches).where(fetches.c.config_id == config_id)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return Fetch(**row) if row is not None else None
+
+
+async def _write(
+    connection: AsyncConnection, batch: Mapping[str, tuple[datetime, str, str]]
+) -> None:
+    query = select(configs.c.id).where(configs.c.id.in_(batch))
+    rows: list[dict[str, Any]] = [
+        {"config_id": row.id, "at": at, "outcome": outcome, "digest": digest}
+        for row in await connection.execute(query)
+        for at, outcome, digest in (batch[row.id],)
+    ]
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(fetches)
+    newer = insert.on_conflict_do_update(
+        index_elements=[fetches.c.config_id],
+        set_={name: insert.excluded[name] for name in ("at", "outcome", "digest")},
+        where=insert.excluded.at >= fetches.c.at,
+    )
+    await connection.execute(newer, rows)

@@ -1,0 +1,1 @@
+"""The bootstrap core over HTTP: decode, let in, call, encode."""

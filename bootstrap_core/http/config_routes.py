@@ -1,0 +1,156 @@
+"""The routes of configs (Magistrala's bootstrap document, "Config Endpoints")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bootstrap_core.config_rows import ConfigQuery
+from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, NewConfig
+from bootstrap_core.errors import Malformed
+from bootstrap_core.http.admission import Door
+from bootstrap_core.http.answers import answer, config_item, config_view, empty, page
+from bootstrap_core.http.requests import JSON, Bodies, Query
+from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
+from bootstrap_core.model import Status
+from bootstrap_core.openapi import Group, Operation, Parameter, Reply
+from bootstrap_core.statuses import read_status
+
+COLLECTION: Final = "/{domain_id}/clients/configs"
+ONE: Final = COLLECTION + "/{config_id}"
+CERTS: Final = COLLECTION + "/certs/{config_id}"
+LARGEST_PAGE: Final = 100
+CREATED: Final = Reply("Created", "Config", headers={"Location": "Where it is"})
+PAGE: Final = Reply("A page of configs", "ConfigPage")
+SHOWN: Final = Reply("The config's certificates", "Certificates")
+LIST_PARAMETERS: Final = (
+    OFFSET,
+    LIMIT,
+    NAME,
+    Parameter("status", {"type": "string"}, "enabled (default), disabled or all"),
+    Parameter("external_id", {"type": "string"}, "The whole external ID"),
+    Parameter("id", {"type": "string"}, "The whole ID"),
+)
+
+
+class ConfigRoutes:
+    """Decodes requests about configs, calls, and encodes what comes back."""
+
+    def __init__(self, door: Door, configs: Configs, bodies: Bodies) -> None:
+        """Let callers in at ``door`` and read their bodies with ``bodies``."""
+        self._door = door
+        self._configs = configs
+        self._bodies = bodies
+
+    async def create(self, request: Request) -> Response:
+        """Create a config; the answer repeats what was sent, save for the external key."""
+        caller, new = await self._door.member_with(request, self._new(request))
+        config = await self._configs.create(caller.domain_id, new)
+        view = config_view(config)
+        if new.client_key:
+            view["client_key"] = new.client_key.reveal()
+        return answer(view, 201, {"Location": f"/clients/configs/{config.id}"})
+
+    async def list(self, request: Request) -> Response:
+        """List configs."""
+        _, query = await self._door.member_with(request, _query(request))
+        found = await self._configs.list(query)
+        return page("configs", found, [config_item(config) for config in found.items])
+
+    async def view(self, request: Request) -> Response:
+        """Show a config."""
+        caller = await self._door.member(request)
+        config, fetch = await self._configs.view(caller.domain_id, _id(request))
+        return answer(config_view(config, fetch))
+
+    async def change(self, request: Request) -> Response:
+        """Change what is named."""
+        caller, change = await self._door.member_with(request, self._change(request))
+        await self._configs.change(caller.domain_id, _id(request), change)
+        return answer({})
+
+    async def change_certificates(self, request: Request) -> Response:
+        """Change the certificates that are named; the answer repeats the private key if sent."""
+        caller, change = await self._door.member_with(request, self._certificates(request))
+        config = await self._configs.change_certificates(caller.domain_id, _id(request), change)
+        view = {"id": config.id}
+        view |= {"client_cert": config.client_cert} if config.client_cert else {}
+        view |= {"client_key": change.client_key.reveal()} if change.client_key else {}
+        view |= {"ca_cert": config.ca_cert} if config.ca_cert else {}
+        return answer(view)
+
+    async def enable(self, request: Request) -> Response:
+        """Let the device fetch its configuration."""
+        return await self._set(request, Status.ENABLED)
+
+    async def disable(self, request: Request) -> Response:
+        """Refuse the device its configuration."""
+        return await self._set(request, Status.DISABLED)
+
+    async def remove(self, request: Request) -> Response:
+        """Delete a config."""
+        caller = await self._door.member(request)
+        await self._configs.remove(caller.domain_id, _id(request))
+        return empty(204)
+
+    def operations(self) -> Sequence[Operation]:
+        """Return what is served."""
+        group = Group("configs")
+        new, change, certificates = (
+            {JSON: name} for name in ("NewConfig", "ConfigChange", "Certificates")
+        )
+        one = {200: Reply("The config", "Config")}
+        return [
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on(
+                "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
+            ),
+            group.on("GET", ONE, self.view, one, READING),
+            group.on(
+                "PATCH", ONE, self.change, {200: Reply("Changed", "Done")}, CHANGING, body=change
+            ),
+            group.on("DELETE", ONE, self.remove, {204: Reply("Gone")}, READING),
+            group.on(
+                "PATCH", CERTS, self.change_certificates, {200: SHOWN}, CHANGING, body=certificates
+            ),
+            group.on("POST", ONE + "/enable", self.enable, one, READING),
+            group.on("POST", ONE + "/disable", self.disable, one, READING),
+        ]
+
+    async def _set(self, request: Request, status: Status) -> Response:
+        caller = await self._door.member(request)
+        config = await self._configs.set_status(caller.domain_id, _id(request), status)
+        return answer(config_view(config))
+
+    async def _new(self, request: Request) -> NewConfig:
+        return NewConfig.read(await self._bodies.json(request))
+
+    async def _change(self, request: Request) -> ConfigChange:
+        return ConfigChange.read(await self._bodies.json(request))
+
+    async def _certificates(self, request: Request) -> CertificateChange:
+        return CertificateChange.read(await self._bodies.json(request))
+
+
+async def _query(request: Request) -> ConfigQuery:
+    query = Query.of(request)
+    limit = query.number("limit", 10)
+    if limit > LARGEST_PAGE:
+        raise Malformed(f"limit: at most {LARGEST_PAGE} are listed at once")
+    return ConfigQuery(
+        domain_id=request.path_params["domain_id"],
+        offset=query.offset(),
+        limit=limit,
+        status=read_status(query.first("status"), "status"),
+        name=query.first("name"),
+        external_id=query.first("external_id"),
+        id=query.first("id"),
+    )
+
+
+def _id(request: Request) -> str:
+    config_id: str = request.path_params["config_id"]
+    return config_id

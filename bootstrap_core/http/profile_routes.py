@@ -1,0 +1,165 @@
+"""The routes of profiles (Magistrala's bootstrap document, "Profile Endpoints")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bootstrap_core.errors import Malformed
+from bootstrap_core.http.admission import Door
+from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view
+from bootstrap_core.http.requests import JSON, Bodies, Query, read_json
+from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
+from bootstrap_core.model import Profile
+from bootstrap_core.openapi import Group, Operation, Parameter, Reply
+from bootstrap_core.preview import PreviewRequest, Previews
+from bootstrap_core.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
+from bootstrap_core.profiles import Profiles
+from bootstrap_core.rendering import ContentFormat
+
+COLLECTION: Final = "/{domain_id}/clients/bootstrap/profiles"
+ONE: Final = COLLECTION + "/{profile_id}"
+LARGEST_PAGE: Final = 100
+UPLOADS: Final = {
+    JSON: (read_json, ContentFormat.JSON),
+    "application/yaml": (read_yaml, ContentFormat.YAML),
+    "application/x-yaml": (read_yaml, ContentFormat.YAML),
+    "text/yaml": (read_yaml, ContentFormat.YAML),
+    "text/x-yaml": (read_yaml, ContentFormat.YAML),
+    "application/toml": (read_toml, ContentFormat.TOML),
+    "application/x-toml": (read_toml, ContentFormat.TOML),
+    "text/toml": (read_toml, ContentFormat.TOML),
+    "text/x-toml": (read_toml, ContentFormat.TOML),
+}
+CREATED: Final = Reply("Created", "Profile", headers={"Location": "Where it is"})
+PAGE: Final = Reply("A page of profiles", "ProfilePage")
+FORCE: Final = Parameter(
+    "force", {"type": "boolean", "default": False}, "Delete it although configs have it"
+)
+
+
+class ProfileRoutes:
+    """Decodes requests about profiles, calls, and encodes what comes back."""
+
+    def __init__(self, door: Door, profiles: Profiles, previews: Previews, bodies: Bodies) -> None:
+        """Let callers in at ``door`` and read their bodies with ``bodies``."""
+        self._door = door
+        self._profiles = profiles
+        self._previews = previews
+        self._bodies = bodies
+
+    async def create(self, request: Request) -> Response:
+        """Create a profile."""
+        caller, new = await self._door.member_with(request, self._new(request))
+        return _created(await self._profiles.create(caller.domain_id, new))
+
+    async def upload(self, request: Request) -> Response:
+        """Create a profile from a JSON, YAML or TOML document."""
+        caller, new = await self._door.member_with(request, self._uploaded(request))
+        return _created(await self._profiles.create(caller.domain_id, new))
+
+    async def list(self, request: Request) -> Response:
+        """List profiles."""
+        caller, (name, offset, limit) = await self._door.member_with(request, _query(request))
+        found = await self._profiles.list(caller.domain_id, name, offset, limit)
+        return page("profiles", found, [profile_view(profile) for profile in found.items])
+
+    async def view(self, request: Request) -> Response:
+        """Show a profile."""
+        caller = await self._door.member(request)
+        return answer(profile_view(await self._profiles.view(caller.domain_id, _id(request))))
+
+    async def slots(self, request: Request) -> Response:
+        """Show a profile's binding slots."""
+        caller = await self._door.member(request)
+        profile = await self._profiles.view(caller.domain_id, _id(request))
+        return answer({"binding_slots": slots_view(profile)})
+
+    async def preview(self, request: Request) -> Response:
+        """Render a profile without changing anything."""
+        caller, wanted = await self._door.member_with(request, self._preview(request))
+        content = await self._previews.render(caller.domain_id, _id(request), wanted)
+        return answer({"content": content})
+
+    async def change(self, request: Request) -> Response:
+        """Change what is named; the version is raised."""
+        caller, change = await self._door.member_with(request, self._change(request))
+        profile = await self._profiles.change(caller.domain_id, _id(request), change)
+        return answer(profile_view(profile))
+
+    async def remove(self, request: Request) -> Response:
+        """Delete a profile."""
+        caller, force = await self._door.member_with(request, _force(request))
+        remove = self._profiles.remove_by_force if force else self._profiles.remove
+        await remove(caller.domain_id, _id(request))
+        return empty(204)
+
+    def operations(self) -> Sequence[Operation]:
+        """Return what is served."""
+        group = Group("profiles")
+        one = {200: Reply("The profile", "Profile")}
+        listed = (OFFSET, LIMIT, NAME)
+        new, change, preview = (
+            {JSON: name} for name in ("NewProfile", "ProfileChange", "PreviewRequest")
+        )
+        upload = dict.fromkeys(UPLOADS, "NewProfile")
+        slots = {200: Reply("The profile's slots", "BindingSlots")}
+        rendered = {200: Reply("The rendered content", "Preview")}
+        removing = (*LISTING, 409)
+        return [
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on("GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=listed),
+            group.on(
+                "POST", COLLECTION + "/upload", self.upload, {201: CREATED}, CHANGING, body=upload
+            ),
+            group.on("GET", ONE, self.view, one, READING),
+            group.on("PATCH", ONE, self.change, one, CHANGING, body=change),
+            group.on(
+                "DELETE", ONE, self.remove, {204: Reply("Gone")}, removing, parameters=(FORCE,)
+            ),
+            group.on("GET", ONE + "/slots", self.slots, slots, READING),
+            group.on(
+                "POST", ONE + "/render-preview", self.preview, rendered, CHANGING, body=preview
+            ),
+        ]
+
+    async def _new(self, request: Request) -> NewProfile:
+        return NewProfile.read(await self._bodies.json(request))
+
+    async def _uploaded(self, request: Request) -> NewProfile:
+        document = await self._bodies.read(
+            request, {kind: reader for kind, (reader, _) in UPLOADS.items()}
+        )
+        kind = request.headers["content-type"].partition(";")[0].strip().lower()
+        return NewProfile.read(document, default_format=UPLOADS[kind][1])
+
+    async def _change(self, request: Request) -> ProfileChange:
+        return ProfileChange.read(await self._bodies.json(request))
+
+    async def _preview(self, request: Request) -> PreviewRequest:
+        return PreviewRequest.read(await self._bodies.json(request))
+
+
+async def _query(request: Request) -> tuple[str, int, int]:
+    query = Query.of(request)
+    limit = query.number("limit", 10)
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise Malformed(f"limit: from 1 to {LARGEST_PAGE} are listed at once")
+    return query.single("name"), query.offset(), limit
+
+
+async def _force(request: Request) -> bool:
+    return Query.of(request).boolean("force")
+
+
+def _created(profile: Profile) -> Response:
+    location = f"{COLLECTION.format(domain_id=profile.domain_id)}/{profile.id}"
+    return answer(profile_view(profile), 201, {"Location": location})
+
+
+def _id(request: Request) -> str:
+    profile_id: str = request.path_params["profile_id"]
+    return profile_id

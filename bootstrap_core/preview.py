@@ -1,0 +1,132 @@
+"""Rendering a profile to look at it, with data that is stored, sent along, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core import binding_rows, config_rows, configs
+from bootstrap_core.documents import Document
+from bootstrap_core.errors import ProfileInvalid
+from bootstrap_core.model import Binding, Config, Profile
+from bootstrap_core.profiles import Profiles
+from bootstrap_core.rendering import (
+    RenderBinding,
+    RenderContext,
+    RenderDevice,
+    Renderer,
+    RenderError,
+    RenderProfile,
+)
+from bootstrap_core.sealing import Sealer
+from bootstrap_core.secret import MASK
+from bootstrap_core.statuses import read_status
+
+
+@frozen
+class PreviewRequest:
+    """What to render a profile with.
+
+    ``config_id`` names a stored config, whose bindings are used as well, their secrets masked
+    unless ``show_secrets`` asks for them. Of the variables, those of the inline config win over
+    the request's, these over the stored config's, these over the profile's defaults.
+    """
+
+    config_id: str = ""
+    device: RenderDevice = field(factory=RenderDevice)
+    config_context: Mapping[str, Any] = field(factory=dict)
+    render_context: Mapping[str, Any] = field(factory=dict)
+    bindings: Mapping[str, RenderBinding] = field(factory=dict, repr=False)
+    show_secrets: bool = False
+
+    @classmethod
+    def read(cls, document: Document) -> PreviewRequest:
+        """Read the body of a preview request. Raises ``Malformed``."""
+        config = document.document("config")
+        if config.values.get("status") is not None:
+            read_status(config.values["status"], config.where("status"))
+        return cls(
+            config_id=document.text("config_id"),
+            device=RenderDevice(config.text("id"), config.text("external_id")),
+            config_context=config.object("render_context"),
+            render_context=document.object("render_context"),
+            bindings={
+                each.required_text("slot"): RenderBinding(
+                    each.text("type"),
+                    each.text("resource_id"),
+                    each.object("snapshot") or None,
+                    each.object("secret_snapshot") or None,
+                )
+                for each in document.objects("bindings")
+            },
+            show_secrets=document.boolean("show_secrets"),
+        )
+
+
+class Previews:
+    """Renders profiles without changing anything; callers have been let in already."""
+
+    def __init__(
+        self, engine: AsyncEngine, profiles: Profiles, sealer: Sealer, renderer: Renderer
+    ) -> None:
+        """``sealer`` opens stored secrets where they are asked for."""
+        self._engine = engine
+        self._profiles = profiles
+        self._sealer = sealer
+        self._renderer = renderer
+
+    async def render(self, domain_id: str, profile_id: str, request: PreviewRequest) -> str:
+        """Return the rendered content.
+
+        Raises ``NotFound``: profile or config; ``ProfileInvalid``: it does not render with this.
+        """
+        profile = await self._profiles.view(domain_id, profile_id)
+        config: Config | None = None
+        stored: Sequence[Binding] = ()
+        if request.config_id:
+            config, stored = await self._stored(domain_id, request.config_id)
+        bindings = {each.slot: self._opened(each, request) for each in stored}
+        context = RenderContext(
+            RenderDevice(
+                config.id if config else request.device.id,
+                config.external_id if config else request.device.external_id,
+                domain_id,
+            ),
+            {
+                **(config.render_context if config else {}),
+                **request.render_context,
+                **request.config_context,
+            },
+            {**bindings, **request.bindings},
+        )
+        try:
+            return self._renderer.render(render_profile(profile), context)
+        except RenderError as error:
+            raise ProfileInvalid(
+                f"profile {profile.name!r} does not render with this data: {error}"
+            ) from error
+
+    async def _stored(self, domain_id: str, config_id: str) -> tuple[Config, Sequence[Binding]]:
+        async with self._engine.connect() as connection:
+            config = await config_rows.find(connection, domain_id, config_id)
+            if config is None:
+                raise configs.not_found(config_id)
+            return config, await binding_rows.of_config(connection, config_id)
+
+    def _opened(self, binding: Binding, request: PreviewRequest) -> RenderBinding:
+        secret = binding_rows.open_secrets(
+            self._sealer, binding.config_id, binding.slot, binding.sealed_secret
+        )
+        if secret is not None and not request.show_secrets:
+            secret = dict.fromkeys(secret, MASK)
+        return RenderBinding(binding.type, binding.resource_id, binding.snapshot, secret)
+
+
+def render_profile(profile: Profile) -> RenderProfile:
+    """Return what rendering needs of a profile."""
+    return RenderProfile(
+        profile.name, profile.content_format, profile.content_template, profile.defaults
+    )

@@ -1,0 +1,192 @@
+"""Profiles as people write them: the bodies of create and update, and uploaded documents."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+from attrs import field, frozen
+
+from bootstrap_core.documents import Document
+from bootstrap_core.errors import Malformed
+from bootstrap_core.model import PROFILE_NAME_CHARACTERS, BindingSlot, ResourceType
+from bootstrap_core.rendering import ContentFormat
+
+SLOT_NAME_CHARACTERS: Final = 256
+FORMAT_FIELDS: Final = ("content_format", "template_format")
+
+
+@frozen
+class NewProfile:
+    """A profile to be created."""
+
+    name: str
+    content_format: ContentFormat = ContentFormat.JSON
+    description: str = ""
+    content_template: str = ""
+    defaults: Mapping[str, Any] = field(factory=dict)
+    binding_slots: Sequence[BindingSlot] = ()
+
+    @classmethod
+    def read(
+        cls, document: Document, default_format: ContentFormat = ContentFormat.JSON
+    ) -> NewProfile:
+        """Read the body of a create request or an uploaded document. Raises ``Malformed``."""
+        document.required_text("name")
+        return cls(
+            name=_name(document),
+            content_format=_content_format(document) or default_format,
+            description=document.text("description"),
+            content_template=document.text("content_template"),
+            defaults=document.object("defaults"),
+            binding_slots=_binding_slots(document),
+        )
+
+
+@frozen
+class ProfileChange:
+    """What a PATCH names of a profile; None leaves a field as it is.
+
+    As in the Go service null and an empty text name nothing; an empty object or array does.
+    """
+
+    name: str | None = None
+    content_format: ContentFormat | None = None
+    description: str | None = None
+    content_template: str | None = None
+    defaults: Mapping[str, Any] | None = None
+    binding_slots: Sequence[BindingSlot] | None = None
+
+    @classmethod
+    def read(cls, document: Document) -> ProfileChange:
+        """Read the body of a PATCH. Raises ``Malformed``."""
+
+        def named(key: str) -> bool:
+            return document.values.get(key) is not None
+
+        return cls(
+            name=_name(document) or None,
+            content_format=_content_format(document),
+            description=document.text("description") or None,
+            content_template=document.text("content_template") or None,
+            defaults=document.object("defaults") if named("defaults") else None,
+            binding_slots=_binding_slots(document) if named("binding_slots") else None,
+        )
+
+    def named(self) -> dict[str, Any]:
+        """Return the fields that are to be changed with their values."""
+        values = {
+            "name": self.name,
+            "content_format": self.content_format,
+            "description": self.description,
+            "content_template": self.content_template,
+            "defaults": self.defaults,
+            "binding_slots": self.binding_slots,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def read_yaml(body: bytes) -> Document:
+    """Read an uploaded YAML document; an empty one is an object without keys.
+
+    Raises ``Malformed`` with line and column.
+    """
+    try:
+        return _object(yaml.load(body, Loader=_Loader), "YAML")  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise Malformed(f"the body is not valid YAML{at}: {error.problem}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Malformed(f"the body is not valid YAML: {error}") from error
+
+
+def read_toml(body: bytes) -> Document:
+    """Read an uploaded TOML document. Raises ``Malformed`` with line and column."""
+    try:
+        return _object(tomllib.loads(body.decode()), "TOML")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"the body is not valid TOML: {error}") from error
+
+
+def _object(value: Any, kind: str) -> Document:  # noqa: ANN401 - whatever the document holds
+    if value is None:
+        return Document({})
+    if not isinstance(value, Mapping):
+        raise Malformed(f"the body: a {kind} document of keys and values is wanted")
+    return Document(value)
+
+
+def _name(document: Document) -> str:
+    name = document.text("name")
+    if len(name) > PROFILE_NAME_CHARACTERS:
+        raise Malformed(
+            f"{document.where('name')}: has {len(name)} characters; at most "
+            f"{PROFILE_NAME_CHARACTERS} are allowed"
+        )
+    return name
+
+
+def _content_format(document: Document) -> ContentFormat | None:
+    given = {key: document.text(key) for key in FORMAT_FIELDS if document.text(key)}
+    if len(set(given.values())) > 1:
+        raise Malformed(
+            f"{document.where('template_format')}: is another name of content_format, and the two "
+            "differ; give one"
+        )
+    for key, value in given.items():
+        try:
+            return ContentFormat(value)
+        except ValueError as error:
+            allowed = ", ".join(ContentFormat)
+            raise Malformed(
+                f"{document.where(key)}: {value!r} is not known; allowed are {allowed}",
+                details={"field": key, "allowed": list(ContentFormat)},
+            ) from error
+    return None
+
+
+def _binding_slots(document: Document) -> tuple[BindingSlot, ...]:
+    slots: dict[str, BindingSlot] = {}
+    for each in document.objects("binding_slots"):
+        name = each.required_text("name")
+        if len(name) > SLOT_NAME_CHARACTERS:
+            raise Malformed(
+                f"{each.where('name')}: at most {SLOT_NAME_CHARACTERS} characters are allowed"
+            )
+        if name in slots:
+            raise Malformed(f"{each.where('name')}: the slot {name!r} is declared twice")
+        slots[name] = BindingSlot(
+            name, resource_type(each), each.boolean("required"), each.texts("fields")
+        )
+    return tuple(slots.values())
+
+
+def resource_type(document: Document) -> ResourceType:
+    """Return the ``type`` of a slot or binding. Raises ``Malformed`` with what is allowed."""
+    written = document.required_text("type")
+    try:
+        return ResourceType(written)
+    except ValueError as error:
+        allowed = ", ".join(ResourceType)
+        raise Malformed(
+            f"{document.where('type')}: {written!r} is not known; allowed are {allowed}",
+            details={"field": document.where("type"), "allowed": list(ResourceType)},
+        ) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Go's yaml.v3 reads it where PyYAML differs: a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key if isinstance(key, str) else None)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,139 @@
+"""Profiles as their owners manage them: create, view, list, change, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from attrs import evolve
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bootstrap_core import config_rows, profile_rows
+from bootstrap_core.conflicts import conflicts_named
+from bootstrap_core.errors import NotFound, ProfileInUse, ProfileInvalid
+from bootstrap_core.model import Page, Profile, new_id, new_revision, utc_now
+from bootstrap_core.profile_documents import NewProfile, ProfileChange
+from bootstrap_core.rendering import Renderer, RenderError
+from bootstrap_core.tables import configs
+
+NAMED_CONFIGS: Final = 100
+
+
+class Profiles:
+    """The profiles of all domains; callers have been let in already."""
+
+    def __init__(
+        self, engine: AsyncEngine, renderer: Renderer, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Check templates with ``renderer`` before they are stored."""
+        self._engine = engine
+        self._renderer = renderer
+        self._now = now
+
+    async def create(self, domain_id: str, new: NewProfile) -> Profile:
+        """Create a profile.
+
+        Raises ``ProfileInvalid``: the template does not parse; ``Conflict``: the name is taken.
+        """
+        at = self._now()
+        profile = Profile(
+            id=new_id(),
+            domain_id=domain_id,
+            name=new.name,
+            content_format=new.content_format,
+            created_at=at,
+            updated_at=at,
+            description=new.description,
+            content_template=new.content_template,
+            defaults=new.defaults,
+            binding_slots=new.binding_slots,
+            revision=new_revision(),
+        )
+        self._check(profile)
+        with conflicts_named(name=profile.name):
+            async with self._engine.begin() as connection:
+                await profile_rows.add(connection, profile)
+        return profile
+
+    async def view(self, domain_id: str, profile_id: str) -> Profile:
+        """Return a profile. Raises ``NotFound``."""
+        async with self._engine.connect() as connection:
+            profile = await profile_rows.find(connection, domain_id, profile_id)
+        if profile is None:
+            raise not_found(profile_id)
+        return profile
+
+    async def list(self, domain_id: str, name: str, offset: int, limit: int) -> Page[Profile]:
+        """List profiles, newest first; ``name`` matches a part in any case."""
+        async with self._engine.connect() as connection:
+            return await profile_rows.page(connection, domain_id, name, offset, limit)
+
+    async def change(self, domain_id: str, profile_id: str, change: ProfileChange) -> Profile:
+        """Change what is named and raise the version, even when nothing is named.
+
+        Raises ``NotFound``, ``ProfileInvalid``; ``Conflict``: the name is taken.
+        """
+        with conflicts_named(name=change.name or ""):
+            async with self._engine.begin() as connection:
+                profile = await profile_rows.find_for_update(connection, domain_id, profile_id)
+                if profile is None:
+                    raise not_found(profile_id)
+                changed = evolve(
+                    profile,
+                    version=profile.version + 1,
+                    revision=new_revision(),
+                    updated_at=self._now(),
+                    **change.named(),
+                )
+                self._check(changed)
+                await profile_rows.replace(connection, changed)
+        return changed
+
+    async def remove(self, domain_id: str, profile_id: str) -> None:
+        """Delete a profile; one that is not there is no error.
+
+        Raises ``ProfileInUse``, which names the configs that have it.
+        """
+        async with self._engine.begin() as connection:
+            users = await config_rows.made_with(connection, domain_id, profile_id)
+            if users:
+                named = [
+                    {"id": config_id, "external_id": external_id}
+                    for config_id, external_id in users[:NAMED_CONFIGS]
+                ]
+                ids = ", ".join(each["id"] for each in named)
+                raise ProfileInUse(
+                    f"profile {profile_id} is assigned to {len(users)} configs: {ids}; give them "
+                    "another one first, or add force=true to leave them without a profile",
+                    details={"configs": named, "total": len(users)},
+                )
+            await profile_rows.remove(connection, domain_id, profile_id)
+
+    async def remove_by_force(self, domain_id: str, profile_id: str) -> None:
+        """Delete a profile; configs that have it are left with their own content."""
+        async with self._engine.begin() as connection:
+            await self._leave(connection, domain_id, profile_id)
+            await profile_rows.remove(connection, domain_id, profile_id)
+
+    async def _leave(self, connection: AsyncConnection, domain_id: str, profile_id: str) -> None:
+        # One revision for all is enough: it is new to every one of them.
+        await connection.execute(
+            update(configs)
+            .where(configs.c.domain_id == domain_id, configs.c.profile_id == profile_id)
+            .values(profile_id=None, revision=new_revision(), updated_at=self._now())
+        )
+
+    def _check(self, profile: Profile) -> None:
+        try:
+            self._renderer.check(profile.content_format, profile.content_template)
+        except RenderError as error:
+            raise ProfileInvalid(
+                f"content_template: {error}", details={"field": "content_template"}
+            ) from error
+
+
+def not_found(profile_id: str) -> NotFound:
+    """Return the error for a profile that is not in the caller's domain."""
+    return NotFound(f"there is no profile {profile_id!r} in this domain")

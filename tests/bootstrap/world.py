@@ -1,0 +1,215 @@
+"""A bootstrap core for tests: a database of its own, a platform in memory, an app over both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from attrs import evolve, field, frozen, mutable
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from bootstrap_core.core import BootstrapCore, Options
+from bootstrap_core.errors import (
+    BootstrapError,
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Unauthenticated,
+)
+from bootstrap_core.keys import Cost
+from bootstrap_core.model import (
+    Caller,
+    Resource,
+    ResourceType,
+    channel_resource,
+    client_resource,
+    new_id,
+)
+from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.secret import Secret
+from bootstrap_core.tables import metadata
+
+CHEAP = Cost(ln=4, r=1, p=1)
+ENCRYPT_KEY = "v7aT0HGxJxt2gULzr3RHwf4WIf6DusPp"
+OPTIONS = Options(encrypt_key=Secret(ENCRYPT_KEY), key_cost=CHEAP, refusal_step=0.0)
+SEALER = Sealer([SealingKey(bytes(range(32)))])
+ALICE, BOB = "alice-token", "bob-token"
+
+
+@mutable
+class FakePlatform:
+    """Identity and Resources in memory, with the promises of the ports."""
+
+    members: dict[str, set[str]] = field(factory=dict)
+    resources: dict[tuple[str, ResourceType, str], Resource] = field(factory=dict)
+    connections: set[tuple[str, str]] = field(factory=set)
+    calls: list[str] = field(factory=list)
+
+    def add_domain(self, *tokens: str) -> str:
+        """Make a domain whose members have these tokens."""
+        domain_id = new_id()
+        self.members[domain_id] = set(tokens)
+        return domain_id
+
+    def add_client(self, domain_id: str, name: str = "a client", **values: Any) -> str:
+        client_id = values.pop("client_id", None) or new_id()
+        secret = Secret(values.pop("secret", "client-secret"))
+        resource = client_resource(
+            client_id, name=name, domain_id=domain_id, secret=secret, **values
+        )
+        self.resources[domain_id, ResourceType.CLIENT, client_id] = resource
+        return client_id
+
+    def add_channel(self, domain_id: str, name: str = "a channel", **values: Any) -> str:
+        channel_id = values.pop("channel_id", None) or new_id()
+        resource = channel_resource(channel_id, name=name, domain_id=domain_id, **values)
+        self.resources[domain_id, ResourceType.CHANNEL, channel_id] = resource
+        return channel_id
+
+    async def identify(self, token: Secret, domain_id: str | None) -> Caller:
+        self.calls.append("identify")
+        known = {each for tokens in self.members.values() for each in tokens}
+        if token.reveal() not in known:
+            raise Unauthenticated
+        if domain_id is None:
+            own = [each for each, tokens in self.members.items() if token.reveal() in tokens]
+            if len(own) != 1:
+                raise Malformed("name a domain")
+            domain_id = own[0]
+        if domain_id not in self.members:
+            raise NotFound("there is no such domain")
+        if token.reveal() not in self.members[domain_id]:
+            raise Forbidden
+        return Caller(token.reveal(), domain_id, token)
+
+    async def resolve(self, caller: Caller, kind: ResourceType, resource_id: str) -> Resource:
+        self.calls.append(f"resolve {kind}")
+        try:
+            return self.resources[caller.domain_id, kind, resource_id]
+        except KeyError:
+            raise NotFound(f"no {kind} {resource_id}") from None
+
+    async def connect(self, caller: Caller, client_id: str, channel_id: str) -> None:
+        self.calls.append("connect")
+        if (caller.domain_id, ResourceType.CLIENT, client_id) not in self.resources:
+            raise NotFound("no such client")
+        self.connections.add((client_id, channel_id))
+
+    async def disconnect(self, caller: Caller, client_id: str, channel_id: str) -> None:
+        self.calls.append("disconnect")
+        self.connections.discard((client_id, channel_id))
+
+    async def create_client(self, caller: Caller, client_id: str, name: str) -> Resource:
+        self.calls.append("create client")
+        return await self._create(caller, ResourceType.CLIENT, client_id, name)
+
+    async def create_channel(self, caller: Caller, channel_id: str, name: str) -> Resource:
+        self.calls.append("create channel")
+        return await self._create(caller, ResourceType.CHANNEL, channel_id, name)
+
+    async def delete_client(self, caller: Caller, client_id: str) -> None:
+        self.calls.append("delete client")
+        self.resources.pop((caller.domain_id, ResourceType.CLIENT, client_id), None)
+
+    async def _create(self, caller: Caller, kind: ResourceType, chosen: str, name: str) -> Resource:
+        if any(each == chosen for _, _, each in self.resources):
+            raise Conflict(f"{kind} {chosen} exists")
+        add = self.add_client if kind is ResourceType.CLIENT else self.add_channel
+        add(caller.domain_id, name, **{f"{kind}_id": chosen})
+        return self.resources[caller.domain_id, kind, chosen]
+
+
+@frozen
+class World:
+    """A running core with its platform, two domains, and a client that speaks to it."""
+
+    core: BootstrapCore
+    engine: AsyncEngine
+    platform: FakePlatform
+    http: httpx.AsyncClient
+    path: Path
+    domain: str
+    other_domain: str
+
+    async def call(
+        self, method: str, path: str, token: str = ALICE, **values: Any
+    ) -> httpx.Response:
+        """Send a request with a Bearer token; ``{d}`` in the path is alice's domain."""
+        headers = {"Authorization": f"Bearer {token}"} | values.pop("headers", {})
+        url = self.http.base_url.copy_with(raw_path=path.replace("{d}", self.domain).encode())
+        return await self.http.request(method, url, headers=headers, **values)
+
+    async def make(self, path: str, **document: Any) -> dict[str, Any]:
+        """POST a document in alice's domain and return what was made."""
+        answer = await self.call("POST", f"/{{d}}/clients/{path}", json=document)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def fetch(self, external_id: str, key: str, **headers: str) -> httpx.Response:
+        """Ask for a configuration as a device; the ID goes out as it is given."""
+        raw = f"/clients/bootstrap/{external_id}".encode()
+        url = self.http.base_url.copy_with(raw_path=raw)
+        return await self.http.get(url, headers={"Authorization": f"Client {key}"} | headers)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    directory: Path, options: Options = OPTIONS, **changes: Any
+) -> AsyncIterator[World]:
+    """Run a core on a new database in ``directory``."""
+    platform = FakePlatform()
+    async with database(directory) as engine:
+        core = BootstrapCore(engine, SEALER, platform, platform, evolve(options, **changes))
+        core.start()
+        try:
+            async with client_of(app_of(list(core.routes()))) as http:
+                domain = platform.add_domain(ALICE)
+                other = platform.add_domain(BOB)
+                path = directory / "bootstrap.db"
+                yield World(core, engine, platform, http, path, domain, other)
+        finally:
+            await core.stop()
+
+
+@contextlib.asynccontextmanager
+async def database(directory: Path) -> AsyncIterator[AsyncEngine]:
+    """Open a new SQLite file with the core's tables."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{directory / 'bootstrap.db'}")
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            await connection.run_sync(metadata.create_all)
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def app_of(routes: list[BaseRoute]) -> Starlette:
+    """Return an app that renders errors as the service does."""
+    app = Starlette(routes=routes, exception_handlers={BootstrapError: render})
+    app.router.redirect_slashes = False
+    return app
+
+
+def client_of(app: Starlette) -> httpx.AsyncClient:
+    """Return a client that speaks to ``app`` without a network."""
+    transport = httpx.ASGITransport(app=app)
+    return httpx.AsyncClient(transport=transport, base_url="http://bootstrap.test")
+
+
+async def render(_: Request, error: Any) -> Response:
+    document = {
+        "message": error.message,
+        "code": error.code,
+        "details": getattr(error, "details", {}),
+    }
+    return JSONResponse(document, error.status, getattr(error, "headers", {}))
