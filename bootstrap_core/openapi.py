@@ -41,7 +41,9 @@ ERRORS: Final[Mapping[int, str]] = {
     415: "The content type is not one that the route takes",
     422: "Understood, but it cannot be done",
     429: "Too many failed attempts; Retry-After says when to try again",
+    502: "The platform answered with an error of its own, or with nonsense",
     503: "Not available at the moment",
+    504: "The platform did not answer in time",
 }
 
 
