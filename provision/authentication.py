@@ -64,16 +64,31 @@ class Authentication:
         domain_id = domain_id or self._default_domain
         if token:
             return await self._identify(token, domain_id)
+        own = await self._own_token()
+        try:
+            return await self._identify(own, domain_id)
+        except Unauthenticated:
+            if self._own is None:
+                raise
+            return await self._identify(await self._own.renewed(own), domain_id)
+
+    async def authenticate(self, token: Secret) -> None:
+        """Make sure that the platform takes the token (empty: the service's own).
+
+        Raises ``Unauthenticated`` and the platform's own failures.
+        """
+        try:
+            await self._directory.list_domains(token or await self._own_token(), 0, 1)
+        except InvalidToken as error:
+            raise Unauthenticated(error.message) from error
+
+    async def _own_token(self) -> Secret:
         if self._own is None:
             raise Unauthenticated(
                 'send the header "Authorization: Bearer <token or API key>"; '
                 "without one the service needs credentials of its own in its settings"
             )
-        own = await self._own.token()
-        try:
-            return await self._identify(own, domain_id)
-        except Unauthenticated:
-            return await self._identify(await self._own.renewed(own), domain_id)
+        return await self._own.token()
 
     async def _identify(self, token: Secret, domain_id: str) -> Caller:
         place = (hashlib.sha256(token.encode()).digest(), domain_id)

@@ -83,6 +83,13 @@ class DataDirectory:
         account = {"username": username, "password": password.reveal(), "domain_id": domain_id}
         write_private(self.operator_file, json.dumps(account, indent=2) + "\n")
 
+    def read_operator(self) -> dict[str, str]:
+        """Return the generated operator account; empty where there is none."""
+        if not self.operator_file.exists():
+            return {}
+        account: dict[str, str] = json.loads(self.operator_file.read_text(encoding="utf-8"))
+        return account
+
 
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner reads; it is there whole or not at all."""

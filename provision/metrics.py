@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from provision.onboarding.model import Onboarding, State
 
 ONBOARDING_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
 
@@ -47,3 +50,30 @@ class Metrics:
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class OnboardingObserver:
+    """Counts how onboardings end, and logs it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Count into ``metrics``."""
+        self._metrics = metrics
+        self._log = structlog.get_logger()
+
+    def note(self, onboarding: Onboarding, action: str, outcome: str) -> None:
+        """Take note of one transition."""
+        self._metrics.onboardings.labels(outcome).inc()
+        if onboarding.state is State.DONE:
+            seconds = sum(step.seconds for step in onboarding.steps)
+            self._metrics.onboarding_seconds.observe(seconds)
+        write = self._log.warning if onboarding.error_code else self._log.info
+        write(
+            "onboarding",
+            action=action,
+            outcome=outcome,
+            state=onboarding.state.value,
+            onboarding_id=onboarding.id,
+            domain_id=onboarding.domain_id,
+            external_id=onboarding.external_id,
+            error=onboarding.error_message,
+        )

@@ -14,6 +14,7 @@ from attrs import fields, frozen
 
 from bootstrap_core.secret import Secret
 from provision.errors import SettingsError
+from provision.layout.durations import parse_lifetime
 from provision.settings import DEFAULT_FILE, Settings, names_of
 
 PREFIXES = ("MG_PROVISION_", "MF_PROVISION_")
@@ -192,6 +193,11 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
     key = len(settings.encrypt_key.encode())
     if key not in (0, 16, 24, 32):
         problems.append(f"{origins['encrypt_key']}: 16, 24 or 32 bytes are needed, not {key}")
+    if settings.certificate_ttl:
+        try:
+            parse_lifetime(settings.certificate_ttl)
+        except ValueError as error:
+            problems.append(f"{origins['certificate_ttl']}: {error}")
     if settings.bootstrap_content:
         try:
             json.loads(settings.bootstrap_content)

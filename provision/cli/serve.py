@@ -36,7 +36,7 @@ def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
         structlog.get_logger().warning(warning)
     check_tls(loaded.settings)
     sockets = bind(loaded.settings)
-    with asyncio.Runner(loop_factory=uvicorn.Config(_nothing).get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvicorn.Config(_nothing, log_config=None).get_loop_factory()) as runner:
         runner.run(_serve(loaded, sockets))
 
 
@@ -128,11 +128,12 @@ def greeting(settings: Settings, service: Service, port: int) -> str:
         sign_in = f"{curl} {base}/users/tokens/issue -H 'Content-Type: application/json' -d @{file}"
         token = f"""$({sign_in} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')"""
         domain = service.operator_domain
+    typed = "-H 'Content-Type: application/json'"
     body = f'{{"external_id":"{EXAMPLE_ID}","external_key":"{EXAMPLE_KEY}"}}'
+    onboard = f'{curl} {base}/{domain}/mapping -H "Authorization: Bearer {token}" {typed}'
     lines += [
         "Onboard a gateway:",
-        f'  {curl} -X POST {base}/{domain}/mapping -H "Authorization: Bearer {token}"'
-        f" -H 'Content-Type: application/json' -d '{body}'",
+        f"  {onboard} -d '{body}'",
         "",
         "Fetch its configuration, as the device does:",
         f"  {curl} {base}/clients/bootstrap/{EXAMPLE_ID} -H 'Authorization: Client {EXAMPLE_KEY}'",

@@ -76,8 +76,11 @@ class EmbeddedAuthority:
         Raises ``Rejected`` (the request, its names or the lifetime are not acceptable),
         ``NotFound`` (no such client in the domain) and what the membership check raises.
         """
-        await self._members.check_member(token, domain_id)
-        await self._members.view_client(token, domain_id, request.client_id)
+        try:
+            await self._members.view_client(token, domain_id, request.client_id)
+        except NotFound:
+            await self._members.check_member(token, domain_id)
+            raise
         holder = Holder(domain_id, request.client_id)
         with _platform_errors("sign"):
             key = check_request(request.csr, holder)
@@ -106,7 +109,7 @@ class EmbeddedAuthority:
         query = (
             select(certificates)
             .where(certificates.c.domain_id == domain_id, certificates.c.client_id == client_id)
-            .order_by(certificates.c.created_at.desc(), certificates.c.generation.desc())
+            .order_by(*_NEWEST_FIRST)
         )
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).mappings().all()
@@ -118,8 +121,8 @@ class EmbeddedAuthority:
         """List the certificates of all clients of a domain, newest first."""
         await self._members.check_member(token, domain_id)
         mine = certificates.c.domain_id == domain_id
-        newest = certificates.c.created_at.desc(), certificates.c.serial
-        query = select(certificates).where(mine).order_by(*newest).offset(offset).limit(limit)
+        whole = select(certificates).where(mine).order_by(*_NEWEST_FIRST)
+        query = whole.offset(offset).limit(limit)
         count = select(func.count()).select_from(certificates).where(mine)
         async with self._engine.connect() as connection:
             total = await connection.scalar(count) or 0
@@ -235,6 +238,9 @@ class EmbeddedAuthority:
 
     def _moment(self) -> datetime:
         return self._now().replace(microsecond=0)
+
+
+_NEWEST_FIRST: Final = (certificates.c.created_at.desc(), certificates.c.serial)
 
 
 async def _latest(connection: AsyncConnection, query: Select[Any]) -> RowMapping | None:

@@ -30,7 +30,6 @@ from provision.embedded.errors import (
     DomainMissing,
     Hidden,
     Malformed,
-    MissingField,
     NoCertificates,
     StrangerToDomain,
 )
@@ -95,7 +94,7 @@ class CertificateRoutes:
         fields = Fields(decode(await request.body(), "the body"), "the body")
         (await self._require(token, domain_id, "client_update")).require_enabled()
         if not fields.fields("options").text("common_name"):
-            raise MissingField("options.common_name is needed")
+            raise Malformed("options.common_name is needed")
         holder = Holder(domain_id, path_text(request, "client_id"))
         return JSONResponse(await self._make(token, holder, _lifetime(fields.text("ttl"))), 201)
 
@@ -110,7 +109,7 @@ class CertificateRoutes:
         except (binascii.Error, ValueError) as error:
             raise Malformed("csr must be a certificate request: its PEM, in base64") from error
         if not csr:
-            raise MissingField("csr is needed: a certificate request, its PEM in base64")
+            raise Malformed("csr is needed: a certificate request, its PEM in base64")
         wanted = SigningRequest(path_text(request, "client_id"), csr, ttl)
         with _on_issue():
             signed = await self._authority.sign(token, domain_id, wanted)

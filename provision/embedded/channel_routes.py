@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from provision.embedded.decoding import (
+    NO_TYPE_FILTER,
     changes_of,
     channel_of,
     connections_of,
@@ -15,7 +16,7 @@ from provision.embedded.decoding import (
 )
 from provision.embedded.encoding import access_json, channel_json, listed_channel_json, page_json
 from provision.embedded.entrance import enter
-from provision.embedded.errors import FilterUnsupported
+from provision.embedded.errors import Unprocessable
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.wire import Query, empty, path_text, read_object, read_objects
 from provision.platform.types import Connections, Status
@@ -69,7 +70,7 @@ class ChannelRoutes:
         parameters = Query(request)
         query = list_query_of(parameters, "client")
         if parameters.text("connection_type"):
-            raise FilterUnsupported
+            raise Unprocessable(NO_TYPE_FILTER)
         page = await self._channels.page(token, domain_id, query)
         if not page.items:
             return JSONResponse(page_json("channels", page, query, channel_json))

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bootstrap_core.secret import Secret
-from provision.embedded.decoding import changes_of, client_of, list_query_of
+from provision.embedded.decoding import NO_TYPE_FILTER, changes_of, client_of, list_query_of
 from provision.embedded.encoding import (
     access_json,
     client_json,
@@ -16,7 +16,7 @@ from provision.embedded.encoding import (
     page_json,
 )
 from provision.embedded.entrance import enter
-from provision.embedded.errors import FilterUnsupported, MissingField
+from provision.embedded.errors import Malformed, Unprocessable
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.wire import Query, empty, path_text, read_object, read_objects
 from provision.platform.types import Status
@@ -66,7 +66,7 @@ class ClientRoutes:
         parameters = Query(request)
         query = list_query_of(parameters, "channel")
         if parameters.text("connection_type"):
-            raise FilterUnsupported
+            raise Unprocessable(NO_TYPE_FILTER)
         page = await self._clients.page(token, domain_id, query)
         if not page.items:
             return JSONResponse(page_json("clients", page, query, client_json))
@@ -107,7 +107,7 @@ class ClientRoutes:
         token, domain_id = await enter(self._access, request)
         secret = Secret((await read_object(request)).text("secret"))
         if not secret:
-            raise MissingField("the new secret is missing")
+            raise Malformed("the new secret is missing")
         client_id = path_text(request, "client_id")
         changed = await self._clients.change_secret(token, domain_id, client_id, secret)
         return JSONResponse(client_json_without_secret(changed))

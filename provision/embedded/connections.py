@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import ConnectionExists, Hidden, Malformed, NotConnectable
+from provision.embedded.errors import ConnectionExists, Hidden, Malformed, Unprocessable
 from provision.embedded.tables import channels, clients, connections
 from provision.platform.types import Connections, Status
 
@@ -30,7 +30,7 @@ class ConnectionRegistry:
     async def connect(self, token: Secret, domain_id: str, wanted: Connections) -> None:
         """Connect every client with every channel for each type, or nothing at all.
 
-        Raises ``Hidden`` (a client or channel that is not there), ``NotConnectable``,
+        Raises ``Hidden`` (a client or channel that is not there), ``Unprocessable``,
         ``ConnectionExists`` (any of it), ``DomainDisabled``.
         """
         membership = await self._enter(token, domain_id, wanted)
@@ -49,7 +49,9 @@ class ConnectionRegistry:
             async with self._engine.begin() as connection:
                 disabled = await _check(connection, domain_id, channel_ids, client_ids)
                 if disabled or len(set(wanted.types)) < len(wanted.types):
-                    raise NotConnectable
+                    raise Unprocessable(
+                        "disabled clients and channels can't be connected, and a type is named once"
+                    )
                 await connection.execute(insert(connections), rows)
         except IntegrityError as error:
             if "foreign key" in str(error.orig).lower():

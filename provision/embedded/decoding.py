@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from bootstrap_core.secret import Secret
-from provision.embedded.errors import InvalidId, InvalidStatus, Malformed, MissingField
+from provision.embedded.errors import InvalidId, InvalidStatus, Malformed
 from provision.embedded.identifiers import is_route, is_uuid
 from provision.embedded.queries import ORDERS
 from provision.embedded.records import DraftChannel, DraftClient, ListQuery
@@ -18,6 +18,7 @@ PAGE_DEFAULT: Final = 10
 PAGE_MOST: Final = 100
 OFFSET_MOST: Final = 2**62
 NUMBER_MOST: Final = 2**63 - 1
+NO_TYPE_FILTER: Final = "lists can't be filtered by connection_type, only by channel or client"
 
 E = TypeVar("E", Status, StatusFilter)
 
@@ -68,7 +69,7 @@ def channel_of(fields: Fields) -> DraftChannel:
     """Return a channel to be created; its ID may be any text."""
     channel_id = fields.text("id")
     if channel_id and not channel_id.strip():
-        raise MissingField("the channel's id is blank")
+        raise Malformed("the channel's id is blank")
     return DraftChannel(
         id=channel_id,
         name=name_of(fields),
@@ -99,9 +100,9 @@ def connections_of(fields: Fields, channel_ids: Sequence[str]) -> Connections:
     )
     named = [*wanted.channel_ids, *wanted.client_ids]
     if not (wanted.channel_ids and wanted.client_ids and all(key.strip() for key in named)):
-        raise MissingField("channel_ids and client_ids each need at least one ID, none of it blank")
+        raise Malformed("channel_ids and client_ids each need at least one ID, none of it blank")
     if not wanted.types:
-        raise MissingField("types needs publish, subscribe or both")
+        raise Malformed("types needs publish, subscribe or both")
     return wanted
 
 

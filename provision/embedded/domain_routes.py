@@ -9,7 +9,7 @@ from starlette.routing import Route
 from provision.embedded.decoding import changes_of, list_query_of, name_of, route_of
 from provision.embedded.encoding import domain_json, held_role_json, page_json
 from provision.embedded.entrance import enter
-from provision.embedded.errors import MissingField
+from provision.embedded.errors import Malformed
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.wire import Query, bearer, empty, read_object
 from provision.platform.types import Status
@@ -42,7 +42,7 @@ class DomainRoutes:
         fields = await read_object(request)
         name, route = name_of(fields), route_of(fields)
         if not (name and route):
-            raise MissingField("name and route of the domain are needed")
+            raise Malformed("name and route of the domain are needed")
         made = await self._domains.create(
             token, name, route, fields.texts("tags"), fields.document("metadata")
         )

@@ -8,17 +8,14 @@ one seam where the two trees meet.
 EmbeddedError                 500
 ├── Malformed                 400  the body or the query cannot be understood
 │   ├── InvalidId             400  an ID that is no UUID
-│   ├── InvalidStatus         400  a status that does not exist
-│   └── MissingField          400  a field that must be there
+│   └── InvalidStatus         400  a status that does not exist
 ├── UnsupportedContentType    415  the body is not announced as JSON
-├── DomainNotNamed            400  a Mainflux request of a user who has no domain, or several
 ├── InvalidToken              401  missing, malformed, altered or expired
 │   └── RefreshTokenUsed      401  a refresh token where an access token belongs
 ├── WrongPassword             422  the password does not belong to the user
-├── UserNotFound              404  nobody has this name or e-mail address
-├── ThingNotFound             404  as Hidden, to a Mainflux client
+├── Missing                   404  no such user; to a Mainflux client, as Hidden
 ├── Refused                   403  the caller may not do this
-│   ├── SignInRefused         403  as UserNotFound and WrongPassword, to a Mainflux client
+│   ├── SignInRefused         403  as Missing and WrongPassword, to a Mainflux client
 │   ├── NotPermitted          403  no role of the caller allows it in this domain
 │   ├── Hidden                403  not there, or not for this caller to see
 │   ├── DomainDisabled        403  the domain takes nothing new while it is disabled
@@ -32,9 +29,8 @@ EmbeddedError                 500
 │   ├── RouteTaken            400  a channel of the domain has this route
 │   └── ConnectionExists      400  some of the connections exist
 ├── StatusAssigned            422  it is enabled (or disabled) already
-├── NotConnectable            422  disabled, or a connection type named twice
+├── Unprocessable             422  connecting what is disabled, filtering by connection type
 ├── Busy                      503  too many passwords wait to be verified
-├── FilterUnsupported         422  the platform does not filter by this
 ├── CertificateUnknown        422  no certificate has this serial
 ├── NoCertificates            404  the client has none that could be revoked
 └── RecordedFailure           500  the caller's mistake, which Magistrala answers with 500
@@ -57,7 +53,7 @@ class EmbeddedError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     words: ClassVar[str] = ""
-    port: ClassVar[type[port_errors.PlatformError]] = port_errors.Failed
+    port: ClassVar[type[port_errors.PlatformError]] = port_errors.Rejected
 
     def __init__(self, message: str = "") -> None:
         """Describe the failure; without a message the class's docstring is the message."""
@@ -79,7 +75,6 @@ class Malformed(EmbeddedError):
 
     status = 400
     code = "malformed"
-    port = port_errors.Rejected
 
 
 class InvalidId(Malformed):
@@ -94,26 +89,11 @@ class InvalidStatus(Malformed):
     code = "invalid_status"
 
 
-class MissingField(Malformed):
-    """A field that must be there is missing or empty."""
-
-    code = "missing_field"
-
-
 class UnsupportedContentType(EmbeddedError):
     """Send the body as JSON, with the header "Content-Type: application/json"."""
 
     status = 415
     code = "unsupported_content_type"
-    port = port_errors.Rejected
-
-
-class DomainNotNamed(EmbeddedError):
-    """You have no domain, or several: use the routes that name one, /{domain_id}/clients."""
-
-    status = 400
-    code = "domain_not_named"
-    port = port_errors.Rejected
 
 
 class InvalidToken(EmbeddedError):
@@ -133,14 +113,13 @@ class WrongPassword(EmbeddedError):
 
     status = 422
     code = "wrong_password"
-    port = port_errors.Rejected
 
 
-class UserNotFound(EmbeddedError):
+class Missing(EmbeddedError):
     """There is no such user."""
 
     status = 404
-    code = "user_not_found"
+    code = "not_found"
     port = port_errors.NotFound
 
 
@@ -149,15 +128,6 @@ class Refused(EmbeddedError):
 
     status = 403
     code = "refused"
-    port: ClassVar[type[port_errors.PlatformError]] = port_errors.Rejected
-
-
-class ThingNotFound(EmbeddedError):
-    """You have no such thing or channel."""
-
-    status = 404
-    code = "not_found"
-    port = port_errors.NotFound
 
 
 class SignInRefused(Refused):
@@ -253,15 +223,13 @@ class StatusAssigned(EmbeddedError):
     status = 422
     code = "status_already_assigned"
     words = "status already assigned"
-    port = port_errors.Rejected
 
 
-class NotConnectable(EmbeddedError):
-    """A disabled client or channel can't be connected, and a type is named once."""
+class Unprocessable(EmbeddedError):
+    """It is understood, but the platform does not do it."""
 
     status = 422
-    code = "not_connectable"
-    port = port_errors.Rejected
+    code = "unprocessable"
 
 
 class Busy(EmbeddedError):
@@ -271,14 +239,6 @@ class Busy(EmbeddedError):
     code = "busy"
     port = port_errors.Overloaded
     retry_after = 1.0
-
-
-class FilterUnsupported(EmbeddedError):
-    """Lists can't be filtered by connection_type: filter by channel or client alone."""
-
-    status = 422
-    code = "filter_unsupported"
-    port = port_errors.Rejected
 
 
 class CertificateUnknown(EmbeddedError):

@@ -8,7 +8,7 @@ user is a member of, else the configured one), and each user sees what that user
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from attrs import evolve, frozen
 from starlette.requests import Request
@@ -19,12 +19,10 @@ from bootstrap_core.secret import Secret
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
 from provision.embedded.errors import (
     ConnectionExists,
-    DomainNotNamed,
     Hidden,
-    MissingField,
+    Malformed,
+    Missing,
     SignInRefused,
-    ThingNotFound,
-    UserNotFound,
     WrongPassword,
 )
 from provision.embedded.platform import EmbeddedPlatform
@@ -45,6 +43,10 @@ from provision.embedded.wire import (
     read_object,
 )
 from provision.platform.types import Connections, ConnectionType, Page, StatusFilter
+
+NO_DOMAIN: Final = (
+    "you have no domain, or several: use the routes that name one, /{domain_id}/clients"
+)
 
 T = TypeVar("T", ClientRecord, ChannelRecord)
 
@@ -95,10 +97,10 @@ class LegacyRoutes:
         fields = await read_object(request)
         email, password = fields.text("email"), Secret(fields.text("password"))
         if not (email and password):
-            raise MissingField("email and password are needed")
+            raise Malformed("email and password are needed")
         try:
             tokens = await self._platform.users.sign_in(email, password)
-        except (UserNotFound, WrongPassword) as error:
+        except (Missing, WrongPassword) as error:
             raise SignInRefused from error
         return JSONResponse({"token": tokens.access.reveal()}, 201, {"Cache-Control": "no-store"})
 
@@ -154,7 +156,7 @@ class LegacyRoutes:
         try:
             thing = await self._thing(request, owner)
             await self._platform.clients.delete(owner.token, owner.domain_id, thing.id)
-        except (ThingNotFound, Hidden):
+        except (Missing, Hidden):
             return empty(204)
         return empty(204)
 
@@ -164,7 +166,7 @@ class LegacyRoutes:
         try:
             channel = await self._channel(request, owner)
             await self._platform.channels.delete(owner.token, owner.domain_id, channel.id)
-        except (ThingNotFound, Hidden):
+        except (Missing, Hidden):
             return empty(204)
         return empty(204)
 
@@ -195,7 +197,7 @@ class LegacyRoutes:
         if mine.total == 1:
             return Owner(token, caller.id, mine.items[0].id)
         if not self._default_domain:
-            raise DomainNotNamed
+            raise Malformed(NO_DOMAIN)
         return Owner(token, caller.id, self._default_domain)
 
     async def _thing(self, request: Request, owner: Owner) -> ClientRecord:
@@ -225,9 +227,9 @@ async def _own(owner: Owner, find: Callable[[Secret, str, str], Awaitable[T]], k
     try:
         found = await find(owner.token, owner.domain_id, key)
     except Hidden as error:
-        raise ThingNotFound from error
+        raise Missing("you have no such thing or channel") from error
     if not owner.owns(found):
-        raise ThingNotFound
+        raise Missing("you have no such thing or channel")
     return found
 
 

@@ -12,7 +12,7 @@ from provision.embedded.actions import ALL_ACTIONS
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST
 from provision.embedded.encoding import held_role_json, role_json
 from provision.embedded.entrance import enter
-from provision.embedded.errors import Malformed, MissingField
+from provision.embedded.errors import Malformed
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.wire import Fields, Query, bearer, empty, path_text, read_object
 
@@ -144,5 +144,5 @@ def _head(total: int, offset: int, limit: int) -> dict[str, Any]:
 def _users(fields: Fields, name: str) -> list[str]:
     users = fields.texts(name)
     if not users:
-        raise MissingField(f"{name} needs at least one user's ID")
+        raise Malformed(f"{name} needs at least one user's ID")
     return users

@@ -13,9 +13,10 @@ from bootstrap_core.secret import Secret
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of, status_of
 from provision.embedded.doorkeepers import Doorkeeper
 from provision.embedded.encoding import page_json, user_json
-from provision.embedded.errors import AdministratorOnly, Malformed, MissingField
+from provision.embedded.errors import AdministratorOnly, Malformed
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ADMINISTRATOR, ORDINARY_USER, ListQuery, NewUser
+from provision.embedded.users import require_strength
 from provision.embedded.wire import (
     Fields,
     Query,
@@ -61,9 +62,9 @@ class UserRoutes:
         fields = await read_object(request)
         username, password = fields.text("username"), Secret(fields.text("password"))
         if not username:
-            raise MissingField("username is missing: the user's name or e-mail address")
+            raise Malformed("username is missing: the user's name or e-mail address")
         if not password:
-            raise MissingField("password is missing")
+            raise Malformed("password is missing")
         return _tokens(await self._users.sign_in(username, password))
 
     async def refresh(self, request: Request) -> Response:
@@ -125,7 +126,7 @@ class UserRoutes:
         fields = await read_object(request)
         old, new = Secret(fields.text("old_secret")), Secret(fields.text("new_secret"))
         if not (old and new):
-            raise MissingField("old_secret and new_secret are needed")
+            raise Malformed("old_secret and new_secret are needed")
         return JSONResponse(user_json(await self._users.change_password(token, old, new)))
 
     async def enable(self, request: Request) -> Response:
@@ -163,7 +164,8 @@ def _user_of(fields: Fields) -> NewUser:
     )
     for name in ("first_name", "last_name", "username", "email", "password"):
         if not getattr(wanted, name):
-            raise MissingField(f"{name} of the user is missing")
+            raise Malformed(f"{name} of the user is missing")
+    require_strength(wanted.password)
     if wanted.role not in (ADMINISTRATOR, ORDINARY_USER):
         raise Malformed(f"role must be {ADMINISTRATOR} or {ORDINARY_USER}")
     if EMAIL_FORM.fullmatch(wanted.username):

@@ -15,9 +15,9 @@ from provision.embedded.access import AccessControl, Caller
 from provision.embedded.errors import (
     InvalidToken,
     Malformed,
+    Missing,
     StatusAssigned,
     Taken,
-    UserNotFound,
     WrongPassword,
 )
 from provision.embedded.passwords import Passwords
@@ -51,10 +51,10 @@ class UserRegistry:
     async def register(self, wanted: NewUser) -> UserRecord:
         """Create a user; whoever calls has decided that it may be.
 
-        Raises ``Malformed`` (a password too short), ``Taken`` (the user name or e-mail address).
+        Raises ``Malformed`` (no password), ``Taken`` (the user name or e-mail address).
         """
-        if len(wanted.password.reveal()) < PASSWORD_MINIMUM:
-            raise Malformed(f"a password has at least {PASSWORD_MINIMUM} characters")
+        if not wanted.password:
+            raise Malformed("a user needs a password")
         values = {
             "id": str(uuid4()),
             "username": wanted.username,
@@ -80,7 +80,7 @@ class UserRegistry:
     async def sign_in(self, username: str, password: Secret) -> TokenPair:
         """Return new tokens; ``username`` may be the e-mail address as well.
 
-        Raises ``UserNotFound``, ``WrongPassword``, ``InvalidToken`` (the user is disabled).
+        Raises ``Missing``, ``WrongPassword``, ``InvalidToken`` (the user is disabled).
         """
         row = await self._find(or_(users.c.username == username, users.c.email == username))
         if not await self._passwords.verify(password, row.password):
@@ -119,7 +119,7 @@ class UserRegistry:
     async def change_status(self, token: Secret, user_id: str, status: Status) -> UserRecord:
         """Enable or disable a user, as the administrator; disabling ends all access at once.
 
-        Raises ``UserNotFound``, ``StatusAssigned``.
+        Raises ``Missing``, ``StatusAssigned``.
         """
         caller = await self._administrator_of(token, user_id)
         changed = await self._change(
@@ -140,7 +140,7 @@ class UserRegistry:
             deleted = await connection.execute(delete(users).where(users.c.id == user_id))
         self._access.forget()
         if not deleted.rowcount:
-            raise UserNotFound
+            raise Missing
 
     async def change_password(self, token: Secret, old: Secret, new: Secret) -> UserRecord:
         """Replace the caller's password and revoke all tokens issued so far.
@@ -148,8 +148,7 @@ class UserRegistry:
         Raises ``WrongPassword``, ``Malformed``.
         """
         caller = await self._access.caller(token)
-        if len(new.reveal()) < PASSWORD_MINIMUM:
-            raise Malformed(f"a password has at least {PASSWORD_MINIMUM} characters")
+        require_strength(new)
         row = await self._find(users.c.id == caller.id)
         if not await self._passwords.verify(old, row.password):
             raise WrongPassword
@@ -162,7 +161,7 @@ class UserRegistry:
             },
         )
         if changed is None:
-            raise UserNotFound
+            raise Missing
         return changed
 
     async def is_empty(self) -> bool:
@@ -181,7 +180,7 @@ class UserRegistry:
         async with self._engine.connect() as connection:
             row = (await connection.execute(select(users).where(condition))).first()
         if row is None:
-            raise UserNotFound
+            raise Missing
         return row
 
     async def _change(
@@ -197,6 +196,12 @@ class UserRegistry:
             row = (await connection.execute(statement)).first()
         self._access.forget()
         return None if row is None else _record(row)
+
+
+def require_strength(password: Secret) -> None:
+    """Raise ``Malformed`` for a password that is too short (Mainflux took any)."""
+    if len(password.reveal()) < PASSWORD_MINIMUM:
+        raise Malformed(f"a password has at least {PASSWORD_MINIMUM} characters")
 
 
 def administrator(username: str, email: str, password: Secret) -> NewUser:

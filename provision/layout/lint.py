@@ -73,7 +73,7 @@ def _lint_gateway(report: Report, layout: Layout) -> None:
     reached = {
         key for each in layout.connections if gateway.key in each.clients for key in each.channels
     }
-    kinds = {each.metadata.get("type") for each in layout.channels if each.key in reached}
+    kinds = [each.metadata.get("type") for each in layout.channels if each.key in reached]
     for kind in ("control", "data"):
         if kind not in kinds and not any(is_template(str(each)) for each in kinds):
             message = (

@@ -172,9 +172,7 @@ def plan_from_json(text: bytes | str) -> Plan:
         raise PlanFormatError("journalled plan does not have the fields of version 1") from None
 
 
-def _profile_to_json(
-    profile: InlineProfile | ProfileReference | None,
-) -> JsonValue:
+def _profile_to_json(profile: InlineProfile | ProfileReference | None) -> JsonValue:
     match profile:
         case InlineProfile():
             return {"inline": _converter.unstructure(profile, InlineProfile)}
@@ -208,6 +206,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(Secret, lambda text, _: Secret(_same_type(text, str)))
     for primitive in (str, int, bool):
         converter.register_structure_hook(primitive, _same_type)
+    converter.register_structure_hook(Dialect, lambda text, _: Dialect(text))
     profile = InlineProfile | ProfileReference | None
     converter.register_unstructure_hook(profile, _profile_to_json)
     converter.register_structure_hook(profile, _profile_from_json)

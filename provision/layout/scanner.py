@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -26,6 +27,8 @@ _ESCAPES: Final = {
     "b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\",
 }  # fmt: skip
 _HEX_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
+_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+_FOLD: Final = re.compile(r"[ \t\n]*")
 _MAX_DEPTH: Final = 100
 
 
@@ -104,8 +107,10 @@ def _escape(text: str, at: int) -> tuple[str, int]:
         return _ESCAPES[kind], at + 2
     if kind in _HEX_ESCAPES:
         end = at + 2 + _HEX_ESCAPES[kind]
-        return chr(int(text[at + 2 : end], 16)), end
-    folded = re.compile(r"[ \t\n]*").match(text, at + 1)
+        digits = _HEX.fullmatch(text, at + 2, end)
+        code = int(digits.group(), 16) if digits else sys.maxunicode + 1
+        return chr(code) if code <= sys.maxunicode else "", end
+    folded = _FOLD.match(text, at + 1)
     return "", folded.end() if folded else at + 1
 
 

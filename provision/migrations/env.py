@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
 
+from bootstrap_core.columns import UtcDateTime
 from provision.schema import metadata
+
+
+def render_item(kind: str, item: Any, _: object) -> str | Literal[False]:  # noqa: ANN401
+    """Write the product's own column types as what they are in the database."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
+
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
     compare_type=True,
+    render_item=render_item,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -9,6 +9,7 @@ total time-out is not begun.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -62,14 +63,12 @@ class Transport:
 
         Raises ``Misconfigured``: an address or a file of the settings can't be used.
         """
-        for service in SERVICES:
-            _check_address(service, endpoints.of(service))
         self._endpoints = endpoints
         self._settings = settings
         self._client = httpx.AsyncClient(
             transport=wire,
             http2=True,
-            verify=settings.tls(),
+            verify=_tls(endpoints, settings),
             limits=httpx.Limits(
                 max_connections=settings.pool_size,
                 max_keepalive_connections=settings.pool_size,
@@ -177,7 +176,13 @@ class Transport:
         return (asked or 0.0) + jitter(state)
 
 
-def _check_address(service: str, address: str) -> None:
+def _tls(endpoints: Endpoints, settings: TransportSettings) -> ssl.SSLContext:
+    schemes = {_scheme(service, endpoints.of(service)) for service in SERVICES}
+    # Reading all public authorities takes long; a context that trusts none does without TLS.
+    return settings.tls() if "https" in schemes else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _scheme(service: str, address: str) -> str:
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL as error:
@@ -189,6 +194,7 @@ def _check_address(service: str, address: str) -> None:
             f"the address {address!r} of the {service} service must begin with http:// or https:// "
             "and name a host"
         )
+    return url.scheme
 
 
 def _may_repeat(call: Call, error: BaseException) -> bool:

@@ -1,0 +1,112 @@
+"""Which layouts are served: those of the directory, and the one in the settings' own file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+import tomli
+
+from provision.errors import SettingsError
+from provision.layout.catalog import LayoutCatalog, LayoutState
+from provision.layout.durations import parse_lifetime
+from provision.layout.model import Overrides
+from provision.settings_reader import Loaded
+
+PREFERRED = "gateway"
+LAYOUT_KEYS = frozenset({"clients", "things", "channels", "layout"})
+PAUSE = 2.0
+
+
+def open_catalog(loaded: Loaded) -> LayoutCatalog:
+    """Return the layouts that the settings name, read once.
+
+    Raises ``SettingsError``: the default layout does not exist, or an override can't be used.
+    """
+    settings = loaded.settings
+    directory = Path(settings.layouts)
+    config_file = Path(settings.config_file)
+    has_layout = _is_layout(config_file)
+    default = settings.default_layout
+    if not default and not has_layout and (directory / f"{PREFERRED}.toml").is_file():
+        default = PREFERRED
+    catalog = LayoutCatalog(
+        directory if directory.is_dir() else None,
+        default=default,
+        config_file=config_file if has_layout else None,
+        overrides=_overrides(loaded),
+    )
+    _tell(catalog.reload_changed())
+    if settings.default_layout and settings.default_layout not in catalog.names:
+        raise SettingsError(
+            f"{loaded.origins['default_layout']}: there is no layout {settings.default_layout!r}; "
+            f"{directory} has {', '.join(catalog.names) or 'none'}"
+        )
+    return catalog
+
+
+class LayoutWatcher:
+    """Picks up edits of layout files while the service runs."""
+
+    def __init__(self, catalog: LayoutCatalog, pause: float = PAUSE) -> None:
+        """Look every ``pause`` seconds."""
+        self._catalog = catalog
+        self._pause = pause
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause)
+            _tell(await asyncio.to_thread(self._catalog.reload_changed))
+
+
+def _is_layout(file: Path) -> bool:
+    """Say whether the settings' file describes a layout too (that it is TOML is known by now)."""
+    if not file.is_file():
+        return False
+    return not LAYOUT_KEYS.isdisjoint(tomli.loads(file.read_text(encoding="utf-8")))
+
+
+def _overrides(loaded: Loaded) -> Overrides:
+    """Return the settings that win over a layout: those of the environment, not of its file."""
+    settings = loaded.settings
+    given = loaded.is_given_outside_file
+    content = settings.bootstrap_content
+    ttl = settings.certificate_ttl
+    return Overrides(
+        x509_provision=settings.x509_provision if given("x509_provision") else None,
+        bootstrap_provision=settings.bootstrap_provision if given("bootstrap_provision") else None,
+        autowhite_list=settings.auto_whitelist if given("auto_whitelist") else None,
+        profile_id=settings.profile_id if given("profile_id") else None,
+        content=json.loads(content) if content else None,
+        ttl_seconds=parse_lifetime(ttl) if given("certificate_ttl") else None,
+    )
+
+
+def _tell(states: Iterable[LayoutState]) -> None:
+    log = structlog.get_logger()
+    for state in states:
+        if state.good:
+            log.debug("layout read", layout=state.name)
+        else:
+            log.error(
+                "layout refused",
+                layout=state.name,
+                serves="its last good version" if state.layout else "nothing",
+                problems=[str(each) for each in state.problems],
+            )
