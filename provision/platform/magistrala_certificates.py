@@ -86,7 +86,7 @@ class MagistralaCertificates:
             "POST",
             domain_path(domain_id, SERVICE, "csrs", request.client_id),
             token,
-            query={"ttl": f"{int(request.ttl.total_seconds())}s"},
+            query={"ttl": _go_duration(request.ttl)},
             body={"csr": base64.b64encode(request.csr.encode()).decode()},
             meaning=MEMBERS_ONLY,
         )
@@ -207,3 +207,9 @@ class MagistralaCertificates:
         chain = shape.text("certificate")
         self._chain = (chain, time.monotonic())
         return chain
+
+
+def _go_duration(ttl: timedelta) -> str:
+    minutes, seconds = divmod(int(ttl.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{seconds}s"

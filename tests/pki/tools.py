@@ -2,6 +2,7 @@
 
 import subprocess
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from attrs import frozen
@@ -18,6 +19,7 @@ HOLDER = Holder("6f3c1f0e-55a5-4b86-a4f1-3a4c7b3f8f10", "0f1d1b5e-8a5b-4f6a-9a55
 NOW = datetime.now(UTC)
 WEEK_AGO = NOW - timedelta(days=7)
 DAY = timedelta(days=1)
+SERVER_NAMES = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
 
 
 @frozen
@@ -60,7 +62,7 @@ def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def server_identity(directory: Path) -> tuple[Path, Path]:
-    """Write a self-signed certificate for 127.0.0.1 and its key."""
+    """Write a self-signed certificate for this machine and its key."""
     key = make_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
@@ -71,7 +73,7 @@ def server_identity(directory: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(WEEK_AGO)
         .not_valid_after(NOW + DAY)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(SERVER_NAMES), critical=False)
         .sign(key.signing_key, key.digest)
     )
     paths = directory / "server.pem", directory / "server.key"
