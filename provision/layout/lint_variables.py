@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from provision.layout.checks import RESERVED_VARIABLES
@@ -36,7 +36,7 @@ def lint_variables(report: Report, layout: Layout) -> None:
     if isinstance(profile, InlineProfile) and profile.content_format != "raw":
         for reference in references(profile.content_template):
             used |= _variables_used(reference, names)
-        _lint_profile_template(report, layout, profile)
+        _lint_profile_template(report, layout, profile, unset)
     for parameter in layout.parameters:
         if parameter.name not in used and not isinstance(profile, ProfileReference):
             message = f'parameter "{parameter.name}" is used nowhere'
@@ -60,24 +60,19 @@ def _layout_reference(
         case ("Vars", name, *_) if name not in names:
             return "unknown-variable", _no_source(name, names, "no parameter gives")
         case ("Vars", name, *_) if name in unset and not reference.lenient:
-            return "unset-variable", (
-                f'.Vars.{name} fails when a request does not give parameter "{name}": '
-                f'use index .Vars "{name}", or give it a default'
-            )
+            return "unset-variable", _unset(name)
     return None
 
 
-def _lint_profile_template(report: Report, layout: Layout, profile: InlineProfile) -> None:
-    variables = [
-        *profile.defaults,
-        *layout.bootstrap.render_context,
-        *(each.name for each in layout.parameters),
-        *RESERVED_VARIABLES,
-    ]
+def _lint_profile_template(
+    report: Report, layout: Layout, profile: InlineProfile, unset: set[str]
+) -> None:
+    given = {*profile.defaults, *layout.bootstrap.render_context, *RESERVED_VARIABLES}
+    variables = {*given, *(each.name for each in layout.parameters)}
     slots = [slot.name for slot in profile.binding_slots]
     inline = ("profile", "content_template")
     for reference in references(profile.content_template):
-        problem = _profile_reference(reference, variables, slots)
+        problem = _profile_reference(reference, variables, unset - given, slots)
         if problem is None:
             continue
         rule, message = problem
@@ -90,7 +85,7 @@ def _lint_profile_template(report: Report, layout: Layout, profile: InlineProfil
 
 
 def _profile_reference(
-    reference: Reference, variables: list[str], slots: list[str]
+    reference: Reference, variables: set[str], unset: set[str], slots: list[str]
 ) -> tuple[str, str] | None:
     """Return the rule and the message for a reference of the profile's template."""
     if not reference.certain or reference.lenient:
@@ -98,6 +93,8 @@ def _profile_reference(
     match reference.path:
         case ("Vars", name, *_) if name not in variables:
             return "unknown-variable", _no_source(name, variables, "nothing gives")
+        case ("Vars", name, *_) if name in unset:
+            return "unset-variable", _unset(name)
         case ("Bindings", name, *_) if name not in slots:
             return "unknown-slot", f'the profile has no slot "{name}"'
         case ("Device", name, *_) if name not in _DEVICE_FIELDS:
@@ -109,7 +106,14 @@ def _profile_reference(
     return None
 
 
-def _no_source(name: str, known: list[str], what: str) -> str:
+def _unset(name: str) -> str:
+    return (
+        f'.Vars.{name} fails when a request does not give parameter "{name}": '
+        f'use index .Vars "{name}", or give it a default'
+    )
+
+
+def _no_source(name: str, known: Iterable[str], what: str) -> str:
     hint = nearest(name, known)
     return f"{what} .Vars.{name}" + (f'; did you mean ".Vars.{hint}"?' if hint else "")
 

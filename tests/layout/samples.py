@@ -34,6 +34,70 @@ name = "{{ .ExternalID }}-control"
 metadata = { type = "control" }
 """
 
+EVERYTHING = """\
+[layout]
+name = "sample"
+description = "Everything"
+[parameters.site]
+required = true
+pattern = "^[a-z]+$"
+description = "Where it stands"
+[parameters.port]
+type = "integer"
+default = 1883
+enum = [1883, 8883]
+[[clients]]
+name = "{{ .ExternalID }} agent"
+identity = "{{ .ExternalID }}"
+certificate = true
+tags = ["a", "{{ .Vars.site }}"]
+[clients.metadata]
+external_id = ""
+nested = { list = [1, 2.5, true, "{{ .Name }}"] }
+[[clients]]
+key = "sensor.1"
+name = "sensor"
+[[channels]]
+name = "data"
+route = "r-{{ .ExternalID }}"
+metadata = { type = "data" }
+[[connections]]
+clients = ["agent"]
+channels = ["data"]
+types = ["subscribe", "publish"]
+[[connections]]
+clients = ["sensor.1"]
+channels = ["data"]
+types = ["publish"]
+[certificates]
+ttl = "1h30m"
+key_type = "ed25519"
+renew = "auto"
+[bootstrap]
+status = "disabled"
+render_context = { region = "eu", at = 2026-01-02T03:04:05Z }
+[profile]
+name = "p"
+description = "d"
+content_format = "json"
+content_template = "{}"
+defaults = { qos = 1 }
+[[profile.binding_slots]]
+name = "mqtt"
+type = "client"
+required = true
+fields = ["id", "secret"]
+[[profile.binding_slots]]
+name = "tls"
+type = "certificate"
+[[bindings]]
+slot = "mqtt"
+client = "sensor.1"
+[[bindings]]
+slot = "tls"
+certificate = "agent"
+"""
+
 GO = """\
 [bootstrap]
   autowhite_list = true

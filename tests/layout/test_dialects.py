@@ -19,76 +19,13 @@ from provision.layout.model import (
     with_overrides,
 )
 from provision.layout.reader import read
-from tests.layout.samples import GO, OWN, layout_of, only_problem, problems_of
+from tests.layout.samples import EVERYTHING, GO, OWN, layout_of, only_problem, problems_of
 
 RECORDED = Path(__file__).parent.parent / "data" / "layouts"
-FULL = """\
-[layout]
-name = "sample"
-description = "Everything"
-[parameters.site]
-required = true
-pattern = "^[a-z]+$"
-description = "Where it stands"
-[parameters.port]
-type = "integer"
-default = 1883
-enum = [1883, 8883]
-[[clients]]
-name = "{{ .ExternalID }} agent"
-identity = "{{ .ExternalID }}"
-certificate = true
-tags = ["a", "{{ .Vars.site }}"]
-[clients.metadata]
-external_id = ""
-nested = { list = [1, 2.5, true, "{{ .Name }}"] }
-[[clients]]
-key = "sensor.1"
-name = "sensor"
-[[channels]]
-name = "data"
-route = "r-{{ .ExternalID }}"
-metadata = { type = "data" }
-[[connections]]
-clients = ["agent"]
-channels = ["data"]
-types = ["subscribe", "publish"]
-[[connections]]
-clients = ["sensor.1"]
-channels = ["data"]
-types = ["publish"]
-[certificates]
-ttl = "1h30m"
-key_type = "ed25519"
-renew = "auto"
-[bootstrap]
-status = "disabled"
-render_context = { region = "eu", at = 2026-01-02T03:04:05Z }
-[profile]
-name = "p"
-description = "d"
-content_format = "json"
-content_template = "{}"
-defaults = { qos = 1 }
-[[profile.binding_slots]]
-name = "mqtt"
-type = "client"
-required = true
-fields = ["id", "secret"]
-[[profile.binding_slots]]
-name = "tls"
-type = "certificate"
-[[bindings]]
-slot = "mqtt"
-client = "sensor.1"
-[[bindings]]
-slot = "tls"
-certificate = "agent"
-"""
 
 
 def test_all_of_this_projects_dialect_reaches_the_model() -> None:
-    layout = layout_of(FULL)
+    layout = layout_of(EVERYTHING)
     assert (layout.name, layout.description) == ("sample", "Everything")
     assert layout.dialect is Dialect.PROVISION
     assert layout.parameters == (
@@ -278,7 +215,7 @@ def test_settings_win_over_the_go_services_file() -> None:
 
 
 def test_settings_of_the_go_service_leave_other_layouts_alone() -> None:
-    layout = layout_of(FULL)
+    layout = layout_of(EVERYTHING)
     assert overridden(layout, x509_provision=False, ttl_seconds=60, profile_id="p") == layout
 
 

@@ -90,6 +90,11 @@ def test_the_samples_are_clean() -> None:
             'nothing gives .Vars.nmae; did you mean ".Vars.name"?',
         ),
         (
+            OWN + "[parameters.site]\n" + PROFILE.replace("«{}", "{{ «.Vars.site }}"),
+            "unset-variable",
+            '.Vars.site fails when a request does not give parameter "site"',
+        ),
+        (
             OWN + PROFILE.replace("«{}", "{{ «.Bindings.mqtt.ID }}"),
             "unknown-slot",
             'the profile has no slot "mqtt"',

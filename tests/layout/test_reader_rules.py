@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from provision.layout.errors import LayoutError
 from provision.layout.reader import read
-from tests.layout.samples import GO, OWN, layout_of, only_problem, problems_of
+from tests.layout.samples import EVERYTHING, GO, OWN, layout_of, only_problem, problems_of
 
 CASES = Path(__file__).parent.parent / "data" / "layouts" / "refused.txt"
 PROFILE = '\n[profile]\nname = "p"\ncontent_template_file = "a.tmpl"\n'
@@ -130,7 +130,7 @@ def test_a_long_line_is_shown_around_the_fault() -> None:
     assert shown[caret.index("^")] == "n"
 
 
-@pytest.mark.parametrize("base", [OWN, GO, GO.replace("clients", "things")])
+@pytest.mark.parametrize("base", [OWN, EVERYTHING, GO, GO.replace("clients", "things")])
 @given(data=st.data())
 def test_a_mutilated_file_is_refused_with_a_layout_error_or_read(
     base: str, data: st.DataObject
