@@ -5,15 +5,19 @@ identifiers and secrets come in through :class:`provision.layout.request.Identif
 
 Import the modules directly:
 
-========================  ===================================================================
-``model``                 :class:`Layout` and its parts, the one form all dialects become
-``request``               :class:`GatewayRequest`, :class:`Identifiers`: what expansion is given
-``plan``                  :class:`Plan` and its parts, ``plan_to_json``, ``plan_from_json``
-``reader``                ``read_layout(text, file=...)``: the strict reader for all dialects
-``lint``                  ``lint(layout)``: legal but surely wrong
-``parameters``            ``validate_parameters(layout, given)``
-``expansion``             ``expand(layout, request, identifiers) -> Plan``
-``catalog``               :class:`LayoutCatalog`: the files of a directory, picked up when edited
-``errors``                everything that can go wrong, and :class:`Problem`
-========================  ===================================================================
+==============  ===================================================================================
+``model``       ``Layout`` and its parts, the one form of all dialects; ``with_overrides``
+``request``     ``GatewayRequest`` and the port ``Identifiers``: what expansion is given
+``plan``        ``Plan`` and its parts; ``plan_to_json``, ``plan_from_json``
+``catalog``     ``LayoutCatalog``: the files of a directory, picked up when edited
+``reader``      ``read(text, file=...)``: the strict reader; a ``Reading`` has the linter's warnings
+``parameters``  ``validate_parameters(layout, given)``
+``expansion``   ``expand(layout, request, identifiers)``
+``errors``      all that can go wrong, and ``Problem``
+==============  ===================================================================================
+
+The way of a file: ``scanner`` and ``source`` (TOML with positions), ``checker`` with the dialect's
+shape (``shapes``, ``shape_provision``), the dialect's ``build`` (``dialect_...``), ``checks``
+between the parts, ``lint``. The way of a request: ``parameters``, ``rendering``, ``naming``,
+``connecting``, ``binding``, put together in ``expansion``.
 """

@@ -226,7 +226,8 @@ class _Files:
         if "\0" in name:
             raise TemplateFileError("a file name cannot have a NUL character")
         path = directory / name
-        if not path.resolve().is_relative_to(directory.resolve()):
+        if not _is_inside(path, directory):
+            self.stamps[path] = _stamp(path)
             raise TemplateFileError(f'file "{name}" is not in the directory of the layout')
         return self._text(path)
 
@@ -249,6 +250,13 @@ class _Files:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise TemplateFileError(f"line {line} is not UTF-8") from error
+
+
+def _is_inside(path: Path, directory: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(directory.resolve())
+    except (OSError, RuntimeError):
+        return False
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -152,6 +152,23 @@ def test_template_files_outside_the_directory_are_refused(directory: Path, name:
     assert (problem.line, problem.column) == (20, 25)
 
 
+def test_a_link_to_the_outside_that_becomes_a_file_is_read(directory: Path) -> None:
+    write(directory.parent / "secret", "top secret")
+    (directory / "p.tmpl").symlink_to(directory.parent / "secret")
+    write(directory / "sample.toml", OWN + PROFILE)
+    catalog = loaded(directory)
+    assert not catalog.state("sample").good
+    write(directory / "p.tmpl", "mine")
+    catalog.reload_changed()
+    assert catalog.state("sample").good
+
+
+def test_a_link_in_a_circle_is_no_file(directory: Path) -> None:
+    (directory / "p.tmpl").symlink_to(directory / "p.tmpl")
+    write(directory / "sample.toml", OWN + PROFILE)
+    assert not loaded(directory).state("sample").good
+
+
 def test_a_template_in_a_sub_directory_is_fine(directory: Path) -> None:
     (directory / "sub").mkdir()
     write(directory / "sub" / "p.tmpl", "x")

@@ -214,25 +214,32 @@ def test_parameters_are_validated_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "field", "message"),
+    ("old", "new", "field", "message"),
     [
         (
-            '[parameters.a]\n«metadata = { b = [{ c = "{{ .Vars.a }}" }] }',
+            "bootstrap = true",
+            'bootstrap = true\nmetadata = { b = [{ «c = "{{ .Vars.a }}" }] }',
             "clients[0].metadata.b[0].c",
             'map has no entry for key "a"',
         ),
-        ('«name = "{{ .ExternalID }}{{ .ExternalID }}"', "clients[0].name", "1,200 characters"),
-        ('«identity = "{{ index .Vars 1 }}"', "clients[0].identity", "cannot be rendered"),
+        (
+            'name = "{{ .ExternalID }}-agent"',
+            '«name = "{{ .ExternalID }}{{ .ExternalID }}"',
+            "clients[0].name",
+            "becomes 1,200 characters long; the platform allows 1,024",
+        ),
+        (
+            "bootstrap = true",
+            'bootstrap = true\n«identity = "{{ index .Vars 1 }}"',
+            "clients[0].identity",
+            "template cannot be rendered",
+        ),
     ],
 )
 def test_what_fails_for_a_request_names_file_line_and_field(
-    text: str, field: str, message: str
+    old: str, new: str, field: str, message: str
 ) -> None:
-    parameter, _, line = text.rpartition("\n")
-    client = f'[[clients]]\nkey = "a"\n{line}\n'
-    client += "" if "name =" in line else 'name = "{{ .ExternalID }}"\n'
-    plain, (at, column) = marked(f"[layout]\n{parameter}\n{client}{OWN.split(chr(10), 7)[7]}")
-    column += line.partition("«")[2].find("c =") if "c =" in line else 0
+    plain, (at, column) = marked(OWN.replace(old, new) + "[parameters.a]\n")
     with pytest.raises(ExpansionError) as caught:
         plan_of(plain, gateway(external_id="x" * 600))
     error = caught.value
