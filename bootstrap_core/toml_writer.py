@@ -1,0 +1,95 @@
+"""Writing TOML the way Go's go-toml v2 does: sorted keys, literal strings where they can be.
+
+null has no form in TOML: an entry that is null is left out, null in an array is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any, Final
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_BASIC: Final = re.compile(r"['\x00-\x1f\x7f]")
+
+
+class TOMLError(ValueError):
+    """The value has no form in TOML."""
+
+
+def write_toml(document: Mapping[str, Any]) -> str:
+    """Return a document as TOML.
+
+    Raises:
+        TOMLError: a value in it has no form in TOML; the message names its key.
+
+    """
+    lines: list[str] = []
+    _table(lines, document, [])
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def format_time(value: date | time) -> str:
+    """Return a date or time in RFC 3339, UTC as Z."""
+    text = value.isoformat().replace("+00:00", "Z")
+    return re.sub(r"(\.\d*?)0+(?=$|[Z+-])", lambda found: found[1].rstrip("."), text)
+
+
+def _table(lines: list[str], table: Mapping[str, Any], path: list[str]) -> None:
+    """Write the values of a table, then the tables in it."""
+    entries = sorted((key, value) for key, value in table.items() if value is not None)
+    below = []
+    for key, value in entries:
+        if isinstance(value, Mapping) or _is_tables(value):
+            below.append((key, value))
+        else:
+            lines.append(f"{_key(key)} = {_value(value, [*path, key])}")
+    for key, value in below:
+        name = ".".join(_key(part) for part in [*path, key])
+        for each in [value] if isinstance(value, Mapping) else value:
+            if lines and not lines[-1].startswith("["):
+                lines.append("")
+            lines.append(f"[{name}]" if isinstance(value, Mapping) else f"[[{name}]]")
+            _table(lines, each, [*path, key])
+
+
+def _is_tables(value: object) -> bool:
+    """Say whether a value is an array of tables."""
+    return isinstance(value, list) and bool(value) and all(isinstance(i, Mapping) for i in value)
+
+
+def _key(key: str) -> str:
+    """Write a key."""
+    return key if _BARE.fullmatch(key) else _string(key)
+
+
+def _string(text: str) -> str:
+    """Write a string: as it is between single quotes, or escaped between double ones."""
+    if not _BASIC.search(text):
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _value(value: Any, path: list[str]) -> str:  # noqa: ANN401 - any value
+    """Write a value within a line."""
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise TOMLError(f"{'.'.join(path)}: {value} is no 64-bit integer; TOML has no others")
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else repr(value).replace("-nan", "nan")
+    if isinstance(value, date | time | datetime):
+        return format_time(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item, path) for item in value)}]"
+    if isinstance(value, Mapping):
+        entries = sorted((key, item) for key, item in value.items() if item is not None)
+        return "{" + ", ".join(f"{_key(k)} = {_value(v, [*path, k])}" for k, v in entries) + "}"
+    raise TOMLError(f"{'.'.join(path)}: null in an array; TOML has no null")
