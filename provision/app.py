@@ -9,15 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from bootstrap_core.core import BootstrapCore, Options
@@ -25,7 +23,7 @@ from bootstrap_core.http.schemas import SCHEMAS as BOOTSTRAP_SCHEMAS
 from bootstrap_core.http.schemas import SECURITY_SCHEMES
 from bootstrap_core.openapi import Operation, Reply, describe, routes
 from bootstrap_core.sealing import Sealer
-from provision.api.answers import JsonAnswer, error_answer
+from provision.api.answers import JsonAnswer
 from provision.api.certificates import CertificateRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
@@ -85,10 +83,13 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def open_service(loaded: Loaded, base_url: str) -> AsyncIterator[Service]:
+async def open_service(
+    loaded: Loaded, base_url: str, wire: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Service]:
     """Open the store, the platform and everything in between; close all of it at the end.
 
-    ``base_url`` is where the service is reached. Raises ``StartError`` and ``SettingsError``.
+    ``base_url`` is where the service is reached; ``wire`` stands in for the network to a
+    Magistrala, in tests. Raises ``StartError`` and ``SettingsError``.
     """
     settings = loaded.settings
     data = DataDirectory(Path(settings.data))
@@ -99,7 +100,9 @@ async def open_service(loaded: Loaded, base_url: str) -> AsyncIterator[Service]:
         engine = open_engine(settings.database)
         stack.push_async_callback(engine.dispose)
         await migrate(engine)
-        choice = await stack.enter_async_context(open_platform(settings, engine, sealer, data))
+        choice = await stack.enter_async_context(
+            open_platform(settings, engine, sealer, data, wire)
+        )
         catalog = open_catalog(loaded)
         watcher = LayoutWatcher(catalog)
         watcher.start()
@@ -155,28 +158,16 @@ async def open_service(loaded: Loaded, base_url: str) -> AsyncIterator[Service]:
 
 def make_app(settings: Settings, metrics: Metrics, served: Sequence[Route]) -> ASGIApp:
     """Return the app over ``served`` routes, wrapped once for everything that concerns all."""
-    middleware = []
-    if settings.cors_origins:
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
-                allow_headers=ALLOWED,
-                expose_headers=EXPOSED,
-            )
-        )
-    app = Starlette(
-        routes=list(served),
-        middleware=middleware,
-        exception_handlers={HTTPException: _render, Exception: _render},
+    app = Wrapper(Router(list(served), redirect_slashes=False), metrics)
+    if not settings.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+        allow_headers=ALLOWED,
+        expose_headers=EXPOSED,
     )
-    app.router.redirect_slashes = False
-    return Wrapper(app, metrics)
-
-
-async def _render(request: Request, error: Exception) -> Response:
-    return error_answer(request, error)
 
 
 def _bootstrap_core(

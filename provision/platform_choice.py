@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.data_directory import DataDirectory
 from provision.embedded.authority import EmbeddedAuthority
+from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.first_start import first_start
 from provision.embedded.issuer_store import open_issuer
@@ -49,17 +51,21 @@ class PlatformChoice:
 
 @contextlib.asynccontextmanager
 async def open_platform(
-    settings: Settings, engine: AsyncEngine, sealer: Sealer, data: DataDirectory
+    settings: Settings,
+    engine: AsyncEngine,
+    sealer: Sealer,
+    data: DataDirectory,
+    wire: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[PlatformChoice]:
-    """Open the platform that the settings name, and close it at the end."""
+    """Open the platform that the settings name, and close it at the end.
+
+    ``wire`` stands in for the network to a Magistrala, in tests.
+    """
     if not settings.uses_magistrala:
-        async with _embedded(settings, engine, sealer, data) as (platform, routes):
-            own = own_credentials(settings, platform)
-            yield PlatformChoice(
-                platform, await _own_authority(engine, sealer, platform), own, routes
-            )
+        async with _embedded(settings, engine, sealer, data) as choice:
+            yield choice
         return
-    async with Transport(_endpoints(settings), _transport(settings)) as transport:
+    async with Transport(_endpoints(settings), _transport(settings), wire) as transport:
         magistrala = Magistrala(transport)
         authority: CertificateAuthority
         if settings.certs_url:
@@ -81,7 +87,7 @@ def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
 @contextlib.asynccontextmanager
 async def _embedded(
     settings: Settings, engine: AsyncEngine, sealer: Sealer, data: DataDirectory
-) -> AsyncIterator[tuple[EmbeddedPlatform, tuple[Route, ...]]]:
+) -> AsyncIterator[PlatformChoice]:
     keys = KeyStore(engine, sealer)
     passwords = Passwords()
     platform = EmbeddedPlatform(
@@ -93,9 +99,13 @@ async def _embedded(
     operator = await first_start(platform)
     if operator is not None:
         data.write_operator(operator.username, operator.password, operator.domain_id)
-    doorkeeper = AdministratorRegisters(platform.access)
+    authority = await _own_authority(engine, sealer, platform)
+    served = (
+        *CertificateRoutes(platform, authority).routes(),
+        *embedded_routes(platform, AdministratorRegisters(platform.access), settings.domain_id),
+    )
     try:
-        yield platform, tuple(embedded_routes(platform, doorkeeper, settings.domain_id))
+        yield PlatformChoice(platform, authority, own_credentials(settings, platform), served)
     finally:
         passwords.close()
 

@@ -54,8 +54,8 @@ class Fields:
         for name in document:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                self.refuse(name, f"unknown field{hint} Known are {', '.join(sorted(known))}")
+                hint = f", did you mean {near[0]!r}?" if near else ""
+                self.refuse(name, f"unknown field{hint}; known are {', '.join(sorted(known))}")
 
     def text(self, name: str, *, most_bytes: int, required: bool) -> str | None:
         """Return a text that is not blank, of at most ``most_bytes`` as UTF-8."""

@@ -36,6 +36,8 @@ class Wrapper:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope["request_id"] = request_id
+        # Tells Starlette's router to raise where nothing matches, for one rendering of errors.
+        scope["app"] = self
         status = 0
 
         async def send_named(message: Message) -> None:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, type_coerce
+from sqlalchemy import ColumnElement, and_, exists, func, literal, true, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
 _KINDS = {str: ("text",), int: ("integer", "real"), float: ("integer", "real")}
@@ -25,7 +25,7 @@ def contains(
     ``dialect`` is the database's name, as SQLAlchemy's dialects have it.
     """
     if dialect == "sqlite":
-        return and_(*_parts(column, wanted, itertools.count()))
+        return and_(true(), *_parts(column, wanted, itertools.count()))
     condition: ColumnElement[bool] = type_coerce(column, JSONB).contains(literal(wanted, JSONB))
     return condition
 

@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Table,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -54,7 +66,7 @@ async def page_of(
     query: ListQuery,
 ) -> tuple[Sequence[AnyRow], int]:
     """Return the rows of one page, and how many rows there are in all."""
-    where = and_(*conditions)
+    where = and_(true(), *conditions)
     total = await connection.scalar(select(func.count()).select_from(table).where(where)) or 0
     if query.only_total or query.offset >= total:
         return [], total
