@@ -1,0 +1,19 @@
+"""What the tests of the adapter share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from provision.platform.magistrala import Magistrala
+from tests.platform.faulty import FaultyServer, speaking_to
+
+
+@pytest.fixture
+def server() -> FaultyServer:
+    return FaultyServer()
+
+
+@pytest.fixture
+async def platform(server: FaultyServer) -> AsyncIterator[Magistrala]:
+    async with server.serving() as address, speaking_to(address) as adapter:
+        yield adapter
