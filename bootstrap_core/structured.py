@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 
 from bootstrap_core.toml_writer import TOMLError, format_time, write_toml
 from bootstrap_core.yaml_reader import MAX_DEPTH, YAMLError, read_yaml
+from bootstrap_core.yaml_writer import reads_alike, write_yaml
 
 MAX_SIZE: Final = 256 * 1024
 _TOO_DEEP: Final = "nested too deeply"
@@ -46,28 +47,34 @@ def fit_json(text: str) -> str:
         return text
     value = _toml_with_values(text)
     try:
-        value = read_yaml(text) if value is None else value
-        return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        value = read_yaml(text).value if value is None else value
     except YAMLError:
         raise problem from None
-    except ValueError:
-        raise ContentError("a number that is infinite or none has no form in JSON") from None
+    try:
+        return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ContentError(f"no JSON can be made of it: {error}") from error
 
 
 def fit_yaml(text: str) -> str:
     """Return ``text`` if it is YAML, which all JSON is.
 
+    A document that readers of YAML 1.1 and 1.2 would understand differently, or that is nothing but
+    one word or line, is written out as its value.
+
     Raises:
-        ContentError: it is not.
+        ContentError: it is not YAML.
 
     """
     try:
-        read_yaml(text)
+        document = read_yaml(text)
     except YAMLError as error:
         if _json_problem(text) is None:
             return text
         raise ContentError(str(error), error.line) from error
-    return text
+    if isinstance(document.value, dict | list) and reads_alike(document.words):
+        return text
+    return write_yaml(document.value)
 
 
 def fit_toml(text: str) -> str:
@@ -84,7 +91,7 @@ def fit_toml(text: str) -> str:
     else:
         return text
     try:
-        value = read_yaml(text)
+        value = read_yaml(text).value
         if isinstance(value, dict):
             return write_toml(value)
     except YAMLError:
@@ -165,6 +172,9 @@ def _read_toml(text: str) -> dict[str, Any]:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value
     """Return a value with its times as text."""
     if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(f"the key {key!r} is not text; put it in quotes")
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]

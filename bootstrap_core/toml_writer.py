@@ -40,7 +40,7 @@ def format_time(value: date | time) -> str:
 
 def _table(lines: list[str], table: Mapping[str, Any], path: list[str]) -> None:
     """Write the values of a table, then the tables in it."""
-    entries = sorted((key, value) for key, value in table.items() if value is not None)
+    entries = _entries(table)
     below = []
     for key, value in entries:
         if isinstance(value, Mapping) or _is_tables(value):
@@ -54,6 +54,14 @@ def _table(lines: list[str], table: Mapping[str, Any], path: list[str]) -> None:
                 lines.append("")
             lines.append(f"[{name}]" if isinstance(value, Mapping) else f"[[{name}]]")
             _table(lines, each, [*path, key])
+
+
+def _entries(table: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    """Return the entries that are not null, in the order of their keys."""
+    entries = [(key, value) for key, value in table.items() if value is not None]
+    if not all(isinstance(key, str | int | float) for key, _ in entries):
+        raise TOMLError("a key is neither text nor a number; put it in quotes")
+    return sorted(((str(key), value) for key, value in entries), key=lambda entry: entry[0])
 
 
 def _is_tables(value: object) -> bool:
@@ -90,6 +98,6 @@ def _value(value: Any, path: list[str]) -> str:  # noqa: ANN401 - any value
     if isinstance(value, list):
         return f"[{', '.join(_value(item, path) for item in value)}]"
     if isinstance(value, Mapping):
-        entries = sorted((key, item) for key, item in value.items() if item is not None)
+        entries = _entries(value)
         return "{" + ", ".join(f"{_key(k)} = {_value(v, [*path, k])}" for k, v in entries) + "}"
     raise TOMLError(f"{'.'.join(path)}: null in an array; TOML has no null")

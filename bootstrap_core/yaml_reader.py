@@ -8,16 +8,19 @@ large: what they stand for is counted each time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
+from attrs import frozen
 
 from bootstrap_core.gotemplate.number import parse_int
 
 MAX_DEPTH: Final = 100
-MAX_NODES: Final = 100_000
+MAX_NODES: Final = 50_000
+_CHARACTERS: Final = 64
+MAX_DIGITS: Final = 40
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: Final[dict[str, Any]] = {
@@ -33,7 +36,7 @@ _TIMESTAMP: Final = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)"
     r"(?:([Tt ])(\d\d?):(\d\d?):(\d\d?)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?)?"
 )
-_STRING: Final = "tag:yaml.org,2002:str"
+_WORD: Final = "!word"
 
 
 class YAMLError(ValueError):
@@ -46,17 +49,28 @@ class YAMLError(ValueError):
 
 
 class _Loader(_LOADER):  # type: ignore[misc]
-    """A loader that leaves unquoted words alone, so that ``_word`` can read them."""
+    """A loader that only marks unquoted words, so that ``read_word`` can read them."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML looks for it here
+    yaml_implicit_resolvers: ClassVar[dict[str | None, Any]] = {None: [(_WORD, re.compile(""))]}
 
 
-def read_yaml(text: str) -> Any:  # noqa: ANN401 - any YAML value
-    """Return the first document of ``text``: dict, list, str, int, float, bool, datetime or None.
+@frozen
+class YAMLDocument:
+    """A document: dict, list, str, int, float, bool, datetime or None, and the words in it.
+
+    Keys are what they are written as, text or not; ``words`` are the unquoted ones.
+    """
+
+    value: Any
+    words: Set[str]
+
+
+def read_yaml(text: str) -> YAMLDocument:
+    """Return the first document of ``text``.
 
     Raises:
-        YAMLError: it is not YAML, nested deeper than 100 levels, or more than 100,000 values with
-            all aliases followed.
+        YAMLError: it is not YAML, nested deeper than 100 levels, or more than 50,000 values with
+            all aliases followed, where 64 characters count as one more.
 
     """
     try:
@@ -67,7 +81,8 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401 - any YAML value
         raise YAMLError(error.problem or "not YAML", mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise YAMLError(str(getattr(error, "reason", "not YAML"))) from None
-    return None if node is None else _construct(node)
+    words: set[str] = set()
+    return YAMLDocument(None if node is None else _construct(node, words), words)
 
 
 def _check_bounds(events: Iterable[yaml.Event]) -> None:
@@ -89,49 +104,50 @@ def _check_bounds(events: Iterable[yaml.Event]) -> None:
             if anchor:
                 sizes[anchor] = count - start
         elif isinstance(event, yaml.ScalarEvent):
-            count += 1
+            size = 1 + len(event.value) // _CHARACTERS
+            count += size
             if event.anchor:
-                sizes[event.anchor] = 1
+                sizes[event.anchor] = size
         if len(opened) > MAX_DEPTH:
             raise YAMLError(f"nested deeper than {MAX_DEPTH} levels", line)
         if count > MAX_NODES:
             raise YAMLError(f"more than {MAX_NODES} values, with aliases followed", line)
 
 
-def _construct(node: Any) -> Any:  # noqa: ANN401 - any YAML value
-    """Return the value of a node."""
+def _construct(node: Any, words: set[str]) -> Any:  # noqa: ANN401 - any YAML value
+    """Return the value of a node, and add the words in it to ``words``."""
     if isinstance(node, yaml.SequenceNode):
-        return [_construct(item) for item in node.value]
+        return [_construct(item, words) for item in node.value]
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node)
-    plain = not node.style and node.tag == _STRING
-    return _word(node.value) if plain else _tagged(node)
+        return _mapping(node, words)
+    if node.tag == _WORD:
+        words.add(node.value)
+        return read_word(node.value)
+    return _tagged(node)
 
 
-def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, words: set[str]) -> dict[Any, Any]:
     """Return a mapping, with what "<<" merges into it."""
-    own: dict[str, Any] = {}
-    merged: dict[str, Any] = {}
+    own: dict[Any, Any] = {}
+    merged: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        if not key_node.style and key_node.value == "<<":
-            for source in _sources(value_node, line):
+        if key_node.tag == _WORD and key_node.value == "<<":
+            for source in _sources(value_node, line, words):
                 merged = {**source, **merged}
             continue
-        key = _construct(key_node)
+        key = _construct(key_node, words)
         if isinstance(key, dict | list):
             raise YAMLError("a key is a mapping or a sequence; keys must be text", line)
-        if not isinstance(key, str):
-            key = key_node.value
         if key in own:
-            raise YAMLError(f"the key {key!r} stands twice in one mapping", line)
-        own[key] = _construct(value_node)
+            raise YAMLError(f"the key {key_node.value!r} stands twice in one mapping", line)
+        own[key] = _construct(value_node, words)
     return {**merged, **own}
 
 
-def _sources(node: yaml.Node, line: int) -> list[dict[str, Any]]:
+def _sources(node: yaml.Node, line: int, words: set[str]) -> list[dict[Any, Any]]:
     """Return the mappings that a merge names."""
-    value = _construct(node)
+    value = _construct(node, words)
     sources = value if isinstance(value, list) else [value]
     if not all(isinstance(source, dict) for source in sources):
         raise YAMLError("<< needs a mapping, or a sequence of them", line)
@@ -143,7 +159,7 @@ def _tagged(node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - any YAML value
     name = node.tag.rpartition(":")[2]
     text: str = node.value
     if name in {"int", "float", "bool", "null", "timestamp"}:
-        value = _word(text)
+        value = read_word(text)
         if name == "float" and isinstance(value, int):
             value = float(value)
         wanted = {"int": int, "float": float, "bool": bool, "null": type(None)}
@@ -153,8 +169,8 @@ def _tagged(node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - any YAML value
     return text
 
 
-def _word(text: str) -> Any:  # noqa: ANN401 - any YAML value
-    """Return what an unquoted word means."""
+def read_word(text: str) -> Any:  # noqa: ANN401 - any YAML value
+    """Return what an unquoted word means. An integer may have any size."""
     if text in _WORDS:
         return _WORDS[text]
     if not text[0].isascii() or text[0] not in "+-.0123456789":
@@ -163,8 +179,7 @@ def _word(text: str) -> Any:  # noqa: ANN401 - any YAML value
     if timestamp:
         return _timestamp(timestamp) or text
     plain = text.replace("_", "")
-    number = parse_int(plain)
-    if number is not None and -(2**63) <= number < 2**64:
+    if len(plain) <= MAX_DIGITS and (number := parse_int(plain)) is not None:
         return number
     return float(plain) if _FLOAT.fullmatch(plain) else text
 
