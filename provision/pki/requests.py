@@ -1,7 +1,8 @@
 """Certificate requests (PKCS #10, RFC 2986): made here, or sent by a device and checked.
 
 A client certificate has the client's ID as common name and one URI name that says which domain
-and client it is for, ``urn:magistrala:domain:<domain ID>:client:<client ID>`` (RFC 8141).
+and client it is for, ``https://magistrala.internal/domains/<domain ID>/clients/<client ID>``. It is
+a name, not an address; ``internal`` is the top-level domain that is kept free for such uses.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from provision.pki.errors import NameNotAllowed, RequestInvalid
 from provision.pki.keys import PrivateKey, PublicKey, check_strength
 
+NAMES: Final = "https://magistrala.internal"
 MOST_REQUEST_BYTES: Final = 16_384
 MOST_COMMON_NAME: Final = 64
 """RFC 5280, appendix A.1: ub-common-name."""
@@ -32,7 +34,7 @@ class Holder:
     @property
     def uri(self) -> str:
         """The name of the client in the certificate's subjectAltName."""
-        return f"urn:magistrala:domain:{self.domain_id}:client:{self.client_id}"
+        return f"{NAMES}/domains/{self.domain_id}/clients/{self.client_id}"
 
     @property
     def subject(self) -> x509.Name:
