@@ -26,6 +26,7 @@ from provision.embedded.queries import (
     stamp,
     stamps_of,
     violates,
+    within,
 )
 from provision.embedded.records import ChannelRecord, DraftChannel, ListQuery, Stamps
 from provision.embedded.tables import ROUTE_UNIQUE, channels, connections
@@ -85,10 +86,10 @@ class ChannelRegistry:
             await self._enter(token, domain_id, "channel_read")
         except (Hidden, DomainMissing):
             return Page([], 0, query.offset, query.limit)
-        conditions = [channels.c.domain_id == domain_id]
-        conditions += search(query, channels, self._engine.dialect.name)
+        place = within(channels, domain_id)
         if query.connected_to:
-            conditions.append(connected(channels, "channel_id", "client_id", query.connected_to))
+            place = connected(channels, domain_id, "client_id", query.connected_to)
+        conditions = [place, *search(query, channels, self._engine.dialect.name)]
         async with self._engine.connect() as connection:
             rows, total = await page_of(connection, channels, conditions, query)
         return Page([_record(row) for row in rows], total, query.offset, query.limit)

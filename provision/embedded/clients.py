@@ -26,6 +26,7 @@ from provision.embedded.queries import (
     stamp,
     stamps_of,
     violates,
+    within,
 )
 from provision.embedded.records import ClientRecord, DraftClient, ListQuery, Stamps
 from provision.embedded.sealing import SecretKeeper
@@ -84,10 +85,10 @@ class ClientRegistry:
             await self._enter(token, domain_id, "client_read")
         except (Hidden, DomainMissing):
             return Page([], 0, query.offset, query.limit)
-        conditions = [clients.c.domain_id == domain_id]
-        conditions += search(query, clients, self._engine.dialect.name)
+        place = within(clients, domain_id)
         if query.connected_to:
-            conditions.append(connected(clients, "client_id", "channel_id", query.connected_to))
+            place = connected(clients, domain_id, "channel_id", query.connected_to)
+        conditions = [place, *search(query, clients, self._engine.dialect.name)]
         async with self._engine.connect() as connection:
             rows, total = await page_of(connection, clients, conditions, query)
             types = await _types(connection, query.connected_to, [row.id for row in rows])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from sqlalchemy import delete, insert, literal, select, union_all
+from sqlalchemy import Select, Table, delete, insert, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,6 +17,7 @@ from provision.embedded.tables import channels, clients, connections
 from provision.platform.types import Connections, Status
 
 CONNECTION_LIMIT: Final = 10_000
+KINDS: Final = {"channel": channels, "client": clients}
 
 
 class ConnectionRegistry:
@@ -94,20 +95,14 @@ async def _check(
 ) -> bool:
     """Tell whether any of these is disabled; raises ``Hidden`` when one is not in the domain."""
     wanted = {("channel", key) for key in channel_ids} | {("client", key) for key in client_ids}
-    found: Sequence[tuple[str, str, str]] = [
-        (row.kind, row.id, row.status)
-        for row in await connection.execute(
-            union_all(
-                *(
-                    select(literal(kind).label("kind"), table.c.id, table.c.status).where(
-                        table.c.domain_id == domain_id,
-                        table.c.id.in_([key for of, key in wanted if of == kind]),
-                    )
-                    for kind, table in (("channel", channels), ("client", clients))
-                )
-            )
-        )
-    ]
-    if {(kind, key) for kind, key, _ in found} != wanted:
+    # The domain is compared here: in the statement it would lead the planner to read all of it.
+    statement = union_all(*(_states(kind, table, wanted) for kind, table in KINDS.items()))
+    found = [row for row in await connection.execute(statement) if row.domain_id == domain_id]
+    if {(row.kind, row.id) for row in found} != wanted:
         raise Hidden("one of the clients or channels is not there, or you may not see it")
-    return any(status != Status.ENABLED for _, _, status in found)
+    return any(row.status != Status.ENABLED for row in found)
+
+
+def _states(kind: str, table: Table, wanted: Iterable[tuple[str, str]]) -> Select[Any]:
+    columns = literal(kind).label("kind"), table.c.id, table.c.status, table.c.domain_id
+    return select(*columns).where(table.c.id.in_([key for of, key in wanted if of == kind]))

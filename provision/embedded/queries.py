@@ -12,7 +12,6 @@ from sqlalchemy import (
     Row,
     Table,
     and_,
-    exists,
     func,
     or_,
     select,
@@ -152,9 +151,18 @@ async def _returning(
     return (await connection.execute(statement)).first()
 
 
-def connected(table: Table, mine: str, other: str, other_id: str) -> ColumnElement[bool]:
-    """Return the condition that an entity is connected to the other one.
+def within(table: Table, domain_id: str) -> ColumnElement[bool]:
+    """Return the condition that an entity is one of a domain."""
+    return table.c.domain_id == domain_id
 
-    ``mine`` and ``other`` are the columns of the connection table.
+
+def connected(table: Table, domain_id: str, other: str, other_id: str) -> ColumnElement[bool]:
+    """Return the condition that a domain's entity is connected to the other one.
+
+    ``other`` is the column of the connection table that has ``other_id``. The connections alone
+    say which domain it is, so that the planner starts from them and not from all of the domain.
     """
-    return exists().where(connections.c[mine] == table.c.id, connections.c[other] == other_id)
+    mine = connections.c.client_id if other == "channel_id" else connections.c.channel_id
+    return table.c.id.in_(
+        select(mine).where(connections.c[other] == other_id, connections.c.domain_id == domain_id)
+    )

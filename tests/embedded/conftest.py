@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from provision.embedded.first_start import Operator
 from tests.embedded.people import Person, person
-from tests.embedded.service import Installation, http_client, installation, magistrala
+from tests.embedded.service import Installation, http_client, magistrala, prepare, started
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Operator]:
+    """A database as the first start leaves it, to be copied for each test."""
+    database = tmp_path_factory.mktemp("template") / "platform.db"
+    return database, asyncio.run(prepare(database))
 
 
 @pytest.fixture
-async def installed(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installation(tmp_path) as started:
-        yield started
+def database(tmp_path: Path, template: tuple[Path, Operator]) -> tuple[Path, Operator]:
+    """A database of the test's own."""
+    source, operator = template
+    return Path(shutil.copy(source, tmp_path)), operator
+
+
+@pytest.fixture
+async def installed(database: tuple[Path, Operator]) -> AsyncIterator[Installation]:
+    path, operator = database
+    async with started(path) as (engine, platform):
+        tokens = await platform.issue_token(operator.username, operator.password)
+        yield Installation(engine, platform, operator, tokens.access)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ SEALER = Sealer([SealingKey(b"k" * 32)])
 
 @frozen
 class Installation:
-    """A platform that was just started for the first time."""
+    """A platform that was started for the first time."""
 
     engine: AsyncEngine
     platform: EmbeddedPlatform
@@ -51,24 +51,28 @@ class Installation:
 
 
 @contextlib.asynccontextmanager
-async def installation(
-    directory: Path, now: Callable[[], datetime] = utc_now, **options: Any
-) -> AsyncIterator[Installation]:
-    """Start a platform with its database in ``directory``."""
-    engine = open_engine(f"sqlite+aiosqlite:///{directory / 'platform.db'}")
+async def started(
+    database: Path, now: Callable[[], datetime] = utc_now
+) -> AsyncIterator[tuple[AsyncEngine, EmbeddedPlatform]]:
+    """Start a platform over a database file."""
+    engine = open_engine(f"sqlite+aiosqlite:///{database}")
     passwords = Passwords(CHEAP)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-            await connection.run_sync(certificate_metadata.create_all)
-        platform = EmbeddedPlatform(engine, KEYS, SEALER, passwords, now=now, **options)
-        operator = await first_start(platform)
-        assert operator is not None
-        tokens = await platform.issue_token(operator.username, operator.password)
-        yield Installation(engine, platform, operator, tokens.access)
+        yield engine, EmbeddedPlatform(engine, KEYS, SEALER, passwords, now=now)
     finally:
         passwords.close()
         await engine.dispose()
+
+
+async def prepare(database: Path) -> Operator:
+    """Make a database with the tables, the administrator and the first domain."""
+    async with started(database) as (engine, platform):
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+            await connection.run_sync(certificate_metadata.create_all)
+        operator = await first_start(platform)
+    assert operator is not None
+    return operator
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,9 +12,10 @@ import jwt
 import pytest
 
 from bootstrap_core.secret import Secret
+from provision.embedded.first_start import Operator
 from provision.platform.errors import InvalidToken
 from tests.embedded.people import PASSWORD, Person, bearer, person, sign_in
-from tests.embedded.service import KEYS, Installation, installation
+from tests.embedded.service import KEYS, Installation, started
 
 
 class Clock:
@@ -28,27 +28,23 @@ class Clock:
         return self.time
 
 
-@contextlib.asynccontextmanager
-async def _at(clock: Clock, directory: Path) -> AsyncIterator[Installation]:
-    async with installation(directory, now=clock) as installed:
-        yield installed
-
-
-async def test_an_access_token_ends_after_an_hour(tmp_path: Path) -> None:
-    clock = Clock()
-    async with _at(clock, tmp_path) as installed:
+async def test_an_access_token_ends_after_an_hour(database: tuple[Path, Operator]) -> None:
+    clock, (path, who) = Clock(), database
+    async with started(path, clock) as (_, platform):
+        token = (await platform.issue_token(who.username, who.password)).access
         clock.time += timedelta(minutes=59)
-        await installed.platform.view_user(installed.token)
+        await platform.view_user(token)
 
         clock.time += timedelta(minutes=1)
         with pytest.raises(InvalidToken, match="expired"):
-            await installed.platform.view_user(installed.token)
+            await platform.view_user(token)
 
 
-async def test_a_refresh_token_renews_both_and_ends_after_a_day(tmp_path: Path) -> None:
-    clock = Clock()
-    async with _at(clock, tmp_path) as installed:
-        platform, who = installed.platform, installed.operator
+async def test_a_refresh_token_renews_both_and_ends_after_a_day(
+    database: tuple[Path, Operator],
+) -> None:
+    clock, (path, who) = Clock(), database
+    async with started(path, clock) as (_, platform):
         tokens = await platform.issue_token(who.username, who.password)
         clock.time += timedelta(hours=23)
 

@@ -95,42 +95,41 @@ async def domain_id(alice: Person) -> str:
     return await alice.domain("mine")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"null",
-        b"7",
-        b'"text"',
-        b"[]",
-        b'{"name": "x"} {}',
-        b'{"name": NaN}',
-        b'{"metadata": {"n": 1e999}}',
-        b'{"name": "\\ud800"}',
-        b'{"name": "\\u0000"}',
-        b'{"metadata": {"\\u0000": 1}}',
-        b'{"name": "\xff"}',
-        b'{"name": 7}',
-        b'{"name": "' + b"n" * 1025 + b'"}',
-        b'{"tags": "a"}',
-        b'{"tags": [1]}',
-        b'{"metadata": [1]}',
-        b'{"metadata": "{}"}',
-        b'{"status": "all"}',
-        b'{"status": 1}',
-        b'{"metadata": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}",
-        b"[" * 100_000,
-    ],
-    ids=lambda body: body[:30].decode("latin1"),
+BAD_BODIES = (
+    b"",
+    b"{",
+    b"null",
+    b"7",
+    b'"text"',
+    b"[]",
+    b'{"name": "x"} {}',
+    b'{"name": NaN}',
+    b'{"metadata": {"n": 1e999}}',
+    b'{"name": "\\ud800"}',
+    b'{"name": "\\u0000"}',
+    b'{"metadata": {"\\u0000": 1}}',
+    b'{"name": "\xff"}',
+    b'{"name": 7}',
+    b'{"name": "' + b"n" * 1025 + b'"}',
+    b'{"tags": "a"}',
+    b'{"tags": [1]}',
+    b'{"metadata": [1]}',
+    b'{"metadata": "{}"}',
+    b'{"status": "all"}',
+    b'{"status": 1}',
+    b'{"metadata": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b"}",
+    b"[" * 100_000,
 )
-async def test_a_bad_body_is_refused(alice: Person, domain_id: str, body: bytes) -> None:
+
+
+async def test_a_bad_body_is_refused(alice: Person, domain_id: str) -> None:
     headers = {"Authorization": f"Bearer {alice.access}", "Content-Type": "application/json"}
 
     for kind in ("clients", "channels"):
-        answer = await alice.http.post(f"/{domain_id}/{kind}", content=body, headers=headers)
-        assert answer.status_code == 400, answer.text
-        assert answer.json()["message"]
+        for body in BAD_BODIES:
+            answer = await alice.http.post(f"/{domain_id}/{kind}", content=body, headers=headers)
+            assert answer.status_code == 400, body[:60]
+            assert answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -144,34 +143,34 @@ async def test_the_charset_may_be_named(alice: Person, domain_id: str, content_t
     assert made.status_code == 201
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=0",
-        "limit=101",
-        "limit=-1",
-        "limit=1.5",
-        "limit=1&limit=2",
-        "limit=%D9%A1",
-        "offset=-1",
-        "offset=99999999999999999999",
-        "order=id",
-        "dir=up",
-        "status=gone",
-        "metadata=%7B",
-        "metadata=[1]",
-        "metadata=7",
-        'metadata={"a":99999999999999999999}',
-        "only_total=maybe",
-        "name=" + "n" * 1025,
-        "name=%00",
-    ],
+BAD_PARAMETERS = (
+    "limit=0",
+    "limit=101",
+    "limit=-1",
+    "limit=1.5",
+    "limit=1&limit=2",
+    "limit=%D9%A1",
+    "offset=-1",
+    "offset=99999999999999999999",
+    "order=id",
+    "dir=up",
+    "status=gone",
+    "metadata=%7B",
+    "metadata=[1]",
+    "metadata=7",
+    'metadata={"a":99999999999999999999}',
+    "only_total=maybe",
+    "name=" + "n" * 1025,
+    "name=%00",
 )
-async def test_a_bad_parameter_is_refused(alice: Person, domain_id: str, query: str) -> None:
+
+
+async def test_a_bad_parameter_is_refused(alice: Person, domain_id: str) -> None:
     for kind in ("clients", "channels"):
-        answer = await alice.ask("GET", f"/{domain_id}/{kind}?{query}")
-        assert answer.status_code == 400, query
-        assert query.partition("=")[0] in answer.json()["message"] or "status" in query
+        for query in BAD_PARAMETERS:
+            answer = await alice.ask("GET", f"/{domain_id}/{kind}?{query}")
+            assert answer.status_code == 400, query
+            assert query.partition("=")[0] in answer.json()["message"] or "status" in query
 
 
 async def test_odd_paths_name_nothing(alice: Person, domain_id: str) -> None:

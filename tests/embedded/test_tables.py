@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Table, create_mock_engine, select, text
+from sqlalchemy import Select, Table, create_mock_engine, select, text
 from sqlalchemy.dialects import sqlite
 
-from provision.embedded.queries import ORDERS, search
+from provision.embedded.queries import ORDERS, connected, search
 from provision.embedded.records import ListQuery
 from provision.embedded.tables import channels, clients, metadata
 from provision.platform.types import StatusFilter
@@ -27,6 +29,26 @@ def test_postgresql_takes_the_tables() -> None:
     assert all("JSONB" in one for one in statements if "CREATE TABLE platform_clients" in one)
 
 
+async def _plan(installed: Installation, statement: Select[Any]) -> list[str]:
+    explained = str(
+        statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    )
+    async with installed.engine.connect() as connection:
+        rows = await connection.execute(text(f"EXPLAIN QUERY PLAN {explained}"))
+        return [row.detail for row in rows]
+
+
+async def test_what_is_connected_is_found_from_the_connections(installed: Installation) -> None:
+    for table, other in ((clients, "channel_id"), (channels, "client_id")):
+        query = ListQuery(connected_to="x")
+        conditions = [connected(table, "d", other, "x"), *search(query, table, "sqlite")]
+
+        plan = await _plan(installed, select(table).where(*conditions))
+
+        assert any(f"autoindex_{table.name}_1 (id=?)" in step for step in plan), plan
+        assert any("platform_connections" in step and "INDEX" in step for step in plan), plan
+
+
 @pytest.mark.parametrize("table", [clients, channels], ids=lambda table: table.name)
 @pytest.mark.parametrize("status", [StatusFilter.ENABLED, StatusFilter.ALL])
 async def test_a_page_is_read_in_the_order_of_an_index(
@@ -40,11 +62,7 @@ async def test_a_page_is_read_in_the_order_of_an_index(
         .order_by(*(table.c[name].desc() for name in ORDERS[query.order]))
         .limit(10)
     )
-    explained = str(
-        statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
-    )
-    async with installed.engine.connect() as connection:
-        plan = (await connection.execute(text(f"EXPLAIN QUERY PLAN {explained}"))).all()
+    plan = await _plan(installed, statement)
 
-    assert all("TEMP B-TREE" not in row.detail for row in plan)
-    assert any("USING INDEX" in row.detail for row in plan)
+    assert all("TEMP B-TREE" not in step for step in plan)
+    assert any("USING INDEX" in step for step in plan)
