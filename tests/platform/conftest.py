@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from provision.platform.magistrala import Magistrala
+from tests.embedded.conftest import database, installed, template
 from tests.platform.faulty import FaultyServer, speaking_to
+
+__all__ = ["database", "installed", "template"]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The adapter satisfies the platform's contract, over the embedded platform's HTTP routes."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -9,18 +8,15 @@ import pytest
 from provision.platform.magistrala import Magistrala
 from provision.platform.magistrala_settings import TransportSettings
 from provision.platform.magistrala_transport import Transport
-from tests.embedded.service import installation, magistrala
+from tests.embedded.service import Installation, magistrala
 from tests.platform.contract import PlatformContract, Subject
 from tests.platform.faulty import endpoints
 
 
 class TestMagistralaAdapter(PlatformContract):
     @pytest.fixture
-    async def subject(self, tmp_path: Path) -> AsyncIterator[Subject]:
-        async with installation(tmp_path) as installed:
-            wire = httpx.ASGITransport(app=magistrala(installed.platform))
-            where = endpoints("http://magistrala.test")
-            async with Transport(where, TransportSettings(attempts=1), wire) as transport:
-                yield Subject(
-                    Magistrala(transport), installed.token, installed.operator.domain_id
-                )
+    async def subject(self, installed: Installation) -> AsyncIterator[Subject]:
+        wire = httpx.ASGITransport(app=magistrala(installed.platform))
+        where = endpoints("http://magistrala.test")
+        async with Transport(where, TransportSettings(attempts=1), wire) as transport:
+            yield Subject(Magistrala(transport), installed.token, installed.operator.domain_id)

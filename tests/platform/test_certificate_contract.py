@@ -1,7 +1,6 @@
 """The embedded authority and the adapter to Magistrala's certs service keep the same promises."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ from provision.platform.magistrala import Magistrala
 from provision.platform.magistrala_certificates import MagistralaCertificates
 from provision.platform.magistrala_settings import TransportSettings
 from provision.platform.magistrala_transport import Transport
-from tests.embedded.service import SEALER, installation, with_certificates
+from tests.embedded.service import SEALER, Installation, with_certificates
 from tests.platform.certificate_contract import CertificateContract, CertificateSubject
 from tests.platform.faulty import endpoints
 
@@ -24,30 +23,28 @@ class TestEmbeddedAuthority(CertificateContract):
     key_type = KeyType.EC_P256
 
     @pytest.fixture
-    async def subject(self, tmp_path: Path) -> AsyncIterator[CertificateSubject]:
-        async with installation(tmp_path) as installed:
-            issuer = await open_issuer(installed.engine, SEALER, "Contract", utc_now())
-            yield CertificateSubject(
-                EmbeddedAuthority(installed.engine, installed.platform, issuer, ClientProfile()),
-                installed.platform,
-                installed.token,
-                installed.operator.domain_id,
-            )
+    async def subject(self, installed: Installation) -> CertificateSubject:
+        issuer = await open_issuer(installed.engine, SEALER, "Contract", utc_now())
+        return CertificateSubject(
+            EmbeddedAuthority(installed.engine, installed.platform, issuer, ClientProfile()),
+            installed.platform,
+            installed.token,
+            installed.operator.domain_id,
+        )
 
 
 class TestMagistralaCertificates(CertificateContract):
     key_type = KeyType.EC_P256
 
     @pytest.fixture
-    async def subject(self, tmp_path: Path) -> AsyncIterator[CertificateSubject]:
-        async with installation(tmp_path) as installed:
-            wire = httpx.ASGITransport(app=await with_certificates(installed))
-            where = endpoints("http://magistrala.test")
-            async with Transport(where, TransportSettings(attempts=1), wire) as transport:
-                platform = Magistrala(transport)
-                yield CertificateSubject(
-                    MagistralaCertificates(transport, platform),
-                    platform,
-                    installed.token,
-                    installed.operator.domain_id,
-                )
+    async def subject(self, installed: Installation) -> AsyncIterator[CertificateSubject]:
+        wire = httpx.ASGITransport(app=await with_certificates(installed))
+        where = endpoints("http://magistrala.test")
+        async with Transport(where, TransportSettings(attempts=1), wire) as transport:
+            platform = Magistrala(transport)
+            yield CertificateSubject(
+                MagistralaCertificates(transport, platform),
+                platform,
+                installed.token,
+                installed.operator.domain_id,
+            )
