@@ -52,6 +52,7 @@ from provision.onboarding.model import State
 from provision.onboarding.reconciler import Reconciler
 from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair
+from provision.onboarding.retry import Timing
 from provision.onboarding.rotation import Rotation
 from provision.onboarding.runner import Runner
 from provision.onboarding.service import Onboardings
@@ -84,12 +85,15 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def open_service(
-    loaded: Loaded, base_url: str, wire: httpx.AsyncBaseTransport | None = None
+    loaded: Loaded,
+    base_url: str,
+    wire: httpx.AsyncBaseTransport | None = None,
+    timing: Timing | None = None,
 ) -> AsyncIterator[Service]:
     """Open the store, the platform and everything in between; close all of it at the end.
 
-    ``base_url`` is where the service is reached; ``wire`` stands in for the network to a
-    Magistrala, in tests. Raises ``StartError`` and ``SettingsError``.
+    ``base_url`` is where the service is reached; ``wire`` and ``timing`` stand in for the network
+    to a Magistrala and its habits, in tests. Raises ``StartError`` and ``SettingsError``.
     """
     settings = loaded.settings
     data = DataDirectory(Path(settings.data))
@@ -111,7 +115,9 @@ async def open_service(
         core.start()
         stack.push_async_callback(core.stop)
         metrics = Metrics()
-        journal, worker, onboardings = _onboarding(engine, sealer, choice, core, metrics)
+        journal, worker, onboardings = _onboarding(
+            engine, sealer, choice, core, metrics, timing or Timing()
+        )
         if engine.dialect.name == "sqlite":
             # Nobody else works on this store: what was leased before the start is left behind.
             await journal.release_all()
@@ -185,17 +191,18 @@ def _onboarding(
     choice: PlatformChoice,
     core: BootstrapCore,
     metrics: Metrics,
+    timing: Timing,
 ) -> tuple[Journal, Worker, Onboardings]:
     clock = SystemClock()
     platform, authority = choice.platform, choice.authority
     journal = Journal(engine, sealer, clock, str(uuid.uuid4()))
-    creation = Creation(platform, clock)
-    certification = Certification(authority, clock)
+    creation = Creation(platform, clock, timing)
+    certification = Certification(authority, clock, timing)
     enrollments = Enrollments(core.enroller)
     runner = Runner(
         creation,
         certification,
-        Removal(platform, authority, clock),
+        Removal(platform, authority, clock, timing),
         Repair(platform, authority, creation, certification),
         Rotation(platform, authority),
         enrollments,
@@ -204,7 +211,7 @@ def _onboarding(
         core.hasher,
         clock,
     )
-    worker = Worker(runner, journal, choice.own, OnboardingObserver(metrics), clock)
+    worker = Worker(runner, journal, choice.own, OnboardingObserver(metrics), clock, timing)
     onboardings = Onboardings(
         journal, worker, enrollments, engine, core.hasher, RandomIdentifiers(), clock
     )

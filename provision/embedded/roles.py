@@ -120,7 +120,7 @@ class RoleRegistry:
             _require_held(membership, role.actions)
             await connection.execute(delete(members).where(members.c.role_id == role_id))
             await connection.execute(delete(roles).where(roles.c.id == role_id))
-            await _require_operator(connection, domain_id)
+            await _require_operator(connection, domain_id, role.actions)
         self._access.forget()
 
     async def add(
@@ -128,14 +128,18 @@ class RoleRegistry:
     ) -> None:
         """Give a role to users; who holds it already keeps it.
 
-        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (an unknown user).
+        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (an unknown user), ``Taken`` (by a call at
+        the same moment).
         """
         membership = await self._access.membership(token, domain_id)
         membership.require("add_role_users")
-        async with self._engine.begin() as connection:
-            role = await _find(connection, domain_id, role_id)
-            _require_held(membership, role.actions)
-            await _give(connection, role_id, domain_id, user_ids)
+        try:
+            async with self._engine.begin() as connection:
+                role = await _find(connection, domain_id, role_id)
+                _require_held(membership, role.actions)
+                await _give(connection, role_id, domain_id, user_ids)
+        except IntegrityError as error:
+            raise Taken("one of these users was given the role at this moment") from error
         self._access.forget()
 
     async def remove(
@@ -157,7 +161,7 @@ class RoleRegistry:
             await connection.execute(
                 delete(members).where(condition, members.c.user_id.in_(user_ids))
             )
-            await _require_operator(connection, domain_id)
+            await _require_operator(connection, domain_id, taken)
         self._access.forget()
 
     async def users_of(
@@ -211,7 +215,12 @@ async def _give(
         await connection.execute(insert(members), rows)
 
 
-async def _require_operator(connection: AsyncConnection, domain_id: str) -> None:
+async def _require_operator(
+    connection: AsyncConnection, domain_id: str, taken: Collection[str]
+) -> None:
+    """Raise ``Malformed`` if, with the actions ``taken`` away, nobody may do everything."""
+    if not ALL_ACTIONS.issubset(taken):
+        return
     statement = (
         select(roles.c.actions)
         .join(members, members.c.role_id == roles.c.id)

@@ -30,11 +30,11 @@ class SecretKeeper:
 
     def keep(self, client_id: str, secret: Secret) -> str:
         """Return the sealed form of a client's secret."""
-        return self._seal.seal(secret.encode(), _binding(client_id))
+        return self._seal.seal(secret.encode(), binding_of(client_id))
 
     def show(self, client_id: str, sealed: str) -> Secret:
         """Return a client's secret from its sealed form."""
-        return Secret(self._seal.open(sealed, _binding(client_id)).decode())
+        return Secret(self._seal.open(sealed, binding_of(client_id)).decode())
 
     def digest(self, domain_id: str, secret: Secret) -> str:
         """Return 64 hex digits that are the same for the same secret in the same domain."""
@@ -42,5 +42,6 @@ class SecretKeeper:
         return hmac.digest(self._digest_key, message, "sha256").hex()
 
 
-def _binding(client_id: str) -> str:
+def binding_of(client_id: str) -> str:
+    """Return the name of the place where a client's secret is kept."""
     return f"platform_clients/{client_id}/secret"

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 _SHOWN: Final = 160
 _SHOWN_BEFORE: Final = 100
@@ -50,12 +50,7 @@ class Problem:
         text = f"{self.file}:{self.line}:{self.column}: "
         if self.severity == "warning":
             text += "warning: "
-        text += self.message
-        if self.suggestion:
-            text += f'; did you mean "{self.suggestion}"?'
-        if self.allowed:
-            text += f"{'' if self.suggestion else ';'} allowed: {', '.join(self.allowed)}"
-        return text
+        return text + self.message + _advice(self.suggestion, self.allowed)
 
     def __str__(self) -> str:
         if not self.source.strip():
@@ -77,6 +72,13 @@ class ParameterProblem:
     suggestion: str = ""
 
 
+def _advice(suggestion: str, allowed: Sequence[str]) -> str:
+    text = f'; did you mean "{suggestion}"?' if suggestion else ""
+    if allowed:
+        text += f"{'' if suggestion else ';'} allowed: {', '.join(allowed)}"
+    return text
+
+
 class LayoutFault(Exception):
     """Something is wrong with a layout or with its use."""
 
@@ -95,6 +97,7 @@ class LayoutError(LayoutFault):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
+        self.details = [asdict(each) for each in self.problems]
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -124,7 +127,11 @@ class ParameterError(LayoutFault):
 
     def __init__(self, layout: str, problems: Sequence[ParameterProblem]) -> None:
         self.layout, self.problems = layout, tuple(problems)
-        listed = "; ".join(f"{each.field}: {each.message}" for each in problems)
+        self.details = [asdict(each) for each in problems]
+        listed = "; ".join(
+            f"{each.field}: {each.message}{_advice(each.suggestion, each.allowed)}"
+            for each in problems
+        )
         super().__init__(f'parameters do not fit layout "{layout}": {listed}')
 
 

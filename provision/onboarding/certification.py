@@ -17,7 +17,7 @@ from provision.layout.plan import Plan, PlannedCertificate
 from provision.onboarding.clock import Clock
 from provision.onboarding.creation import TRIES, all_of
 from provision.onboarding.model import Intent, IssuedCertificate
-from provision.onboarding.retry import VISIBLE_AFTER, Patience
+from provision.onboarding.retry import Patience, Timing
 from provision.pki.keys import KeyType, PrivateKey, check_strength, fingerprint, make_key, read_key
 from provision.pki.requests import Holder, make_request
 from provision.platform.errors import NotFound, PlatformError
@@ -38,9 +38,10 @@ async def make_private_keys(plan: Plan) -> Mapping[str, Secret]:
 class Certification:
     """Has certificates signed, for one authority."""
 
-    def __init__(self, authority: CertificateAuthority, clock: Clock) -> None:
+    def __init__(self, authority: CertificateAuthority, clock: Clock, timing: Timing) -> None:
         """Take the authority and the time."""
         self._authority = authority
+        self._timing = timing
         self._clock = clock
 
     async def certify(
@@ -78,7 +79,7 @@ class Certification:
     async def _sign(
         self, token: Secret, holder: Holder, request: SigningRequest, key: PrivateKey
     ) -> Certificate:
-        patience = Patience(self._clock, VISIBLE_AFTER)
+        patience = Patience(self._clock, self._timing.visible_after)
         tries = 0
         while True:
             tries += 1

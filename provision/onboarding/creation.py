@@ -13,7 +13,7 @@ from typing import TypeVar
 from bootstrap_core.secret import Secret
 from provision.layout.plan import Plan, PlannedConnections
 from provision.onboarding.clock import Clock
-from provision.onboarding.retry import VISIBLE_AFTER, Patience
+from provision.onboarding.retry import Patience, Timing
 from provision.platform.errors import AlreadyExists, NotFound, PlatformError
 from provision.platform.port import Platform
 from provision.platform.types import (
@@ -35,9 +35,10 @@ TRIES = 3
 class Creation:
     """The steps forward, for one platform."""
 
-    def __init__(self, platform: Platform, clock: Clock) -> None:
+    def __init__(self, platform: Platform, clock: Clock, timing: Timing) -> None:
         """Take the platform and the time."""
         self._platform = platform
+        self._timing = timing
         self._clock = clock
 
     async def clients(self, token: Secret, plan: Plan, touched: set[str]) -> None:
@@ -101,10 +102,14 @@ class Creation:
             try:
                 await create(missing)
             except PlatformError as error:
-                if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
+                taken = isinstance(error, AlreadyExists)
+                if not (error.outcome_unknown or taken):
                     raise
                 touched.update(each.id for each in missing)
-                missing = await self._missing(missing, is_there)
+                # What is taken is ours and must show up; of what is unknown one look tells enough,
+                # since asking for it again under the same ID can't make it twice.
+                wait = self._timing.visible_after if taken else 0.0
+                missing = await self._missing(missing, is_there, wait)
                 if missing and last:
                     raise
             else:
@@ -112,10 +117,10 @@ class Creation:
                 return
 
     async def _missing(
-        self, wanted: list[New], is_there: Callable[[str], Awaitable[bool]]
+        self, wanted: list[New], is_there: Callable[[str], Awaitable[bool]], wait: float
     ) -> list[New]:
-        """Return what of ``wanted`` is not there, once that can be trusted."""
-        patience = Patience(self._clock, VISIBLE_AFTER)
+        """Return what of ``wanted`` is not there, even after ``wait`` seconds."""
+        patience = Patience(self._clock, wait)
         while True:
             found = await all_of(is_there(each.id) for each in wanted)
             missing = [each for each, there in zip(wanted, found, strict=True) if not there]
@@ -132,7 +137,7 @@ class Creation:
             channel_ids=group.channel_ids,
             types=tuple(ConnectionType(each) for each in group.types),
         )
-        patience = Patience(self._clock, VISIBLE_AFTER)
+        patience = Patience(self._clock, self._timing.visible_after)
         tries = 0
         while True:
             tries += 1

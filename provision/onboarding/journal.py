@@ -151,7 +151,13 @@ class Journal:
             await connection.execute(
                 update(onboardings)
                 .where(onboardings.c.id == done.replaces, onboardings.c.state == State.DONE.value)
-                .values(place=None, state=State.UNDOING.value, updated_at=now, next_attempt_at=now)
+                .values(
+                    place=None,
+                    state=State.UNDOING.value,
+                    token=self._rows.seal_token(done.replaces, done.token),
+                    updated_at=now,
+                    next_attempt_at=now,
+                )
             )
         final = evolve(
             done,

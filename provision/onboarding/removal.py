@@ -14,7 +14,7 @@ from bootstrap_core.secret import Secret
 from provision.layout.plan import Plan
 from provision.onboarding.clock import Clock
 from provision.onboarding.creation import all_of
-from provision.onboarding.retry import VISIBLE_AFTER, Patience
+from provision.onboarding.retry import Patience, Timing
 from provision.platform.errors import NotFound
 from provision.platform.port import CertificateAuthority, Platform
 from provision.platform.types import ChannelQuery, ClientQuery, StatusFilter
@@ -23,11 +23,14 @@ from provision.platform.types import ChannelQuery, ClientQuery, StatusFilter
 class Removal:
     """The steps back, for one platform."""
 
-    def __init__(self, platform: Platform, authority: CertificateAuthority, clock: Clock) -> None:
+    def __init__(
+        self, platform: Platform, authority: CertificateAuthority, clock: Clock, timing: Timing
+    ) -> None:
         """Take the platform, the authority that revokes, and the time."""
         self._platform = platform
         self._authority = authority
         self._clock = clock
+        self._timing = timing
 
     async def check_member(self, token: Secret, plan: Plan) -> None:
         """Make sure that the platform takes the token for the plan's domain at all."""
@@ -80,7 +83,7 @@ class Removal:
         visible_at: float,
     ) -> None:
         """Delete one thing; an absence counts only from ``visible_at`` (monotonic) on."""
-        wait = max(visible_at - self._clock.monotonic(), 0) + VISIBLE_AFTER
+        wait = max(visible_at - self._clock.monotonic(), 0) + self._timing.visible_after
         patience = Patience(self._clock, wait)
         while True:
             try:

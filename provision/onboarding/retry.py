@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import frozen
+
 from provision.onboarding.clock import Clock
-
-VISIBLE_AFTER = 2.0
-"""Seconds after which what was created can be seen: the platform's authorization store trails its
-answers by 50 to 95 ms under load."""
-
-SETTLED_AFTER = 5.0
-"""Seconds after which a call that was cut off can no longer take effect."""
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
+
+
+@frozen
+class Timing:
+    """How long things take on a platform, in seconds.
+
+    ``visible_after``: what was created can be seen; Magistrala's authorization store trails its
+    answers by 50 to 95 ms under load. ``settled_after``: a call that was cut off can no longer
+    take effect. ``answer_after``: a caller whose onboarding failed is not kept waiting any longer
+    for its undoing, which goes on in the background.
+    """
+
+    visible_after: float = 2.0
+    settled_after: float = 5.0
+    answer_after: float = 3.0
 
 
 class Patience:

@@ -17,16 +17,13 @@ from provision.onboarding.clock import Clock
 from provision.onboarding.failures import code_of, is_passing, needs_credentials, step_failed
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Onboarding, Outcome, State
-from provision.onboarding.retry import SETTLED_AFTER, VISIBLE_AFTER
+from provision.onboarding.retry import Timing
 from provision.onboarding.runner import Runner
 from provision.onboarding.steps import StepError
 from provision.onboarding.tasks import Answer, GatewayTasks
-from provision.platform.errors import PlatformError
+from provision.platform.errors import PlatformError, TimedOut
 
 LEASE = timedelta(seconds=120)
-ANSWER_AFTER = 3.0
-"""Seconds of undoing after which the caller is told that the rest goes on in the background."""
-
 STUCK_AFTER = 3
 TRIES_FORWARD = 6
 FIRST_PAUSE = 1.0
@@ -63,6 +60,7 @@ class Worker:
         own: TokenSource | None,
         observer: Observer,
         clock: Clock,
+        timing: Timing,
     ) -> None:
         """``own`` credentials, where configured, go before a journalled caller's token."""
         self.tasks = GatewayTasks()
@@ -71,6 +69,7 @@ class Worker:
         self._own = own
         self._observer = observer
         self._clock = clock
+        self._timing = timing
         self._log = structlog.get_logger()
 
     async def begin(self, onboarding: Onboarding) -> Onboarding:
@@ -137,7 +136,9 @@ class Worker:
         async def work(answer: Answer) -> None:
             if row.state is not State.PLANNED:
                 age = (self._clock.now() - row.updated_at).total_seconds()
-                await self._undo(row, token, answer, wait=max(SETTLED_AFTER - age, 0.0))
+                await self._undo(
+                    row, token, answer, wait=max(self._timing.settled_after - age, 0.0)
+                )
             elif row.outcome is Outcome.ROTATED:
                 await self._rotate(evolve(row, token=token), answer)
             else:
@@ -161,12 +162,18 @@ class Worker:
             return
         self._observer.note(done, "onboard", done.outcome.value)
         answer.set_result(done)
+        if done.replaces:
+            await self._remove_replaced(done.replaces, onboarding.token)
+
+    async def _remove_replaced(self, onboarding_id: str, token: Secret) -> None:
+        old = await self._journal.take(onboarding_id, LEASE)
+        if old is not None and not old.state.is_at_rest:
+            await self._undo(old, token, asyncio.get_running_loop().create_future())
 
     async def _give_up(
         self, failed: Onboarding, error: StepError, spared: Collection[str], answer: Answer
     ) -> None:
         """Undo what failed; the caller gets the cause, and what became of the rest."""
-        unknown = getattr(error.cause, "outcome_unknown", False)
         try:
             cut = await self._runner.cut_off(failed)
         except Exception as store_error:
@@ -174,9 +181,10 @@ class Worker:
             raise step_failed(failed, error, LATER) from error.cause
         self._observer.note(cut, "onboard", "failed")
         undone: Answer = asyncio.get_running_loop().create_future()
-        wait = SETTLED_AFTER if unknown else VISIBLE_AFTER
+        cut_short = isinstance(error.cause, TimedOut)
+        wait = self._timing.settled_after if cut_short else self._timing.visible_after
         undoing = asyncio.ensure_future(self._undo(cut, failed.token, undone, spared, wait))
-        await asyncio.wait([undone], timeout=ANSWER_AFTER)
+        await asyncio.wait([undone], timeout=self._timing.answer_after)
         state = undone.result().state if undone.done() else State.UNDOING
         aftermath = REMOVED if state is State.UNDONE else REMOVING
         answer.set_exception(step_failed(evolve(cut, state=state), error, aftermath))
