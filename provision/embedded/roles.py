@@ -128,8 +128,8 @@ class RoleRegistry:
     ) -> None:
         """Give a role to users; who holds it already keeps it.
 
-        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (an unknown user), ``Taken`` (by a call at
-        the same moment).
+        Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (an unknown user),
+        ``Taken`` (it was given at the same moment).
         """
         membership = await self._access.membership(token, domain_id)
         membership.require("add_role_users")

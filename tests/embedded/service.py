@@ -37,7 +37,8 @@ from provision.platform.errors import PlatformError
 
 CHEAP = Cost(n=2, r=8, p=1)
 KEYS = EmbeddedKeys(tokens=b"t" * 32, secrets=b"s" * 32)
-SEALER = Sealer([SealingKey(b"k" * 32)])
+SEALER_KEY = SealingKey(b"k" * 32)
+SEALER = Sealer([SEALER_KEY])
 
 
 @frozen

@@ -1,0 +1,99 @@
+"""What the contract suite works with: a platform, and a bench that clears up after each test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from attrs import evolve, field, frozen
+
+from bootstrap_core.secret import Secret
+from provision.platform.errors import NotFound
+from provision.platform.port import Platform
+from provision.platform.types import (
+    Channel,
+    ChannelQuery,
+    Client,
+    ClientQuery,
+    NewChannel,
+    NewClient,
+    StatusFilter,
+)
+
+
+@frozen
+class Subject:
+    """A platform, and somebody who operates a domain there."""
+
+    platform: Platform
+    token: Secret
+    domain_id: str
+
+
+@frozen
+class Bench:
+    """Makes clients and channels for one test, and knows which ones."""
+
+    subject: Subject
+    mark: str = field(factory=lambda: f"contract-{uuid4().hex[:12]}")
+    client_ids: list[str] = field(factory=list)
+    channel_ids: list[str] = field(factory=list)
+
+    def new_client(self, **values: Any) -> NewClient:
+        """Return a client that is not created yet."""
+        drafted = NewClient(str(uuid4()), f"{self.mark}-client", Secret(str(uuid4())))
+        return evolve(drafted, **values)
+
+    def new_channel(self, **values: Any) -> NewChannel:
+        """Return a channel that is not created yet."""
+        return evolve(NewChannel(str(uuid4()), f"{self.mark}-channel"), **values)
+
+    async def clients(self, drafts: Sequence[NewClient]) -> Sequence[Client]:
+        """Create clients."""
+        self.client_ids.extend(draft.id for draft in drafts)
+        return await self.subject.platform.create_clients(*self.place, drafts)
+
+    async def channels(self, drafts: Sequence[NewChannel]) -> Sequence[Channel]:
+        """Create channels."""
+        self.channel_ids.extend(draft.id for draft in drafts)
+        return await self.subject.platform.create_channels(*self.place, drafts)
+
+    async def client(self, **values: Any) -> Client:
+        """Create one client."""
+        return (await self.clients([self.new_client(**values)]))[0]
+
+    async def channel(self, **values: Any) -> Channel:
+        """Create one channel."""
+        return (await self.channels([self.new_channel(**values)]))[0]
+
+    @property
+    def place(self) -> tuple[Secret, str]:
+        """Token and domain, as every call of the port begins."""
+        return self.subject.token, self.subject.domain_id
+
+    async def has_client(self, client_id: str) -> bool:
+        """Tell whether the domain has a client, as the port says that one finds out."""
+        query = ClientQuery(id=client_id, status=StatusFilter.ALL)
+        return bool((await self.subject.platform.list_clients(*self.place, query)).total)
+
+    async def has_channel(self, channel_id: str) -> bool:
+        """Tell whether the domain has a channel."""
+        query = ChannelQuery(id=channel_id, status=StatusFilter.ALL)
+        return bool((await self.subject.platform.list_channels(*self.place, query)).total)
+
+    async def channels_of(self, client_id: str) -> list[str]:
+        """Return the channels that a client is connected to."""
+        query = ChannelQuery(client_id=client_id, limit=100)
+        page = await self.subject.platform.list_channels(*self.place, query)
+        return sorted(channel.id for channel in page.items)
+
+    async def clear(self) -> None:
+        """Delete what is left."""
+        for client_id in self.client_ids:
+            with contextlib.suppress(NotFound):
+                await self.subject.platform.delete_client(*self.place, client_id)
+        for channel_id in self.channel_ids:
+            with contextlib.suppress(NotFound):
+                await self.subject.platform.delete_channel(*self.place, channel_id)
