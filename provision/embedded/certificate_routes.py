@@ -36,8 +36,9 @@ from provision.embedded.errors import (
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ListQuery
 from provision.embedded.wire import Fields, Query, answering, decode, empty, path_text, written
-from provision.pki.errors import PkiError
+from provision.pki.errors import OcspMalformed, PkiError
 from provision.pki.keys import KeyType, make_key
+from provision.pki.ocsp import request_of_path
 from provision.pki.requests import Holder, make_request
 from provision.platform.errors import NotFound, Rejected
 from provision.platform.port import CertificateAuthority
@@ -78,7 +79,9 @@ class CertificateRoutes:
         return [
             Route("/certs/view-ca", self.chain, methods=["GET"]),
             Route("/certs/crl", self.revocation_list, methods=["GET"]),
+            Route("/certs/crl.der", self.revocation_list_file, methods=["GET"]),
             Route("/certs/ocsp", self.ocsp, methods=["POST"]),
+            Route("/certs/ocsp/{request:path}", self.ocsp_by_path, methods=["GET"]),
             Route(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
             Route(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
             Route(every, answering(self.page), methods=["GET"]),
@@ -183,9 +186,25 @@ class CertificateRoutes:
         der = await self._authority.revocation_list()
         return JSONResponse({"crl": base64.b64encode(der).decode()})
 
+    async def revocation_list_file(self, request: Request) -> Response:
+        """Return the CRL itself, as a distribution point gives it (RFC 5280, section 4.2.1.13)."""
+        der = await self._authority.revocation_list()
+        return Response(der, media_type="application/pkix-crl")
+
     async def ocsp(self, request: Request) -> Response:
         """Answer an OCSP request, of anybody."""
-        answer = await self._authority.answer_ocsp(await request.body())
+        return await self._answer_ocsp(await request.body())
+
+    async def ocsp_by_path(self, request: Request) -> Response:
+        """Answer an OCSP request that is in the path, as caches like it (RFC 6960, appendix A)."""
+        try:
+            question = request_of_path(path_text(request, "request"))
+        except OcspMalformed:
+            question = b""
+        return await self._answer_ocsp(question)
+
+    async def _answer_ocsp(self, question: bytes) -> Response:
+        answer = await self._authority.answer_ocsp(question)
         return Response(answer, media_type="application/ocsp-response")
 
     async def _require(self, token: Secret, domain_id: str, action: str) -> Membership:

@@ -7,10 +7,8 @@ with a nonce it is fresh.
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import unquote
 
 from attrs import frozen
 from cryptography import x509
@@ -66,11 +64,14 @@ def read_question(der: bytes) -> OcspQuestion:
         raise OcspMalformed from error
 
 
-def read_question_from_path(path: str) -> OcspQuestion:
-    """Read the request of a GET: base64, percent-encoded (RFC 6960, appendix A.1)."""
+def request_of_path(path: str) -> bytes:
+    """Return the request of a GET, DER encoded: base64 in the path (RFC 6960, appendix A.1).
+
+    The path is the decoded one. Raises ``OcspMalformed``.
+    """
     try:
-        return read_question(base64.b64decode(unquote(path), validate=True))
-    except binascii.Error as error:
+        return base64.b64decode(path, validate=True)
+    except ValueError as error:
         raise OcspMalformed from error
 
 

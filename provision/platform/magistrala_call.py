@@ -85,9 +85,9 @@ class Answer:
         words = self._words()
         told = f": {_masked(words, self.call)}" if words else ""
         service, operation = self.call.service, self.call.operation
-        text = f"the {service} service answered {self.status} to {operation}{told}"
         kind = self.call.meaning.get((self.status, words)) or self.call.meaning.get(self.status)
         kind = kind or _kind(self.status)
+        text = f"{kind.__doc__} The {service} service answered {self.status} to {operation}{told}"
         if issubclass(kind, Overloaded):
             return kind(text, service=service, operation=operation, retry_after=self.retry_after)
         if issubclass(kind, Rejected):
@@ -97,7 +97,7 @@ class Answer:
     def _words(self) -> str:
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""
         message = document.get("message") if isinstance(document, dict) else None
         return message if isinstance(message, str) else ""

@@ -126,7 +126,7 @@ class MagistralaCertificates:
         """List all certificates of a client, revoked ones too; the list leaves their PEM out."""
         found: list[Certificate] = []
         offset, total = 0, 1
-        while offset < total:
+        while offset < total:  # a page may lack certificates that the service failed to view
             call = Call(
                 SERVICE,
                 "list certificates",
@@ -138,8 +138,9 @@ class MagistralaCertificates:
                 repeatable=True,
             )
             shape = parse(await self._transport.send(call))
-            found += [to_certificate(each, client_id) for each in shape.items("certificates")]
-            offset, total = offset + PAGE_SIZE, shape.number("total")
+            page = [to_certificate(each, client_id) for each in shape.items("certificates")]
+            found += page
+            offset, total = offset + PAGE_SIZE, shape.number("total") if page else 0
         return found
 
     async def revoke_certificate(self, token: Secret, domain_id: str, serial: str) -> None:

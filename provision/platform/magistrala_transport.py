@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import httpx
+import structlog
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -73,7 +74,11 @@ class Transport:
                 max_connections=settings.pool_size,
                 max_keepalive_connections=settings.pool_size,
             ),
-            timeout=httpx.Timeout(settings.call_timeout, connect=settings.connect_timeout),
+            timeout=httpx.Timeout(
+                settings.call_timeout,
+                connect=settings.connect_timeout,
+                pool=settings.connect_timeout,
+            ),
             headers={"Accept": "application/json"},
             trust_env=False,
         )
@@ -112,6 +117,7 @@ class Transport:
             stop=stop_after_attempt(self._settings.attempts)
             | stop_before_delay(self._settings.total_timeout),
             wait=self._wait,
+            before_sleep=lambda state: _log_repetition(call, state),
             reraise=True,
         )
         async for attempt in retrying:
@@ -200,6 +206,17 @@ def _scheme(service: str, address: str) -> str:
 def _may_repeat(call: Call, error: BaseException) -> bool:
     return isinstance(error, Unavailable) or (
         call.repeatable and isinstance(error, TimedOut | Failed)
+    )
+
+
+def _log_repetition(call: Call, state: RetryCallState) -> None:
+    structlog.get_logger().warning(
+        "platform_call_repeated",
+        service=call.service,
+        operation=call.operation,
+        attempt=state.attempt_number,
+        wait_seconds=round(state.upcoming_sleep, 3),
+        error=str(state.outcome.exception()) if state.outcome else "",
     )
 
 

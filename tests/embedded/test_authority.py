@@ -1,8 +1,10 @@
 """The embedded authority beyond its contract: repeats, restarts, clocks, CRL and OCSP."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -20,13 +22,13 @@ from provision.embedded.certificate_tables import authorities
 from provision.embedded.issuer_store import open_issuer, reseal_issuer
 from provision.pki.errors import IssuerUnusable
 from provision.pki.issuer import INTERMEDIATE_LIFETIME, Issuer, make_hierarchy
-from provision.pki.keys import fingerprint, make_key
+from provision.pki.keys import check_strength, fingerprint, make_key
 from provision.pki.profiles import ClientProfile
 from provision.pki.requests import Holder, make_request
 from provision.pki.revocation import CRL_LIFETIME
 from provision.platform.errors import NotAMember, NotFound, Rejected, Unavailable
 from provision.platform.types import Certificate, NewClient, SigningRequest
-from tests.embedded.service import SEALER, Installation
+from tests.embedded.service import SEALER, Installation, http_client, with_certificates
 from tests.pki.tools import issued, openssl
 
 HOUR = timedelta(hours=1)
@@ -356,3 +358,25 @@ async def test_certificates_of_an_earlier_issuer_stay_listed_but_are_not_given_a
     await later.revoke_certificate(*gateway.place, first.serial)
     assert list(await crl(later)) == []
     assert len(list(await crl(authority))) == 1
+
+
+async def test_relying_parties_fetch_list_and_state_over_http(installed: Installation) -> None:
+    own = await open_issuer(installed.engine, SEALER, "Tests", START)
+    certificate = x509.load_pem_x509_certificate(issued(own).certificate.pem.encode())
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, own.certificate, SHA1)
+    der = builder.build().public_bytes(Encoding.DER)
+
+    async with http_client(await with_certificates(installed)) as http:
+        crl_file = await http.get("/certs/crl.der")
+        posted = await http.post("/certs/ocsp", content=der)
+        got = await http.get(f"/certs/ocsp/{quote(base64.b64encode(der), safe='')}")
+        nonsense = await http.get("/certs/ocsp/nonsense")
+
+    assert crl_file.headers["content-type"] == "application/pkix-crl"
+    public_key = check_strength(own.certificate.public_key())
+    assert x509.load_der_x509_crl(crl_file.content).is_signature_valid(public_key)
+    for answer in (posted, got):
+        assert answer.headers["content-type"] == "application/ocsp-response"
+        assert ocsp.load_der_ocsp_response(answer.content).certificate_status.name == "UNKNOWN"
+    refused = ocsp.load_der_ocsp_response(nonsense.content)
+    assert refused.response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
