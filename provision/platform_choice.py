@@ -148,6 +148,7 @@ def _transport(settings: Settings) -> TransportSettings:
     return TransportSettings(
         call_timeout=settings.platform_timeout,
         total_timeout=TOTAL_TIMEOUTS * settings.platform_timeout,
+        verify=settings.verify_tls,
         ca_file=path(settings.ca_file),
         client_certificate=path(settings.client_cert),
         client_key=path(settings.client_key),

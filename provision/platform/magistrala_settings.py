@@ -36,7 +36,8 @@ class TransportSettings:
     ``call_timeout`` is for one attempt, ``total_timeout`` for a call with all its attempts and the
     waits between them. ``backoff`` is the first wait's longest; each further one may be twice as
     long, up to ``longest_backoff``. After ``breaker_failures`` failed attempts in a row a service
-    counts as down for ``breaker_seconds``. ``ca_file`` replaces the public authorities.
+    counts as down for ``breaker_seconds``. ``ca_file`` replaces the public authorities;
+    without ``verify`` the platform's certificates are not looked at.
     """
 
     connect_timeout: float = field(default=2.0, validator=validators.gt(0))
@@ -49,6 +50,7 @@ class TransportSettings:
     most_answer_bytes: int = field(default=8 * MEBIBYTE, validator=validators.ge(1))
     breaker_failures: int = field(default=5, validator=validators.ge(1))
     breaker_seconds: float = field(default=5.0, validator=validators.gt(0))
+    verify: bool = True
     ca_file: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -62,6 +64,9 @@ class TransportSettings:
                 f"the CA file {self.ca_file} can't be used: {error}; it must hold certificates "
                 "in PEM form"
             ) from error
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         if self.client_certificate is not None:
             try:
                 context.load_cert_chain(self.client_certificate, self.client_key)
