@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import NoReturn
 
 from bootstrap_core.gotemplate.errors import ParseError, ParseLimitExceeded
-from bootstrap_core.gotemplate.items import ERROR, SPACE, Item
+from bootstrap_core.gotemplate.items import ERROR, Item
 from bootstrap_core.gotemplate.lexer import lex
 from bootstrap_core.gotemplate.limits import Limits
 from bootstrap_core.gotemplate.nodes import ListNode
@@ -61,15 +60,16 @@ class Cursor:
     def next(self) -> Item:
         """Take the next item."""
         stream = self.stream
-        place = stream.next
-        if place > self.furthest:
-            self.furthest = place
-        stream.next = place + 1
-        return stream.items[place]
+        item = stream.items[stream.next]
+        stream.next += 1
+        return item
 
     def backup(self, count: int = 1) -> None:
         """Give back the last items taken."""
-        self.stream.next -= count
+        stream = self.stream
+        if stream.next > self.furthest:
+            self.furthest = stream.next - 1
+        stream.next -= count
 
     def peek(self) -> Item:
         """Look at the next item."""
@@ -78,48 +78,37 @@ class Cursor:
             self.furthest = place
         return self.stream.items[place]
 
-    def next_non_space(self) -> Item:
-        """Take the next item that is not a blank."""
-        item = self.next()
-        while item.typ == SPACE:
-            item = self.next()
-        return item
+    def fault(self, message: str, line: int = 0) -> ParseError:
+        """Return an error at a line, or else that of the furthest item seen."""
+        return ParseError(message, name=self.stream.name, line=line or self.line())
 
-    def peek_non_space(self) -> Item:
-        """Look at the next item that is not a blank, leaving out the blanks before it."""
-        item = self.next_non_space()
-        self.stream.next -= 1
-        return item
+    def line(self) -> int:
+        """Return the line of the furthest item seen, which is the one that Go names."""
+        return self.stream.items[max(self.furthest, self.stream.next - 1)].line
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise a ParseError at the line of the furthest item seen."""
-        line = self.stream.items[self.furthest].line
-        raise ParseError(message, name=self.stream.name, line=line)
-
-    def fail_limit(self, limit: str, message: str) -> NoReturn:
-        """Raise a ParseLimitExceeded at the line of the furthest item seen."""
-        line = self.stream.items[self.furthest].line
-        error = ParseLimitExceeded(message, name=self.stream.name, line=line)
+    def over_limit(self, limit: str, message: str) -> ParseLimitExceeded:
+        """Return an error about a limit at the line of the furthest item seen."""
+        error = ParseLimitExceeded(message, name=self.stream.name, line=self.line())
         error.limit = limit
-        raise error
+        return error
 
     def expect(self, typ: str, context: str) -> Item:
-        """Take the next item that is not a blank; it must be of this type."""
-        item = self.next_non_space()
+        """Take the next item, which must be of this type."""
+        item = self.next()
         if item.typ != typ:
-            self.unexpected(item, context)
+            raise self.unexpected(item, context)
         return item
 
-    def unexpected(self, item: Item, context: str) -> NoReturn:
-        """Raise a ParseError about an item that does not belong here."""
+    def unexpected(self, item: Item, context: str) -> ParseError:
+        """Return an error about an item that does not belong here."""
         if item.typ != ERROR:
-            self.fail(f"unexpected {item} in {context}")
+            return self.fault(f"unexpected {item} in {context}")
         extra = ""
         if self.action_line not in {0, item.line}:
             extra = f" in action started at {self.stream.name}:{self.action_line}"
             if item.val.endswith(" action"):
                 extra = extra.removeprefix(" in action")
-        self.fail(f"{item}{extra}")
+        return self.fault(f"{item}{extra}")
 
     def declare(self, name: str) -> None:
         """Add a variable to those defined."""
@@ -127,16 +116,16 @@ class Cursor:
         self.stream.variables += 1
         allowed = self.stream.limits.variables
         if self.stream.variables > allowed:
-            self.fail_limit("variables", f"more than {allowed} variables")
+            raise self.over_limit("variables", f"more than {allowed} variables")
 
     def nest(self) -> None:
         """Make sure that one more control may be nested here."""
         allowed = self.stream.limits.nesting
         if self.depth >= allowed:
-            self.fail_limit("nesting", f"controls nested deeper than {allowed} levels")
+            raise self.over_limit("nesting", f"controls nested deeper than {allowed} levels")
 
     def nest_parentheses(self, depth: int) -> None:
         """Make sure that ``depth`` more pipelines may be nested here."""
         allowed = self.stream.limits.parentheses
         if self.inner + depth > allowed:
-            self.fail_limit("parentheses", f"parentheses nested deeper than {allowed} levels")
+            raise self.over_limit("parentheses", f"parentheses nested deeper than {allowed} levels")

@@ -81,7 +81,7 @@ class ExecError(TemplateError):
 
 
 class LimitExceeded(TemplateError):
-    """A limit of ``bootstrap_core.gotemplate.Limits`` was reached; ``limit`` is its field's name."""
+    """A limit of ``Limits`` was reached; ``limit`` is its field's name."""
 
     limit: str = ""
 

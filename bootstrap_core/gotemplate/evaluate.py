@@ -7,6 +7,7 @@ Go names in its errors the node that it looked at last. Which one that is, is kn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from bootstrap_core.gotemplate import calls
 from bootstrap_core.gotemplate.calls import Stage
@@ -33,6 +34,9 @@ from bootstrap_core.gotemplate.state import UNDEFINED, Source, State
 from bootstrap_core.gotemplate.values import INVALID, Value
 
 _AND, _OR, _CALL = BUILTINS["and"], BUILTINS["or"], BUILTINS["call"]
+_FIELDS: Final = (FieldNode, ChainNode)
+_CHAINS: Final = (FieldNode, VariableNode, ChainNode)
+_NOT_TEXT: Final = (NumberNode, BoolNode)
 
 Setter = Callable[[State, Value], None]
 
@@ -58,7 +62,10 @@ class Evaluation:
 
     def pipeline(self, pipe: PipeNode) -> Expr:
         """Compile a pipeline. What it declares is in view from here on."""
-        while isinstance(inner := sole_operand(pipe), PipeNode):
+        while type(pipe.cmds[0].args[0]) is PipeNode:
+            inner = sole_operand(pipe)
+            if not isinstance(inner, PipeNode):
+                break
             pipe = inner
         expr = self.command(pipe, pipe.cmds[0])
         if len(pipe.cmds) > 1:
@@ -106,7 +113,7 @@ class Evaluation:
             return self.call(first, cmd, cmd.args[1:])
         if isinstance(first, PipeNode):
             return self.failing(pipe, _no_function(first)) if given else self.pipeline(first)
-        if isinstance(first, FieldNode | ChainNode):
+        if isinstance(first, _FIELDS):
             return self.fields(first, has_args=given)
         if isinstance(first, VariableNode):
             if given and len(first.ident) == 1:
@@ -129,7 +136,7 @@ class Evaluation:
             evaluate = raising(self.source, last, _no_function(first))
         elif isinstance(first, VariableNode) and len(first.ident) == 1:
             evaluate = raising(self.source, first, _no_function(first))
-        elif isinstance(first, FieldNode | ChainNode | VariableNode):
+        elif isinstance(first, _CHAINS):
             evaluate = self.fields(first, has_args=True).eval
         else:
             evaluate = raising(self.source, first, _no_function(first))
@@ -157,9 +164,9 @@ class Evaluation:
         if node.complex128 is not None:
             return constant(node, node.complex128)
         hexadecimal = text[:2] in {"0x", "0X"} and not any(char in text for char in "pP")
-        if node.float64 is not None and not hexadecimal and text[0] != "'":
-            if any(char in text for char in ".eEpP"):
-                return constant(node, node.float64)
+        floating = not hexadecimal and text[0] != "'" and any(char in text for char in ".eEpP")
+        if node.float64 is not None and floating:
+            return constant(node, node.float64)
         if node.int64 is not None:
             return constant(node, node.int64)
         return self.failing(node, f"{text} overflows int")
@@ -222,7 +229,7 @@ class Evaluation:
         self.cost += 1
         if isinstance(node, PipeNode):
             return self.pipeline(node)
-        if isinstance(node, FieldNode | VariableNode | ChainNode):
+        if isinstance(node, _CHAINS):
             return self.fields(node)
         if isinstance(node, IdentifierNode):
             return self.call(node, node, [])
@@ -235,7 +242,7 @@ class Evaluation:
         if typ == TEXT:
             if isinstance(node, NilNode):
                 return self.failing(node, "cannot assign nil to string")
-            if isinstance(node, NumberNode | BoolNode):
+            if isinstance(node, _NOT_TEXT):
                 return self.failing(node, f"expected string; found {node}")
         expr = self.operand(node)
         if isinstance(node, PipeNode):

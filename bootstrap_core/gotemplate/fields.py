@@ -6,10 +6,11 @@ what Go would say.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Final
 
 from bootstrap_core.gotemplate import values
-from bootstrap_core.gotemplate.errors import FunctionError
+from bootstrap_core.gotemplate.errors import ExecError, FunctionError
 from bootstrap_core.gotemplate.nodes import Node
 from bootstrap_core.gotemplate.quote import quote
 from bootstrap_core.gotemplate.state import Eval, Source, State
@@ -58,9 +59,9 @@ class Chain:
         self.element = element
         self.has_args = has_args
 
-    def fail(self, state: State, message: str) -> NoReturn:
-        """Raise an error at the node."""
-        raise self.source.error_at(state, self.node, message) from None
+    def fault(self, state: State, message: str) -> ExecError:
+        """Return an error at the node."""
+        return self.source.error_at(state, self.node, message)
 
     def walk(self, state: State, receiver: Value) -> Value:
         """Take the fields one after the other, as Go does, with all of Go's complaints."""
@@ -73,7 +74,7 @@ class Chain:
                     state, receiver, name, is_interface=is_interface, has_args=has_args
                 )
             except FunctionError as fault:
-                self.fail(state, fault.message)
+                raise self.fault(state, fault.message) from None
         return receiver
 
     def walk_pipeline(self, state: State, receiver: Value) -> Value:
@@ -86,28 +87,28 @@ class Chain:
         """Return a field of a value, and whether its Go type is interface {}."""
         if receiver is INVALID:
             if self.missingkey == MISSING_ERROR:
-                self.fail(state, f"nil data; no entry for key {quote(name)}")
+                raise self.fault(state, f"nil data; no entry for key {quote(name)}")
             return INVALID, False
         if receiver is None:
-            self.fail(state, f"nil pointer evaluating interface {{}}.{name}")
+            raise self.fault(state, f"nil pointer evaluating interface {{}}.{name}")
         kind = kind_of(receiver)
         if kind == values.STRUCT and name in receiver:
             if has_args:
-                self.fail(state, f"{name} has arguments but cannot be invoked as function")
+                raise self.fault(state, f"{name} has arguments but cannot be invoked as function")
             return from_data(receiver[name]), False
         if kind == values.MAP:
             if has_args:
-                self.fail(state, f"{name} is not a method but has arguments")
+                raise self.fault(state, f"{name} is not a method but has arguments")
             return self.entry(state, receiver, name), type(receiver) is not StructMap
         shown = "interface {}" if is_interface else type_name(receiver)
-        self.fail(state, f"can't evaluate field {name} in type {shown}")
+        raise self.fault(state, f"can't evaluate field {name} in type {shown}")
 
     def entry(self, state: State, receiver: dict[str, Value], name: str) -> Value:
         """Return an entry of a map, or what missingkey says in its place."""
         if name in receiver:
             return from_data(receiver[name])
         if self.missingkey == MISSING_ERROR:
-            self.fail(state, f"map has no entry for key {quote(name)}")
+            raise self.fault(state, f"map has no entry for key {quote(name)}")
         if self.missingkey == MISSING_DEFAULT:
             return INVALID
         return receiver.zero if isinstance(receiver, StructMap) else None
@@ -115,32 +116,8 @@ class Chain:
     def of_dot(self) -> Eval:
         """Return the evaluation of the chain on dot."""
         if self.has_args or len(self.names) > 3:
-            return lambda state, dot: self.walk(state, dot)
-        walk = self.walk
-        first, second, third = [*self.names, "", ""][:3]
-
-        def field1(state: State, dot: Value) -> Value:
-            try:
-                value = dot[first]
-                return from_data(value) if type(value) in _CONVERTED else value
-            except _NO_FIELD:
-                return walk(state, dot)
-
-        def field2(state: State, dot: Value) -> Value:
-            try:
-                value = dot[first][second]
-                return from_data(value) if type(value) in _CONVERTED else value
-            except _NO_FIELD:
-                return walk(state, dot)
-
-        def field3(state: State, dot: Value) -> Value:
-            try:
-                value = dot[first][second][third]
-                return from_data(value) if type(value) in _CONVERTED else value
-            except _NO_FIELD:
-                return walk(state, dot)
-
-        return (field1, field2, field3)[len(self.names) - 1]
+            return self.walk
+        return _OF_DOT[len(self.names) - 1](self.walk, *self.names)
 
     def of(self, receiver: Eval, *, pipeline: bool = False) -> Eval:
         """Return the evaluation of the chain on what ``receiver`` gives.
@@ -164,3 +141,45 @@ class Chain:
 
 
 _INTERFACES: Final = frozenset({str, bool, float, dict, list, tuple, type(None)})
+
+
+def _field1(walk: Eval, first: str) -> Eval:
+    """Return the evaluation of ``.A``."""
+
+    def field(state: State, dot: Value) -> Value:
+        try:
+            value = dot[first]
+            return from_data(value) if type(value) in _CONVERTED else value
+        except _NO_FIELD:
+            return walk(state, dot)
+
+    return field
+
+
+def _field2(walk: Eval, first: str, second: str) -> Eval:
+    """Return the evaluation of ``.A.B``."""
+
+    def field(state: State, dot: Value) -> Value:
+        try:
+            value = dot[first][second]
+            return from_data(value) if type(value) in _CONVERTED else value
+        except _NO_FIELD:
+            return walk(state, dot)
+
+    return field
+
+
+def _field3(walk: Eval, first: str, second: str, third: str) -> Eval:
+    """Return the evaluation of ``.A.B.C``."""
+
+    def field(state: State, dot: Value) -> Value:
+        try:
+            value = dot[first][second][third]
+            return from_data(value) if type(value) in _CONVERTED else value
+        except _NO_FIELD:
+            return walk(state, dot)
+
+    return field
+
+
+_OF_DOT: Final[tuple[Callable[..., Eval], ...]] = (_field1, _field2, _field3)

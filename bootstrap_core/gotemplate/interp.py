@@ -35,6 +35,7 @@ from bootstrap_core.gotemplate.values import INVALID, Value, truth
 
 MAX_FRAMES: Final = 500
 _FRAMES_A_LEVEL: Final = 3
+_LINE: Final = (TextNode, ActionNode)
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class Compiler:
         runs: list[Run] = []
         line: list[TextNode | ActionNode] = []
         for child in node.nodes:
-            if isinstance(child, TextNode | ActionNode):
+            if isinstance(child, _LINE):
                 line.append(child)
                 continue
             if line:

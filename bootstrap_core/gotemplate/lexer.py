@@ -9,12 +9,9 @@ import re
 from typing import Final
 
 from bootstrap_core.gotemplate.items import (
-    ASSIGN,
     BOOL,
     CHAR,
-    CHAR_CONSTANT,
     COMPLEX,
-    DECLARE,
     DOT,
     EOF,
     ERROR,
@@ -24,16 +21,14 @@ from bootstrap_core.gotemplate.items import (
     LEFT_DELIM,
     LEFT_PAREN,
     NUMBER,
-    PIPE,
     RAW_STRING,
     RIGHT_DELIM,
     RIGHT_PAREN,
-    SPACE,
     SPACES,
-    STRING,
     TEXT,
     VARIABLE,
     Item,
+    new_item,
 )
 from bootstrap_core.gotemplate.quote import quote
 from bootstrap_core.gotemplate.runes import code_point, is_alpha_numeric, to_bytes
@@ -50,32 +45,23 @@ _DIGITS: Final = (
     r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?)"
 )
 _SCAN_NUMBER: Final = re.compile(_DIGITS)
+_BLANK: Final = r"(?P<blank>(?:[ \t\r\n](?!-\}\}))*+)"
+_SKIP_BLANK: Final = re.compile(_BLANK)
 # The items of ordinary templates, each in one match; ``lex_odd`` has the rest and the mistakes.
 _ITEM: Final = re.compile(
-    r"(?P<field>\.[A-Za-z_][A-Za-z0-9_]*" + _TERMINATED + ")"
-    r"|(?P<space>(?:[ \t\r\n](?!-\}\}))+)"
-    r"|(?P<right>[ \t\r\n]-\}\}|\}\})"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*" + _TERMINATED + ")"
-    r'|(?P<string>"(?:[^"\\\n]|\\[^\n])*")'
-    r"|(?P<variable>\$[A-Za-z0-9_]*" + _TERMINATED + ")"
+    _BLANK + r"(?:(?P<field>\.[A-Za-z_][A-Za-z0-9_]*+" + _TERMINATED + ")"
+    r"|(?P<right_delim>[ \t\r\n]-\}\}|\}\})"
+    r"|(?P<identifier>[A-Za-z_][A-Za-z0-9_]*+" + _TERMINATED + ")"
+    r'|(?P<string>"(?:[^"\\\n]++|\\[^\n])*+")'
+    r"|(?P<variable>\$[A-Za-z0-9_]*+" + _TERMINATED + ")"
     r"|(?P<number>(?=[+\-0-9]|\.[0-9])" + _DIGITS + r"(?=[ \t\r\n|)]|\}\}))"
     r"|(?P<left_paren>\()|(?P<right_paren>\))|(?P<pipe>\|)|(?P<declare>:=)|(?P<assign>=)"
     r"|(?P<dot>\.(?=[ \t\r\n.,|:)(]|\}\}))"
-    r"|(?P<raw>`[^`]*`)"
-    r"|(?P<char_constant>'(?:[^'\\\n]|\\[^\n])*')"
+    r"|(?P<raw_string>`[^`]*+`)"
+    r"|(?P<char_constant>'(?:[^'\\\n]++|\\[^\n])*+'))"
 )
-_TYPES: Final = {
-    "field": FIELD,
-    "string": STRING,
-    "raw": RAW_STRING,
-    "variable": VARIABLE,
-    "number": NUMBER,
-    "pipe": PIPE,
-    "declare": DECLARE,
-    "assign": ASSIGN,
-    "dot": DOT,
-    "char_constant": CHAR_CONSTANT,
-}
+_WORDS: Final = {word: word for word in KEYWORDS - {DOT}} | {"true": BOOL, "false": BOOL}
+_NESTED: Final = {RIGHT_DELIM: 0, LEFT_PAREN: 1, RIGHT_PAREN: -1}
 _UNTERMINATED: Final = {
     "": "unclosed action",
     ":": "expected :=",
@@ -102,7 +88,7 @@ def place(text: str, pos: int) -> tuple[int, int]:
 class Lexer:
     """The state of the scanner."""
 
-    __slots__ = ("depth", "items", "line", "pos", "text")
+    __slots__ = ("depth", "items", "line", "pos", "spaced", "text")
 
     def __init__(self, text: str) -> None:
         """Start at the beginning of ``text``."""
@@ -110,6 +96,7 @@ class Lexer:
         self.pos = 0
         self.line = 1
         self.depth = 0
+        self.spaced = False
         self.items: list[Item] = []
 
     def run(self) -> None:
@@ -131,7 +118,7 @@ class Lexer:
         """Scan to the inside of the next action; False at the end of the text."""
         text = self.text
         while True:
-            start = self.pos
+            start, line = self.pos, self.line
             left = text.find("{{", start)
             if left < 0:
                 if start < len(text):
@@ -139,16 +126,17 @@ class Lexer:
                     self.skip(len(text))
                 self.items.append(Item(EOF, len(text), "EOF", self.line))
                 return False
-            trim = text[left + 2 : left + 3] == "-" and text[left + 3 : left + 4] in _BLANKS
+            trim = text.startswith("-", left + 2) and text[left + 3 : left + 4] in _BLANKS
             value = text[start:left]
             if trim:
                 value = value.rstrip(SPACES)
+            if left > start:
+                self.skip(left)
             if value:
-                self.items.append(Item(TEXT, start, value, self.line))
-            self.skip(left)
+                self.items.append(new_item((TEXT, start, value, line, False)))
             inside = left + 4 if trim else left + 2
             if not text.startswith("/*", inside):
-                self.items.append(Item(LEFT_DELIM, left, "{{", self.line))
+                self.items.append(new_item((LEFT_DELIM, left, "{{", self.line, False)))
                 self.skip(inside)
                 return True
             if not self.lex_comment(inside):
@@ -179,53 +167,39 @@ class Lexer:
         self.skip(end)
 
     def lex_action(self) -> bool:
-        """Scan the items of an action through its right delimiter."""
-        text, items, match = self.text, self.items, _ITEM.match
-        pos, line = self.pos, self.line
+        """Scan the items of an action through its right delimiter; False at a mistake."""
         self.depth = 0
         while True:
-            found = match(text, pos)
-            kind = found.lastgroup if found else None
-            if found is None or kind is None:
-                self.pos, self.line = pos, line
-                if not self.lex_odd():
-                    return False
-                pos = self.pos
-                continue
-            val = found[0]
-            typ = _TYPES.get(kind)
-            if typ is None:
-                self.pos, self.line = pos, line
-                if kind == "right":
-                    return self.lex_right_delim(val)
-                if not self.lex_special(kind, val):
-                    return False
-                pos, line = self.pos, self.line
-                continue
-            items.append(Item(typ, pos, val, line))
-            pos = found.end()
-            if kind == "raw":
-                line += val.count("\n")
+            done = self.lex_ordinary()
+            if done is not None:
+                return done
+            if not self.lex_odd():
+                return False
 
-    def lex_special(self, kind: str, val: str) -> bool:
-        """Scan a blank, a word or a parenthesis, which need more than their type."""
-        typ = kind
-        if kind == "space":
-            typ = SPACE
-        elif kind == "word":
-            typ = val if val in KEYWORDS else BOOL if val in {"true", "false"} else IDENTIFIER
-        elif kind == "left_paren":
-            self.depth += 1
-            typ = LEFT_PAREN
-        else:
-            self.depth -= 1
-            typ = RIGHT_PAREN
-            if self.depth < 0:
-                self.pos += 1
-                return self.error("unexpected right paren")
-        self.items.append(Item(typ, self.pos, val, self.line))
-        self.skip(self.pos + len(val))
-        return True
+    def lex_ordinary(self) -> bool | None:
+        """Scan ordinary items, to the action's end (True), a mistake, or an odd item (None)."""
+        text, items, match = self.text, self.items, _ITEM.match
+        pos = self.pos
+        while found := match(text, pos):
+            blank = found[1]
+            start, pos = pos + len(blank), found.end()
+            if "\n" in blank:
+                self.line += blank.count("\n")
+            typ, val = found.lastgroup or "", text[start:pos]
+            if typ == IDENTIFIER:
+                typ = _WORDS.get(val, IDENTIFIER)
+            elif typ in _NESTED:
+                if typ == RIGHT_DELIM:
+                    self.pos = start
+                    return self.lex_right_delim(val)
+                self.depth += _NESTED[typ]
+                if self.depth < 0:
+                    return self.error("unexpected right paren")
+            items.append(new_item((typ, start, val, self.line, bool(blank))))
+            if typ == RAW_STRING:
+                self.line += val.count("\n")
+        self.pos = pos
+        return None
 
     def lex_right_delim(self, val: str) -> bool:
         """Scan the end of an action, and leave out the blanks after it if it says so."""
@@ -234,14 +208,18 @@ class Lexer:
         trim = len(val) > 2
         if trim:
             self.skip(self.pos + 2)
-        self.items.append(Item(RIGHT_DELIM, self.pos, "}}", self.line))
+        self.items.append(new_item((RIGHT_DELIM, self.pos, "}}", self.line, False)))
         self.pos += 2
         if trim:
             self.skip_spaces()
         return True
 
     def lex_odd(self) -> bool:
-        """Scan an item that the pattern of ordinary items does not take, as Go does, by its start."""
+        """Scan an item that is not ordinary, as Go does, by how it starts."""
+        blank = _SKIP_BLANK.match(self.text, self.pos)
+        start, self.pos = self.pos, blank.end() if blank else self.pos
+        self.line += self.text.count("\n", start, self.pos)
+        self.spaced = self.pos > start
         char = self.text[self.pos : self.pos + 1]
         if char in _UNTERMINATED:
             return self.error(_UNTERMINATED[char])
@@ -255,7 +233,7 @@ class Lexer:
         if is_alpha_numeric(char):
             return self.lex_name(IDENTIFIER)
         if " " <= char <= "~":
-            self.items.append(Item(CHAR, self.pos, char, self.line))
+            self.items.append(Item(CHAR, self.pos, char, self.line, self.spaced))
             self.pos += 1
             return True
         return self.error(f"unrecognized character in action: {code_point(char)}")
@@ -270,7 +248,7 @@ class Lexer:
         if following not in _TERMINATORS and not text.startswith("}}", end):
             return self.error(f"bad character {code_point(following)}")
         typ = DOT if typ == FIELD and end == start + 1 else typ
-        self.items.append(Item(typ, start, text[start:end], self.line))
+        self.items.append(Item(typ, start, text[start:end], self.line, self.spaced))
         self.pos = end
         return True
 
@@ -285,7 +263,7 @@ class Lexer:
         val = self.text[self.pos : end]
         if not good:
             return self.error(f"bad number syntax: {quote(val)}")
-        self.items.append(Item(typ, self.pos, val, self.line))
+        self.items.append(Item(typ, self.pos, val, self.line, self.spaced))
         self.pos = end
         return True
 

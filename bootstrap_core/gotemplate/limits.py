@@ -16,7 +16,8 @@ class Limits:
     """Upper bounds, each of them adjustable.
 
     ``template_size``: bytes of a template's text. ``nesting``: how deep control structures may
-    stand in each other. ``parentheses``: the same for pipelines in parentheses. ``variables``: how many one template may declare.
+    stand in each other. ``parentheses``: the same for pipelines in parentheses. ``variables``: how
+    many one template may declare.
     ``steps``: units of work of one rendering, where a step is about one node visited, one list
     element looped over, or some hundred characters handled. ``output``: characters of the result.
     ``string``: characters of one value that a function makes. ``width``: width and precision of a

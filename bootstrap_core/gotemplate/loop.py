@@ -66,7 +66,7 @@ class Loop:
                     set_index(state, index)
                 if set_element is not None:
                     set_element(state, element)
-                try:
+                try:  # noqa: SIM105 - contextlib.suppress takes longer than the body
                     body(state, element)
                 except ContinueLoop:
                     pass

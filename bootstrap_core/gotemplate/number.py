@@ -112,13 +112,13 @@ def _scan_complex(text: str) -> complex:
     if real is None or text[sign : sign + 1] not in {"+", "-"}:
         raise NumberSyntaxError("syntax error scanning complex number")
     imag = _TOKEN.match(text, sign + 1)
-    if imag is None or text[imag.end() : imag.end() + 1] != "i":
+    if imag is None or not imag[0] or text[imag.end() : imag.end() + 1] != "i":
         raise NumberSyntaxError("syntax error scanning complex number")
     return complex(parse_float(real[0]), parse_float(text[sign] + imag[0]))
 
 
 def parse_int(text: str) -> int | None:
-    """Read an integer in any base, with underscores (strconv.ParseInt, base 0); None if it is none."""
+    """Read an integer in any base (strconv.ParseInt, base 0); None if it is none."""
     found = _INTEGER.fullmatch(text)
     if found is None:
         return None

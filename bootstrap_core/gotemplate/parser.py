@@ -39,6 +39,7 @@ from bootstrap_core.gotemplate.quote import quote, unquote
 from bootstrap_core.gotemplate.runes import length
 
 _BRANCHES: Final[dict[str, type[BranchNode]]] = {"if": IfNode, "range": RangeNode, "with": WithNode}
+_ENDS: Final = (EndNode, ElseNode)
 _DEFINE: Final = "define clause"
 _BLOCK: Final = "block clause"
 _TEMPLATE: Final = "template clause"
@@ -80,35 +81,33 @@ class Tree:
     def parse(self) -> None:
         """Parse the whole text; only here may definitions stand."""
         cursor = self.cursor
-        while cursor.peek().typ != EOF:
-            if cursor.peek().typ == LEFT_DELIM:
-                place = self.stream.next
-                cursor.next()
-                if cursor.next_non_space().typ == "define":
-                    Tree("definition", self.stream).parse_definition()
-                    continue
-                self.stream.next = place
+        items = self.stream.items
+        while (item := cursor.peek()).typ != EOF:
+            if item.typ == LEFT_DELIM and items[self.stream.next + 1].typ == "define":
+                self.stream.next += 2
+                Tree("definition", self.stream).parse_definition()
+                continue
             node = self.text_or_action()
-            if isinstance(node, EndNode | ElseNode):
-                cursor.fail(f"unexpected {node}")
+            if isinstance(node, _ENDS):
+                raise cursor.fault(f"unexpected {node}")
             self.root.nodes.append(node)
         self.add()
 
     def parse_definition(self) -> None:
         """Parse {{define "name"}} list {{end}}; the keyword is taken."""
         cursor = self.cursor
-        item = cursor.next_non_space()
+        item = cursor.next()
         if item.typ not in {STRING, RAW_STRING}:
-            cursor.unexpected(item, _DEFINE)
+            raise cursor.unexpected(item, _DEFINE)
         self.name = self.template_name(item, _DEFINE)
         cursor.expect(RIGHT_DELIM, _DEFINE)
         self.parse_body(_DEFINE)
 
-    def parse_body(self, context: str) -> None:
-        """Parse the list of a definition and its end."""
+    def parse_body(self, context: str, line: int = 0) -> None:
+        """Parse the list of a definition and its end. ``line`` is where an else is reported."""
         self.root, end = self.item_list()
         if not isinstance(end, EndNode):
-            self.cursor.fail(f"unexpected {end} in {context}")
+            raise self.cursor.fault(f"unexpected {end} in {context}", line)
         self.add()
 
     def add(self) -> None:
@@ -117,27 +116,27 @@ class Tree:
         if kept is None or is_empty_tree(kept):
             self.stream.tree_set[self.name] = self.root
         elif not is_empty_tree(self.root):
-            self.cursor.fail(f"template: multiple definition of template {quote(self.name)}")
+            raise self.cursor.fault(f"template: multiple definition of template {quote(self.name)}")
 
     def item_list(self) -> tuple[ListNode, EndNode | ElseNode]:
         """Parse texts and actions to {{end}} or {{else}}, which is returned separately."""
         cursor = self.cursor
-        nodes = ListNode(cursor.peek_non_space().pos)
-        while cursor.peek_non_space().typ != EOF:
+        nodes = ListNode(cursor.peek().pos)
+        while cursor.peek().typ != EOF:
             node = self.text_or_action()
-            if isinstance(node, EndNode | ElseNode):
+            if isinstance(node, _ENDS):
                 return nodes, node
             nodes.nodes.append(node)
-        cursor.fail("unexpected EOF")
+        raise cursor.fault("unexpected EOF")
 
     def text_or_action(self) -> Node:
         """Parse a text or an action."""
         cursor = self.cursor
-        item = cursor.next_non_space()
+        item = cursor.next()
         if item.typ == TEXT:
             return TextNode(item.pos, item.val)
         if item.typ != LEFT_DELIM:
-            cursor.unexpected(item, "input")
+            raise cursor.unexpected(item, "input")
         cursor.action_line = item.line
         node = self.action()
         cursor.action_line = 0
@@ -146,7 +145,7 @@ class Tree:
     def action(self) -> Node:
         """Parse an action; the left delimiter is taken."""
         cursor = self.cursor
-        item = cursor.next_non_space()
+        item = cursor.next()
         typ = item.typ
         if typ in _BRANCHES:
             return self.parse_control(typ)
@@ -168,7 +167,7 @@ class Tree:
         name = "{{" + item.typ + "}}"
         self.cursor.expect(RIGHT_DELIM, name)
         if not self.cursor.range_depth:
-            self.cursor.fail(f"{name} outside {{{{range}}}}")
+            raise self.cursor.fault(f"{name} outside {{{{range}}}}")
         return BreakNode(item.pos) if item.typ == "break" else ContinueNode(item.pos)
 
     def parse_control(self, context: str) -> Node:
@@ -195,7 +194,7 @@ class Tree:
                 continue
             else_list, following = self.item_list()
             if not isinstance(following, EndNode):
-                cursor.fail(f"expected end; found {following}")
+                raise cursor.fault(f"expected end; found {following}")
             break
         cursor.depth -= 1
         del cursor.vars[declared:]
@@ -206,7 +205,7 @@ class Tree:
 
     def else_control(self) -> ElseNode:
         """Parse {{else}}, or the else of an "else if" or "else with"; the keyword is taken."""
-        item = self.cursor.peek_non_space()
+        item = self.cursor.peek()
         if item.typ not in {"if", "with"}:
             item = self.cursor.expect(RIGHT_DELIM, "else")
         return ElseNode(item.pos)
@@ -214,20 +213,21 @@ class Tree:
     def block_control(self) -> TemplateNode:
         """Parse {{block "name" pipe}} list {{end}}: a definition, and its use here."""
         cursor = self.cursor
-        item = cursor.next_non_space()
+        item = cursor.next()
         name = self.template_name(item, _BLOCK)
         pipe = pipeline(cursor, _BLOCK, RIGHT_DELIM)
         cursor.nest()
-        Tree(name, self.stream, cursor.depth + 1).parse_body(_BLOCK)
+        line = cursor.line()
+        Tree(name, self.stream, cursor.depth + 1).parse_body(_BLOCK, line)
         return TemplateNode(item.pos, name, quote(name), pipe)
 
     def template_control(self) -> TemplateNode:
         """Parse {{template "name" pipe}}; the keyword is taken."""
         cursor = self.cursor
-        item = cursor.next_non_space()
+        item = cursor.next()
         name = self.template_name(item, _TEMPLATE)
         pipe = None
-        if cursor.next_non_space().typ != RIGHT_DELIM:
+        if cursor.next().typ != RIGHT_DELIM:
             cursor.backup()
             pipe = pipeline(cursor, _TEMPLATE, RIGHT_DELIM)
         return TemplateNode(item.pos, name, quote(name), pipe)
@@ -235,8 +235,8 @@ class Tree:
     def template_name(self, item: Item, context: str) -> str:
         """Return the name that a string constant gives."""
         if item.typ not in {STRING, RAW_STRING}:
-            self.cursor.unexpected(item, context)
+            raise self.cursor.unexpected(item, context)
         name = unquote(item.val)
         if name is None:
-            self.cursor.fail("invalid syntax")
+            raise self.cursor.fault("invalid syntax")
         return name

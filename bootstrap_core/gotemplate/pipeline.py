@@ -6,6 +6,7 @@ as Go allows; others nest as deep as the limits say.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from bootstrap_core.gotemplate.cursor import Cursor
@@ -25,7 +26,6 @@ from bootstrap_core.gotemplate.items import (
     RAW_STRING,
     RIGHT_DELIM,
     RIGHT_PAREN,
-    SPACE,
     STRING,
     VARIABLE,
     Item,
@@ -50,12 +50,9 @@ from bootstrap_core.gotemplate.quote import quote, unquote
 
 MAX_STACK_DEPTH: Final = 10_000
 _PARENTHESIZED: Final = "parenthesized pipeline"
-_OPERANDS: Final = frozenset(
-    {BOOL, CHAR_CONSTANT, COMPLEX, DOT, FIELD, IDENTIFIER, NUMBER, "nil", RAW_STRING, STRING}
-    | {VARIABLE, LEFT_PAREN}
-)
-_NUMBERS: Final = frozenset({NUMBER, CHAR_CONSTANT, COMPLEX})
+_ENDS: Final = frozenset({RIGHT_DELIM, RIGHT_PAREN})
 _LITERALS: Final = (BoolNode, StringNode, NumberNode, NilNode, DotNode)
+_NESTING: Final = (PipeNode, ChainNode)
 _AFTER_COMMA: Final = frozenset({VARIABLE, RIGHT_DELIM, RIGHT_PAREN})
 
 
@@ -65,32 +62,33 @@ def pipeline(cursor: Cursor, context: str, end: str, opened: Node | None = None)
     ``opened`` is the first operand where it is parsed already.
     """
     if opened is None:
-        pipe = PipeNode(cursor.peek_non_space().pos)
-        while _declaration(cursor, pipe, context):
-            pass
+        item = cursor.peek()
+        pipe = PipeNode(item.pos)
+        if item.typ == VARIABLE:
+            while _declaration(cursor, pipe, context):
+                pass
     else:
         pipe = PipeNode(opened.pos)
-        pipe.cmds.append(command(cursor, opened))
+        pipe.cmds.append(command(cursor, opened.pos, opened))
     while True:
-        item = cursor.next_non_space()
+        item = cursor.next()
         if item.typ == end:
             break
         if item.typ not in _OPERANDS:
-            cursor.unexpected(item, context)
-        cursor.backup()
-        pipe.cmds.append(command(cursor, None))
+            raise cursor.unexpected(item, context)
+        pipe.cmds.append(command(cursor, item.pos, term(cursor, item)))
     _check_pipeline(cursor, pipe, context)
     return pipe
 
 
 def _declaration(cursor: Cursor, pipe: PipeNode, context: str) -> bool:
     """Parse a variable that is set here; True if another one may follow."""
-    variable = cursor.peek_non_space()
+    variable = cursor.peek()
     if variable.typ != VARIABLE:
         return False
     cursor.next()
     start = cursor.stream.next
-    item = cursor.next_non_space()
+    item = cursor.next()
     if item.typ in {ASSIGN, DECLARE}:
         pipe.is_assign = item.typ == ASSIGN
         pipe.decl.append(VariableNode(variable.pos, [variable.val]))
@@ -100,9 +98,9 @@ def _declaration(cursor: Cursor, pipe: PipeNode, context: str) -> bool:
         pipe.decl.append(VariableNode(variable.pos, [variable.val]))
         cursor.declare(variable.val)
         if context != "range" or len(pipe.decl) > 1:
-            cursor.fail(f"too many declarations in {context}")
-        if cursor.peek_non_space().typ not in _AFTER_COMMA:
-            cursor.fail("range can only initialize variables")
+            raise cursor.fault(f"too many declarations in {context}")
+        if cursor.peek().typ not in _AFTER_COMMA:
+            raise cursor.fault("range can only initialize variables")
         return True
     cursor.stream.next = start - 1
     return False
@@ -111,15 +109,18 @@ def _declaration(cursor: Cursor, pipe: PipeNode, context: str) -> bool:
 def _check_pipeline(cursor: Cursor, pipe: PipeNode, context: str) -> None:
     """Refuse an empty pipeline, and one that pipes into what takes no argument."""
     if not pipe.cmds:
-        cursor.fail(f"missing value for {context}")
+        raise cursor.fault(f"missing value for {context}")
     for stage, cmd in enumerate(pipe.cmds[1:], start=2):
         if isinstance(cmd.args[0], _LITERALS):
-            cursor.fail(f"non executable command in pipeline stage {stage}")
-    if sole_operand(pipe) is None:
-        pipe.depth += max(_depth(arg) for cmd in pipe.cmds for arg in cmd.args)
-    else:
-        pipe.depth = max(1, _depth(pipe.cmds[0].args[0]))
-    cursor.nest_parentheses(pipe.depth - 1)
+            raise cursor.fault(f"non executable command in pipeline stage {stage}")
+    depth = 0
+    for cmd in pipe.cmds:
+        for arg in cmd.args:
+            if isinstance(arg, _NESTING):
+                depth = max(depth, _depth(arg))
+    if depth:
+        pipe.depth = depth + (sole_operand(pipe) is None)
+        cursor.nest_parentheses(pipe.depth - 1)
 
 
 def _depth(node: Node) -> int:
@@ -131,38 +132,36 @@ def _depth(node: Node) -> int:
     return 0
 
 
-def command(cursor: Cursor, opened: Node | None) -> CommandNode:
-    """Parse operands up to a pipe character, which is taken, or to the end, which is not."""
-    cmd = CommandNode(cursor.peek_non_space().pos if opened is None else opened.pos)
+def command(cursor: Cursor, pos: int, node: Node | None) -> CommandNode:
+    """Parse operands up to a pipe character, which is taken, or to the end, which is not.
+
+    ``node`` is the first term, at ``pos``; it is parsed already.
+    """
+    cmd = CommandNode(pos)
     while True:
-        if opened is None:
-            cursor.peek_non_space()
-            node = term(cursor)
-        else:
-            node, opened = opened, None
         if node is not None:
-            cmd.args.append(operand(cursor, node))
+            following = cursor.peek()
+            if following.typ == FIELD and not following.spaced:
+                node = operand(cursor, node)
+                following = cursor.peek()
+            cmd.args.append(node)
+            if following.spaced:
+                node = term(cursor, cursor.next())
+                continue
         item = cursor.next()
-        if item.typ == SPACE:
-            continue
-        if item.typ in {RIGHT_DELIM, RIGHT_PAREN}:
+        if item.typ in _ENDS:
             cursor.backup()
         elif item.typ != PIPE:
-            cursor.unexpected(item, "operand")
-        break
-    if not cmd.args:
-        cursor.fail("empty command")
-    return cmd
+            raise cursor.unexpected(item, "operand")
+        return cmd
 
 
 def operand(cursor: Cursor, node: Node) -> Node:
-    """Parse the fields taken of a term."""
+    """Parse the fields that follow a term."""
     item = cursor.peek()
-    if item.typ != FIELD:
-        return node
     pos = item.pos
     fields = []
-    while item.typ == FIELD:
+    while item.typ == FIELD and not item.spaced:
         fields.append(cursor.next().val[1:])
         item = cursor.peek()
     if isinstance(node, FieldNode):
@@ -170,63 +169,66 @@ def operand(cursor: Cursor, node: Node) -> Node:
     if isinstance(node, VariableNode):
         return VariableNode(pos, node.ident + fields)
     if isinstance(node, _LITERALS):
-        cursor.fail(f"unexpected . after term {quote(str(node))}")
+        raise cursor.fault(f"unexpected . after term {quote(str(node))}")
     return ChainNode(pos, node, fields)
 
 
-def term(cursor: Cursor) -> Node | None:
+def term(cursor: Cursor, item: Item) -> Node | None:
     """Parse a literal, a function's name, dot, a field, a variable or a pipeline in parentheses.
 
-    None means that the next item is none of these.
+    None means that ``item``, which is taken, is none of these; it is given back then.
     """
-    item = cursor.next_non_space()
-    typ, pos, val, _ = item
-    if typ == FIELD:
-        return FieldNode(pos, [val[1:]])
-    if typ == IDENTIFIER:
-        if val not in cursor.stream.functions:
-            cursor.fail(f"function {quote(val)} not defined")
-        return IdentifierNode(pos, val)
-    if typ in {STRING, RAW_STRING}:
-        return _string(cursor, item)
-    if typ == LEFT_PAREN:
-        return _parenthesized(cursor)
-    if typ == DOT:
-        return DotNode(pos)
-    if typ == VARIABLE:
-        if val not in cursor.vars:
-            cursor.fail(f"undefined variable {quote(val)}")
-        return VariableNode(pos, [val])
-    if typ in _NUMBERS:
-        try:
-            return new_number(pos, val, typ)
-        except NumberSyntaxError as error:
-            cursor.fail(str(error))
-    if typ == BOOL:
-        return BoolNode(pos, val == "true")
-    if typ == "nil":
-        return NilNode(pos)
-    cursor.backup()
-    return None
+    parse = _TERMS.get(item.typ)
+    if parse is None:
+        cursor.backup()
+        return None
+    return parse(cursor, item)
 
 
-def _string(cursor: Cursor, item: Item) -> StringNode:
+def _field(cursor: Cursor, item: Item) -> Node:
+    """Return the node of a field."""
+    return FieldNode(item.pos, [item.val[1:]])
+
+
+def _identifier(cursor: Cursor, item: Item) -> Node:
+    """Return the node of a function's name."""
+    if item.val not in cursor.stream.functions:
+        raise cursor.fault(f"function {quote(item.val)} not defined")
+    return IdentifierNode(item.pos, item.val)
+
+
+def _variable(cursor: Cursor, item: Item) -> Node:
+    """Return the node of a variable."""
+    if item.val not in cursor.vars:
+        raise cursor.fault(f"undefined variable {quote(item.val)}")
+    return VariableNode(item.pos, [item.val])
+
+
+def _number(cursor: Cursor, item: Item) -> Node:
+    """Return the node of a number."""
+    try:
+        return new_number(item.pos, item.val, item.typ)
+    except NumberSyntaxError as error:
+        raise cursor.fault(str(error))
+
+
+def _string(cursor: Cursor, item: Item) -> Node:
     """Return the node of a string constant."""
     text = unquote(item.val)
     if text is None:
-        cursor.fail("invalid syntax")
+        raise cursor.fault("invalid syntax")
     return StringNode(item.pos, item.val, text)
 
 
-def _parenthesized(cursor: Cursor) -> PipeNode:
+def _parenthesized(cursor: Cursor, item: Item) -> Node:
     """Parse a pipeline in parentheses, the first of which is taken."""
     opened = 1
     cursor.nest_parentheses(1)
     while True:
         if cursor.parens >= MAX_STACK_DEPTH:
-            cursor.fail_limit("parentheses", "max expression depth exceeded")
+            raise cursor.over_limit("parentheses", "max expression depth exceeded")
         cursor.parens += 1
-        if cursor.peek_non_space().typ != LEFT_PAREN:
+        if cursor.peek().typ != LEFT_PAREN:
             break
         cursor.next()
         opened += 1
@@ -238,3 +240,18 @@ def _parenthesized(cursor: Cursor) -> PipeNode:
     cursor.parens -= 1
     cursor.inner -= 1
     return pipe
+
+
+_TERMS: Final[dict[str, Callable[[Cursor, Item], Node]]] = {
+    FIELD: _field,
+    IDENTIFIER: _identifier,
+    STRING: _string,
+    RAW_STRING: _string,
+    LEFT_PAREN: _parenthesized,
+    DOT: lambda _cursor, item: DotNode(item.pos),
+    VARIABLE: _variable,
+    **dict.fromkeys((NUMBER, CHAR_CONSTANT, COMPLEX), _number),
+    BOOL: lambda _cursor, item: BoolNode(item.pos, item.val == "true"),
+    "nil": lambda _cursor, item: NilNode(item.pos),
+}
+_OPERANDS: Final = frozenset(_TERMS)
