@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Table,
+    UnaryExpression,
     and_,
     func,
     or_,
@@ -58,6 +59,18 @@ def search(query: ListQuery, table: Table, dialect: str) -> list[ColumnElement[b
     return conditions
 
 
+def ordering(table: Table, query: ListQuery) -> list[UnaryExpression[Any]]:
+    """Return the order of a list; what was never changed counts as changed before all else."""
+    ordered: list[UnaryExpression[Any]] = []
+    for column in (table.c[name] for name in ORDERS[query.order]):
+        one = column.desc() if query.descending else column.asc()
+        # Where there may be nothing, each database has its own idea of where that belongs.
+        if column.nullable:
+            one = one.nulls_last() if query.descending else one.nulls_first()
+        ordered.append(one)
+    return ordered
+
+
 async def page_of(
     connection: AsyncConnection,
     table: Table,
@@ -69,15 +82,9 @@ async def page_of(
     total = await connection.scalar(select(func.count()).select_from(table).where(where)) or 0
     if query.only_total or query.offset >= total:
         return [], total
-    columns = [table.c[name] for name in ORDERS[query.order]]
-    statement = (
-        select(table)
-        .where(where)
-        .order_by(*(column.desc() if query.descending else column for column in columns))
-        .offset(query.offset)
-        .limit(query.limit)
-    )
-    return (await connection.execute(statement)).all(), total
+    statement = select(table).where(where).order_by(*ordering(table, query))
+    page = statement.offset(query.offset).limit(query.limit)
+    return (await connection.execute(page)).all(), total
 
 
 async def fetch(connection: AsyncConnection, table: Table, domain_id: str, key: str) -> AnyRow:

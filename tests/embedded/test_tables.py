@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Select, Table, create_mock_engine, select, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 
-from provision.embedded.queries import ORDERS, connected, search
+from provision.embedded.queries import connected, ordering, search
 from provision.embedded.records import ListQuery
 from provision.embedded.tables import channels, clients, metadata
 from provision.platform.types import StatusFilter
@@ -27,6 +27,14 @@ def test_postgresql_takes_the_tables() -> None:
     made = [one.split()[2] for one in statements if one.strip().startswith("CREATE TABLE")]
     assert sorted(made) == sorted(metadata.tables)
     assert all("JSONB" in one for one in statements if "CREATE TABLE platform_clients" in one)
+
+
+def test_what_was_never_changed_has_one_place_on_every_database() -> None:
+    for descending, place in ((True, "DESC NULLS LAST"), (False, "ASC NULLS FIRST")):
+        order = ordering(clients, ListQuery(order="updated_at", descending=descending))
+        for dialect in (postgresql.dialect(), sqlite.dialect()):
+            text = str(select(clients.c.id).order_by(*order).compile(dialect=dialect))
+            assert f"updated_at {place}" in text
 
 
 async def _plan(installed: Installation, statement: Select[Any]) -> list[str]:
@@ -56,12 +64,7 @@ async def test_a_page_is_read_in_the_order_of_an_index(
 ) -> None:
     query = ListQuery(status=status)
     conditions = [table.c.domain_id == "d", *search(query, table, "sqlite")]
-    statement = (
-        select(table)
-        .where(*conditions)
-        .order_by(*(table.c[name].desc() for name in ORDERS[query.order]))
-        .limit(10)
-    )
+    statement = select(table).where(*conditions).order_by(*ordering(table, query)).limit(10)
     plan = await _plan(installed, statement)
 
     assert all("TEMP B-TREE" not in step for step in plan)
