@@ -163,13 +163,17 @@ def within(table: Table, domain_id: str) -> ColumnElement[bool]:
     return table.c.domain_id == domain_id
 
 
-def connected(table: Table, domain_id: str, other: str, other_id: str) -> ColumnElement[bool]:
+def connected(
+    table: Table, domain_id: str, other: Column[Any], other_id: str
+) -> ColumnElement[bool]:
     """Return the condition that a domain's entity is connected to the other one.
 
-    ``other`` is the column of the connection table that has ``other_id``. The connections alone
-    say which domain it is, so that the planner starts from them and not from all of the domain.
+    ``other`` is the column of the connections that has ``other_id``. The connections alone say
+    which domain it is, so that the planner starts from them and not from all of the domain.
     """
-    mine = connections.c.client_id if other == "channel_id" else connections.c.channel_id
+    mine = (
+        connections.c.client_id if other is connections.c.channel_id else connections.c.channel_id
+    )
     return table.c.id.in_(
-        select(mine).where(connections.c[other] == other_id, connections.c.domain_id == domain_id)
+        select(mine).where(other == other_id, connections.c.domain_id == domain_id)
     )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from provision.embedded.queries import connected, ordering, search
 from provision.embedded.records import ListQuery
-from provision.embedded.tables import channels, clients, metadata
+from provision.embedded.tables import channels, clients, connections, metadata
 from provision.platform.types import StatusFilter
 from tests.embedded.service import Installation
 
@@ -47,7 +47,10 @@ async def _plan(installed: Installation, statement: Select[Any]) -> list[str]:
 
 
 async def test_what_is_connected_is_found_from_the_connections(installed: Installation) -> None:
-    for table, other in ((clients, "channel_id"), (channels, "client_id")):
+    for table, other in (
+        (clients, connections.c.channel_id),
+        (channels, connections.c.client_id),
+    ):
         query = ListQuery(connected_to="x")
         conditions = [connected(table, "d", other, "x"), *search(query, table, "sqlite")]
 

@@ -1,0 +1,191 @@
+"""What clients and channels have in common: a domain's, and made, listed and changed alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from sqlalchemy import Column, Table, delete, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bootstrap_core.secret import Secret
+from provision.embedded.access import AccessControl, Membership
+from provision.embedded.errors import DomainMissing, EmbeddedError, Hidden, Malformed
+from provision.embedded.queries import (
+    AnyRow,
+    change,
+    change_status,
+    connected,
+    fetch,
+    page_of,
+    search,
+    stamp,
+    violates,
+    within,
+)
+from provision.embedded.records import (
+    ChannelRecord,
+    ClientRecord,
+    DraftChannel,
+    DraftClient,
+    ListQuery,
+    Stamps,
+)
+from provision.embedded.tables import connections
+from provision.embedded.tokens import Clock
+from provision.platform.types import Page, Status
+
+BULK_LIMIT: Final = 10_000
+
+D = TypeVar("D", DraftClient, DraftChannel)
+R = TypeVar("R", ClientRecord, ChannelRecord)
+
+
+class EntityRegistry(ABC, Generic[D, R]):
+    """The clients or the channels of all domains; every call is made for a token's user.
+
+    ``kind`` is what the actions on one are named after; ``unique`` is a constraint, its column
+    and the error of breaking it; ``taken`` is the error of using an ID again.
+    """
+
+    kind: ClassVar[str]
+    table: ClassVar[Table]
+    other: ClassVar[Column[Any]]
+    """The column of the connections that has what this kind is connected to."""
+    unique: ClassVar[tuple[str, Column[Any], type[EmbeddedError]]]
+    taken: ClassVar[type[EmbeddedError]]
+
+    def __init__(self, engine: AsyncEngine, access: AccessControl, now: Clock) -> None:
+        """Keep entities in the engine's database."""
+        self._engine = engine
+        self._access = access
+        self._now = now
+
+    async def create(self, token: Secret, domain_id: str, drafts: Sequence[D]) -> list[R]:
+        """Create all of ``drafts`` or none.
+
+        Raises ``NotPermitted``, ``DomainDisabled`` and the errors of ``unique`` and ``taken``.
+        """
+        if len(drafts) > BULK_LIMIT:
+            raise Malformed(f"at most {BULK_LIMIT} {self.kind}s are created at once")
+        membership = await self._access.membership(token, domain_id)
+        membership.require(f"{self.kind}_create")
+        membership.require_enabled()
+        now, maker = self._now(), membership.caller.id
+        records = [
+            # Later in the list is newer: lists show them in that order.
+            self._made(domain_id, draft, Stamps(maker, now + timedelta(microseconds=place)))
+            for place, draft in enumerate(drafts)
+        ]
+        if records:
+            await self._insert(records)
+        return records
+
+    async def view(self, token: Secret, domain_id: str, key: str) -> R:
+        """Return one (``Hidden`` when there is none that the caller may read)."""
+        await self._enter(token, domain_id, "read")
+        async with self._engine.connect() as connection:
+            return self._record(await fetch(connection, self.table, domain_id, key))
+
+    async def page(self, token: Secret, domain_id: str, query: ListQuery) -> Page[R]:
+        """List what the caller may read: nothing to a stranger."""
+        try:
+            await self._enter(token, domain_id, "read")
+        except (Hidden, DomainMissing):
+            return Page([], 0, query.offset, query.limit)
+        place = within(self.table, domain_id)
+        if query.connected_to:
+            place = connected(self.table, domain_id, self.other, query.connected_to)
+        conditions = [place, *search(query, self.table, self._engine.dialect.name)]
+        async with self._engine.connect() as connection:
+            rows, total = await page_of(connection, self.table, conditions, query)
+            items = await self._listed(connection, rows, query)
+        return Page(items, total, query.offset, query.limit)
+
+    async def change(self, token: Secret, domain_id: str, key: str, values: dict[str, Any]) -> R:
+        """Replace the columns that ``values`` names (``name``, ``metadata``, ``tags``, ...).
+
+        Raises ``Hidden``, ``EntityDisabled``, ``DomainDisabled``.
+        """
+        membership = await self._enter(token, domain_id, "update")
+        membership.require_enabled()
+        stamped = {**values, **stamp(membership.caller.id, self._now())}
+        if "name" in values:
+            stamped["name_folded"] = values["name"].casefold()
+        async with self._engine.begin() as connection:
+            return self._record(await change(connection, self.table, domain_id, key, stamped))
+
+    async def change_status(self, token: Secret, domain_id: str, key: str, status: Status) -> R:
+        """Enable or disable one (``StatusAssigned`` when it is so already)."""
+        membership = await self._enter(token, domain_id, "update")
+        if status is Status.ENABLED:
+            membership.require_enabled()
+        stamped = stamp(membership.caller.id, self._now())
+        async with self._engine.begin() as connection:
+            row = await change_status(connection, self.table, domain_id, key, status, stamped)
+        return self._record(row)
+
+    async def delete(self, token: Secret, domain_id: str, key: str) -> None:
+        """Delete one and its connections (``Hidden`` when it is not there)."""
+        await self._enter(token, domain_id, "delete")
+        mine = connections.c[f"{self.kind}_id"] == key
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(connections).where(mine, connections.c.domain_id == domain_id)
+            )
+            deleted = await connection.execute(
+                delete(self.table).where(
+                    self.table.c.id == key, self.table.c.domain_id == domain_id
+                )
+            )
+            if not deleted.rowcount:
+                raise Hidden
+
+    async def _enter(self, token: Secret, domain_id: str, action: str) -> Membership:
+        membership = await self._access.membership(token, domain_id)
+        membership.require_on_entity(f"{self.kind}_{action}")
+        return membership
+
+    async def _insert(self, records: Sequence[R]) -> None:
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(self.table), [self._row(one) for one in records])
+        except IntegrityError as error:
+            constraint, column, broken = self.unique
+            raise (broken if violates(error, column, constraint) else self.taken) from error
+
+    @abstractmethod
+    def _made(self, domain_id: str, draft: D, stamps: Stamps) -> R:
+        """Return what is made of a draft."""
+
+    @abstractmethod
+    def _row(self, made: R) -> dict[str, Any]:
+        """Return the columns of something new."""
+
+    @abstractmethod
+    def _record(self, row: AnyRow) -> R:
+        """Return what a row holds."""
+
+    async def _listed(
+        self, connection: AsyncConnection, rows: Sequence[AnyRow], query: ListQuery
+    ) -> list[R]:
+        """Return what the rows of a list hold; a kind may look up more for ``query``."""
+        return [self._record(row) for row in rows]
+
+
+def common_row(made: ClientRecord | ChannelRecord) -> dict[str, Any]:
+    """Return the columns that clients and channels have in common."""
+    return {
+        "id": made.id,
+        "domain_id": made.domain_id,
+        "name": made.name,
+        "name_folded": made.name.casefold(),
+        "metadata": dict(made.metadata),
+        "tags": list(made.tags),
+        "status": made.status.value,
+        "created_by": made.stamps.created_by,
+        "created_at": made.stamps.created_at,
+    }
