@@ -1,16 +1,14 @@
 """The layouts of a directory, by name, picked up when their files are edited.
 
-The only part of this package that reads files. A broken edit never replaces a good layout: the
+A broken edit never replaces a good layout: the
 last good version goes on serving, and the state says what is wrong with the file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import stat
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -19,13 +17,12 @@ from provision.layout.builtin import BUILTIN_NAME, builtin_layout
 from provision.layout.errors import (
     LayoutError,
     Problem,
-    TemplateFileError,
     UnknownLayoutError,
 )
+from provision.layout.files import LayoutFiles, Stamp, shown, stamp_of
 from provision.layout.model import Layout, Overrides, with_overrides
 from provision.layout.reader import read
 from provision.layout.report import nearest
-from provision.layout.source import MAX_CHARACTERS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -52,21 +49,12 @@ class LayoutState:
 
 
 @frozen
-class _Stamp:
-    """What tells, without reading it, that a file was changed or replaced."""
-
-    inode: int = 0
-    changed_ns: int = 0
-    size: int = 0
-
-
-@frozen
 class _Entry:
     """A layout with the files it was read from: their stamps, and a digest of their bytes."""
 
     path: Path | None
     state: LayoutState
-    stamps: Mapping[Path, _Stamp] = field(factory=dict)
+    stamps: Mapping[Path, Stamp] = field(factory=dict)
     digest: str = ""
 
 
@@ -162,7 +150,7 @@ class LayoutCatalog:
         known = self._entries.get(name)
         if known is None or known.path != path:
             return self._read(name, path, None)
-        if all(_stamp(each) == stamp for each, stamp in known.stamps.items()):
+        if all(stamp_of(each) == stamp for each, stamp in known.stamps.items()):
             return known
         fresh = self._read(name, path, known.state.layout)
         if fresh.digest == known.digest:
@@ -170,26 +158,19 @@ class LayoutCatalog:
         return fresh
 
     def _read(self, name: str, path: Path, last_good: Layout | None) -> _Entry:
-        files = _Files(path)
+        files = LayoutFiles(path, shown(path))
         try:
             _check_name(name, path)
-            reading = read(
-                files.layout(), file=_shown(path), name=name, load_template=files.template
-            )
+            reading = read(files.layout(), file=shown(path), name=name, load_template=files.beside)
         except LayoutError as error:
-            state = LayoutState(name, _shown(path), last_good, error.problems)
+            state = LayoutState(name, shown(path), last_good, error.problems)
         else:
             layout = self._adapted(reading.layout)
-            state = LayoutState(name, _shown(path), layout, reading.warnings)
+            state = LayoutState(name, shown(path), layout, reading.warnings)
         return _Entry(path, state, files.stamps, files.digest.hexdigest())
 
     def _adapted(self, layout: Layout) -> Layout:
         return with_overrides(layout, self._overrides)
-
-
-def _shown(path: Path) -> str:
-    """Return what messages call ``path``: the directory's and the file's name, no more."""
-    return str(PurePosixPath(path.absolute().parent.name, path.name))
 
 
 def _check_name(name: str, path: Path) -> None:
@@ -198,73 +179,4 @@ def _check_name(name: str, path: Path) -> None:
             f'"{name}" cannot be the name of a layout: letters, digits, dots, underscores and '
             "dashes, at most 128; rename the file"
         )
-        raise LayoutError([Problem(_shown(path), 1, 1, "file-name", message)])
-
-
-class _Files:
-    """Reads a layout file and the template files beside it, noting what was read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.stamps: dict[Path, _Stamp] = {}
-        self.digest = hashlib.sha256()
-
-    def layout(self) -> str:
-        """Return the text of the layout file. Raises :class:`LayoutError`."""
-        try:
-            return self._text(self._path)
-        except TemplateFileError as error:
-            problem = Problem(_shown(self._path), 1, 1, "unreadable", str(error))
-            raise LayoutError([problem]) from error
-
-    def template(self, name: str) -> str:
-        """Return the text of the template file ``name`` beside the layout file.
-
-        Raises :class:`TemplateFileError` for one that is not there, or not in the directory.
-        """
-        directory = self._path.parent
-        if "\0" in name:
-            raise TemplateFileError("a file name cannot have a NUL character")
-        path = directory / name
-        if not _is_inside(path, directory):
-            self.stamps[path] = _stamp(path)
-            raise TemplateFileError(f'file "{name}" is not in the directory of the layout')
-        return self._text(path)
-
-    def _text(self, path: Path) -> str:
-        stamp = self.stamps[path] = _stamp(path)
-        if stamp == _Stamp():
-            self.digest.update(b"\0missing")
-            raise TemplateFileError(f'there is no file "{path.name}"')
-        if stamp.size > MAX_CHARACTERS:
-            self.digest.update(b"\0large")
-            raise TemplateFileError(f"file has {stamp.size:,} bytes; at most {MAX_CHARACTERS:,}")
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            self.digest.update(b"\0unreadable")
-            raise TemplateFileError(f"file cannot be read: {error.strerror}") from error
-        self.digest.update(len(content).to_bytes(8) + content)
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise TemplateFileError(f"line {line} is not UTF-8") from error
-
-
-def _is_inside(path: Path, directory: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(directory.resolve())
-    except (OSError, RuntimeError):
-        return False
-
-
-def _stamp(path: Path) -> _Stamp:
-    """Return the stamp of the file at ``path``, an empty one if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return _Stamp()
-    if not stat.S_ISREG(found.st_mode):
-        return _Stamp()
-    return _Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
+        raise LayoutError([Problem(shown(path), 1, 1, "file-name", message)])

@@ -98,8 +98,8 @@ def _duplicate(
     *,
     derived: bool = False,
 ) -> None:
-    line = report.source.key_place(first).line
-    message = f'{kind} {field} "{value}" is taken by the {kind} in line {line}'
+    line = report.source.line_name(first)
+    message = f'{kind} {field} "{value}" is taken by the {kind} in {line}'
     if derived:
         message += f'; it was made of the name: add key = "..." to the {kind}'
     path = (*at, "name" if derived else field)
@@ -135,14 +135,14 @@ def _check_reference(
 def _check_gateway(report: Report, layout: Layout) -> None:
     gateways = [each for each in layout.clients if each.bootstrap]
     for extra in gateways[1:]:
-        first = report.source.key_place(gateways[0].at).line
+        first = report.source.line_name(gateways[0].at)
         path = next(
             path
             for path in ((*extra.at, "bootstrap"), (*extra.at, "metadata", "external_id"), extra.at)
             if path in report.source.marks
         )
         message = (
-            "a second client with a bootstrap config; the first is in line "
+            "a second client with a bootstrap config; the first is in "
             f"{first}, and one gateway has one config: its external ID is unique"
         )
         report.at_key(path, "two-gateways", message)

@@ -46,10 +46,14 @@ class Dialect(StrEnum):
 
 @frozen(order=True)
 class Place:
-    """Where something stands in a text: line and column, both counted from 1."""
+    """Where something stands in a text: line and column, both counted from 1.
+
+    ``file`` is empty where it stands in the layout's own file.
+    """
 
     line: int
     column: int
+    file: str = ""
 
 
 @frozen

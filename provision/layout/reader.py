@@ -16,6 +16,7 @@ from provision.layout.checker import check
 from provision.layout.checks import check_layout
 from provision.layout.dialect_provision import build
 from provision.layout.errors import LayoutError, Problem
+from provision.layout.fragments import with_fragments
 from provision.layout.lint import lint
 from provision.layout.model import Dialect, JsonObject, JsonValue, Layout
 from provision.layout.profile_template import (
@@ -56,8 +57,8 @@ def read(
     ``file`` is what messages call it; ``name`` is the layout's, by default the file's without its
     ending. Raises :class:`LayoutError` with every problem there is.
     """
-    source = parse_source(text, file)
-    report = Report(source)
+    report = with_fragments(Report(parse_source(text, file)), load_template)
+    source = report.source
     name = name or PurePosixPath(file).stem
     match dialect_of(source.data):
         case Dialect.PROVISION:

@@ -62,7 +62,7 @@ class Renderer:
         place = self.layout.locate(path)
         return kind(
             message,
-            file=self.layout.file,
+            file=place.file or self.layout.file,
             line=place.line,
             column=place.column,
             key=path_text(path),

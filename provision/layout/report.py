@@ -77,7 +77,7 @@ class Report:
     ) -> None:
         self.problems.append(
             Problem(
-                file=self.source.file,
+                file=place.file or self.source.file,
                 line=place.line,
                 column=place.column,
                 rule=rule,
@@ -86,7 +86,7 @@ class Report:
                 key=path_text(path),
                 allowed=allowed,
                 suggestion=suggestion,
-                source=self.source.line(place.line),
+                source=self.source.line(place),
             )
         )
 

@@ -99,6 +99,9 @@ SHAPE: Final = Table(
                 {
                     "name": Field(Text(blank=False), "the file's name without .toml"),
                     "description": Field(Text(), "what it is for, for people"),
+                    "include": Field(
+                        ListOf(Text(blank=False)), "files of tables that this layout shares"
+                    ),
                 }
             ),
             "what this layout is",

@@ -23,8 +23,16 @@ _INTEGERS: Final = range(-(2**63), 2**63)
 
 
 @frozen
+class Part:
+    """A file whose text is part of a source: it starts at line ``first``, counted from 0."""
+
+    file: str
+    first: int
+
+
+@frozen
 class Source:
-    """The text of a layout file.
+    """The text of a layout file, with those of its fragments after it (``parts``).
 
     ``data`` holds JSON types only, except for what ``unfit`` names: numbers that JSON has not.
     Dates and times are RFC 3339 strings.
@@ -35,6 +43,7 @@ class Source:
     data: dict[str, JsonValue]
     marks: Mapping[KeyPath, Mark]
     unfit: Mapping[KeyPath, str]
+    parts: tuple[Part, ...] = ()
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -93,9 +102,15 @@ class Source:
             if isinstance(item, str):
                 yield (*path, index), item
 
-    def line(self, number: int) -> str:
-        """Return line ``number``, counted from 1, or nothing where there is none."""
-        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+    def line(self, place: Place) -> str:
+        """Return the line of ``place``."""
+        first = next((part.first for part in self.parts if part.file == place.file), 0)
+        return self.lines[first + place.line - 1]
+
+    def line_name(self, path: KeyPath) -> str:
+        """Return which line ``path`` stands in: ``line 3``, and of which fragment, if any."""
+        place = self.key_place(path)
+        return f"line {place.line}" + (f" of {place.file}" if place.file else "")
 
     def _mark(self, path: KeyPath) -> Mark | None:
         for length in range(len(path), 0, -1):
@@ -104,8 +119,12 @@ class Source:
         return None
 
     def _place(self, offset: int) -> Place:
-        line = bisect.bisect_right(self._line_starts, offset)
-        return Place(line, offset - self._line_starts[line - 1] + 1)
+        line = bisect.bisect_right(self._line_starts, offset) - 1
+        column = offset - self._line_starts[line] + 1
+        for part in reversed(self.parts):
+            if line >= part.first:
+                return Place(line - part.first + 1, column, part.file)
+        return Place(line + 1, column)
 
 
 def parse_source(text: str, file: str) -> Source:

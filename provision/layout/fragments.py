@@ -1,0 +1,109 @@
+"""Fragments: tables that several layouts share, in files that ``layout.include`` names.
+
+What a fragment holds is added to the layout: clients, channels and the like after the layout's
+own, tables key by key. Where both have a value, the layout's wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Final, TypeVar
+
+from provision.layout.errors import LayoutError, TemplateFileError
+from provision.layout.model import JsonObject, JsonValue, KeyPath
+from provision.layout.profile_template import TemplateLoader
+from provision.layout.report import Report
+from provision.layout.scanner import Mark
+from provision.layout.source import Part, Source, parse_source
+
+INCLUDE: Final[KeyPath] = ("layout", "include")
+
+_Item = TypeVar("_Item")
+
+
+def with_fragments(report: Report, load: TemplateLoader) -> Report:
+    """Return ``report`` about its source and the fragments that this includes.
+
+    A fragment that cannot be read is noted as a problem.
+    """
+    merged = report.source
+    for path, name in report.source.strings(INCLUDE):
+        file = str(PurePosixPath(report.source.file).parent / name)
+        if any(part.file == file for part in merged.parts):
+            report.at_value(path, "include", f'"{name}" is included twice')
+            continue
+        try:
+            fragment = parse_source(load(name), file)
+        except TemplateFileError as error:
+            report.at_value(path, "include", f"include: {error}")
+        except LayoutError as error:
+            report.problems += error.problems
+        else:
+            merged = _merged(merged, fragment)
+            if "layout" in fragment.data:
+                message = "a fragment has no [layout] of its own; put it into the layout's file"
+                place = Report(fragment)
+                place.at_key(("layout",), "fragment-layout", message)
+                report.problems += place.problems
+    return Report(merged, problems=report.problems)
+
+
+def _merged(source: Source, fragment: Source) -> Source:
+    lines, offset = len(source.lines), len(source.text) + 1
+    moved: dict[KeyPath, KeyPath] = {(): ()}
+    data = _merge(source.data, fragment.data, (), (), moved)
+    shifted = {
+        path: Mark(mark.key + offset, mark.value + offset)
+        for path, mark in _moved(fragment.marks, moved).items()
+    }
+    return Source(
+        file=source.file,
+        text=f"{source.text}\n{fragment.text}",
+        data=data,
+        marks={**shifted, **source.marks},
+        unfit={**_moved(fragment.unfit, moved), **source.unfit},
+        parts=(*source.parts, Part(fragment.file, lines)),
+    )
+
+
+def _merge(
+    own: JsonObject,
+    added: JsonObject,
+    at: KeyPath,
+    here: KeyPath,
+    moved: dict[KeyPath, KeyPath],
+) -> dict[str, JsonValue]:
+    """Return both tables as one; ``moved`` notes where what was added at ``at`` stands now."""
+    merged = dict(own)
+    for key, value in added.items():
+        path, target = (*at, key), (*here, key)
+        if key not in own:
+            merged[key] = value
+            moved[path] = target
+            continue
+        match own[key], value:
+            case dict() as mine, dict():
+                moved[path] = target
+                merged[key] = _merge(mine, value, path, target, moved)
+            case list() as mine, list() if all(isinstance(each, dict) for each in (*mine, *value)):
+                moved[path] = target
+                merged[key] = [*mine, *value]
+                for index in range(len(value)):
+                    moved[(*path, index)] = (*target, len(mine) + index)
+            case _:
+                moved[path] = ("", *target)
+    return merged
+
+
+def _moved(
+    items: Mapping[KeyPath, _Item], moved: Mapping[KeyPath, KeyPath]
+) -> dict[KeyPath, _Item]:
+    """Return ``items`` under their new paths, without those that the layout's own hide."""
+    found: dict[KeyPath, _Item] = {}
+    for path, item in items.items():
+        known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in moved)
+        target = (*moved[known], *path[len(known) :])
+        if target[:1] != ("",):
+            found[target] = item
+    return found
