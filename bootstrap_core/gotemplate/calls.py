@@ -10,12 +10,13 @@ from bootstrap_core.gotemplate.expr import Expr
 from bootstrap_core.gotemplate.funcs import TEXT, Function, index
 from bootstrap_core.gotemplate.nodes import Node
 from bootstrap_core.gotemplate.state import UNDEFINED, Eval, Source, State
-from bootstrap_core.gotemplate.values import INVALID, StructMap, Value, truth, type_name
+from bootstrap_core.gotemplate.values import BOXED, INVALID, StructMap, Value, truth, type_name
 
 # A command that gets the value of the one before as its last argument.
 Stage = Callable[[State, Value, Value], Value]
 
 _ABSENT: Final = object()
+_BOXED: Final = frozenset({str, float, bool, dict, list, tuple, type(None)})
 _CONVERTED: Final = frozenset({int, bytes})
 
 
@@ -57,6 +58,16 @@ def text_argument(source: Source, expr: Expr) -> Eval:
         return value
 
     return text
+
+
+def boxed(evaluate: Eval) -> Eval:
+    """Return the evaluation of an argument that stands in Go's interface {}."""
+
+    def boxed(state: State, dot: Value) -> Value:
+        value = evaluate(state, dot)
+        return BOXED if type(value) in _BOXED else value
+
+    return boxed
 
 
 def call(source: Source, function: Function, node: Node, args: Sequence[Expr]) -> Eval:

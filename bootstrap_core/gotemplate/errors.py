@@ -14,6 +14,8 @@ FunctionError                 what a template function raises; it leaves the eng
 
 from __future__ import annotations
 
+from bootstrap_core.gotemplate.runes import valid
+
 
 class TemplateError(Exception):
     """A template cannot be parsed or executed.
@@ -27,12 +29,12 @@ class TemplateError(Exception):
         self, message: str, *, name: str, line: int, column: int | None = None, context: str = ""
     ) -> None:
         """Take the fault and its place."""
-        super().__init__(message)
-        self.message = message
+        self.message = valid(message)
+        super().__init__(self.message)
         self.name = name
         self.line = line
         self.column = column
-        self.context = context
+        self.context = valid(context)
 
     def __str__(self) -> str:
         return f"template: {self.name}:{self.line}: {self.message}"

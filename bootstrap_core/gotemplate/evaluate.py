@@ -34,6 +34,7 @@ from bootstrap_core.gotemplate.state import UNDEFINED, Source, State
 from bootstrap_core.gotemplate.values import INVALID, Value
 
 _AND, _OR, _CALL = BUILTINS["and"], BUILTINS["or"], BUILTINS["call"]
+_SLICE: Final = BUILTINS["slice"]
 _FIELDS: Final = (FieldNode, ChainNode)
 _CHAINS: Final = (FieldNode, VariableNode, ChainNode)
 _NOT_TEXT: Final = (NumberNode, BoolNode)
@@ -285,7 +286,13 @@ class Evaluation:
 
     def arguments(self, function: Function, given: Sequence[Node]) -> list[Expr]:
         """Compile the arguments of a call."""
-        return [self.argument(node, calls.param_type(function, i)) for i, node in enumerate(given)]
+        args = [self.argument(node, calls.param_type(function, i)) for i, node in enumerate(given)]
+        if function is _SLICE:
+            for i, node in enumerate(given[1:], start=1):
+                is_field = isinstance(node, _CHAINS)
+                if is_field and (args[i].element or not _is_variable(node)):
+                    args[i].eval = calls.boxed(args[i].eval)
+        return args
 
     def logic(self, function: Function, given: Sequence[Node]) -> Stage:
         """Compile "and" or "or". Operands after the first may not be evaluated."""
@@ -311,6 +318,11 @@ def slot_setter(slot: int) -> Setter:
         state.vars[slot] = value
 
     return set_
+
+
+def _is_variable(node: Node) -> bool:
+    """Say whether a node is a variable without fields."""
+    return isinstance(node, VariableNode) and len(node.ident) == 1
 
 
 def _no_function(node: Node) -> str:

@@ -1,6 +1,7 @@
 """The functions that templates call (Go: text/template/funcs.go).
 
-toJSON, default and required are the bootstrap service's own. A function gets the budget, for the work it does, and its arguments; nil is None or INVALID.
+toJSON, default and required are the bootstrap service's own. A function gets the budget, for the
+work it does, and its arguments; nil is None or INVALID.
 """
 
 from __future__ import annotations

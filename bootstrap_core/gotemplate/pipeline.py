@@ -209,7 +209,7 @@ def _number(cursor: Cursor, item: Item) -> Node:
     try:
         return new_number(item.pos, item.val, item.typ)
     except NumberSyntaxError as error:
-        raise cursor.fault(str(error))
+        raise cursor.fault(str(error)) from None
 
 
 def _string(cursor: Cursor, item: Item) -> Node:

@@ -34,6 +34,15 @@ class Invalid:
 INVALID: Final = Invalid()
 
 
+class Boxed:
+    """Something in Go's interface {}, for the one function that does not look inside: slice."""
+
+    __slots__ = ()
+
+
+BOXED: Final = Boxed()
+
+
 class Uint8(int):
     """A byte of a string."""
 
@@ -73,6 +82,7 @@ NIL_MAP: Final = NilMap()
 # The kinds of reflect that make a difference here.
 INVALID_KIND: Final = "invalid"
 NIL: Final = "nil"
+BOXED_KIND: Final = "boxed"
 BOOL: Final = "bool"
 INT: Final = "int"
 UINT: Final = "uint"
@@ -85,6 +95,7 @@ STRUCT: Final = "struct"
 
 _KINDS: Final[dict[type, str]] = {
     Invalid: INVALID_KIND,
+    Boxed: BOXED_KIND,
     type(None): NIL,
     bool: BOOL,
     int: INT,
@@ -109,6 +120,7 @@ _NAMES: Final = {
     STRING: "string",
     SLICE: "[]interface {}",
     NIL: "interface {}",
+    BOXED_KIND: "interface {}",
 }
 
 
