@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
 
 import httpx
 from attrs import frozen
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from bootstrap_core.core import BootstrapCore, Options
-from bootstrap_core.http.schemas import SCHEMAS as BOOTSTRAP_SCHEMAS
-from bootstrap_core.http.schemas import SECURITY_SCHEMES
-from bootstrap_core.openapi import Operation, Reply, describe, routes
+from bootstrap_core.errors import SealingError
 from bootstrap_core.sealing import Sealer
-from provision.api.answers import JsonAnswer
+from provision.api.assembly import Part, make_app
 from provision.api.certificates import CertificateRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import OnboardingRoutes
 from provision.api.operations import OperationsRoutes
-from provision.api.schemas import SCHEMAS
-from provision.api.wrapper import Wrapper
 from provision.authentication import Authentication
-from provision.build_info import build_info, release
+from provision.build_info import build_info
 from provision.certificates import Certificates
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
+from provision.errors import StartError
 from provision.layout.durations import parse_lifetime
 from provision.layout.model import DEFAULT_TTL_SECONDS
 from provision.layouts_in_force import LayoutWatcher, open_catalog
@@ -57,21 +50,12 @@ from provision.onboarding.rotation import Rotation
 from provision.onboarding.runner import Runner
 from provision.onboarding.service import Onboardings
 from provision.onboarding.worker import Worker
+from provision.pki.errors import PkiError
+from provision.platform.errors import Misconfigured
 from provision.platform_choice import PlatformChoice, open_platform
 from provision.resources import PlatformResources
 from provision.settings import Settings
 from provision.settings_reader import Loaded
-
-EXPOSED = ("Location", "ETag", "Retry-After", "X-Request-ID")
-ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID")
-
-
-class Served(Protocol):
-    """A part of the API."""
-
-    def operations(self) -> list[Operation]:
-        """Return what it serves."""
-        ...
 
 
 @frozen
@@ -95,85 +79,81 @@ async def open_service(
     ``base_url`` is where the service is reached; ``wire`` and ``timing`` stand in for the network
     to a Magistrala and its habits, in tests. Raises ``StartError`` and ``SettingsError``.
     """
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            service = await _open(stack, loaded, base_url, wire, timing or Timing())
+        except (SealingError, PkiError, Misconfigured, SQLAlchemyError, OSError) as error:
+            raise StartError(_reason(loaded.settings, error)) from error
+        yield service
+
+
+async def _open(
+    stack: contextlib.AsyncExitStack,
+    loaded: Loaded,
+    base_url: str,
+    wire: httpx.AsyncBaseTransport | None,
+    timing: Timing,
+) -> Service:
     settings = loaded.settings
     data = DataDirectory(Path(settings.data))
-    async with contextlib.AsyncExitStack() as stack:
-        data.prepare()
-        stack.callback(data.release)
-        sealer = Sealer(data.sealing_keys(settings.sealing_keys))
-        engine = open_engine(settings.database)
-        stack.push_async_callback(engine.dispose)
-        await migrate(engine)
-        choice = await stack.enter_async_context(
-            open_platform(settings, engine, sealer, data, wire)
-        )
-        catalog = open_catalog(loaded)
-        watcher = LayoutWatcher(catalog)
-        watcher.start()
-        stack.push_async_callback(watcher.stop)
-        core, authentication = _bootstrap_core(settings, engine, sealer, choice)
-        core.start()
-        stack.push_async_callback(core.stop)
-        metrics = Metrics()
-        journal, worker, onboardings = _onboarding(
-            engine, sealer, choice, core, metrics, timing or Timing()
-        )
-        if engine.dialect.name == "sqlite":
-            # Nobody else works on this store: what was leased before the start is left behind.
-            await journal.release_all()
-        reconciler = Reconciler(worker, SystemClock())
-        reconciler.start()
-        stack.push_async_callback(worker.tasks.close, settings.shutdown_grace)
-        stack.push_async_callback(reconciler.stop)
-        served: list[Served] = [
-            MappingRoutes(
-                onboardings,
-                Idempotency(engine, sealer, SystemClock()),
-                catalog,
-                authentication,
-                core.enroller,
-                engine,
-                settings.public_url.rstrip("/") or base_url,
-            ),
-            OnboardingRoutes(
-                onboardings, journal, AuditTrail(engine, SystemClock()), authentication
-            ),
-            CertificateRoutes(
-                Certificates(choice.platform, choice.authority, _certificate_ttl(settings)),
-                authentication,
-            ),
-            LayoutRoutes(catalog, authentication),
-            OperationsRoutes(
-                engine,
-                metrics,
-                journal.count_by_state,
-                tuple(state.value for state in State),
-                build_info(),
-                str(uuid.uuid4()),
-            ),
-        ]
-        operations = [each for part in served for each in part.operations()]
-        document = _document([*operations, *core.operations()])
-        app = make_app(
-            settings,
+    data.prepare()
+    stack.callback(data.release)
+    sealer = Sealer(data.sealing_keys(settings.sealing_keys))
+    engine = open_engine(settings.database)
+    stack.push_async_callback(engine.dispose)
+    await migrate(engine)
+    choice = await stack.enter_async_context(open_platform(settings, engine, sealer, data, wire))
+    catalog = open_catalog(loaded)
+    watcher = LayoutWatcher(catalog)
+    watcher.start()
+    stack.push_async_callback(watcher.stop)
+    core, authentication = _bootstrap_core(settings, engine, sealer, choice)
+    core.start()
+    stack.push_async_callback(core.stop)
+    metrics = Metrics()
+    journal, worker, onboardings = _onboarding(engine, sealer, choice, core, metrics, timing)
+    if engine.dialect.name == "sqlite":
+        # Nobody else works on this store: what was leased before the start is left behind.
+        await journal.release_all()
+    reconciler = Reconciler(worker, SystemClock())
+    reconciler.start()
+    stack.push_async_callback(worker.tasks.close, settings.shutdown_grace)
+    stack.push_async_callback(reconciler.stop)
+    parts: list[Part] = [
+        MappingRoutes(
+            onboardings,
+            Idempotency(engine, sealer, SystemClock()),
+            catalog,
+            authentication,
+            core.enroller,
+            engine,
+            settings.public_url.rstrip("/") or base_url,
+        ),
+        OnboardingRoutes(onboardings, journal, AuditTrail(engine, SystemClock()), authentication),
+        CertificateRoutes(
+            Certificates(choice.platform, choice.authority, _certificate_ttl(settings)),
+            authentication,
+        ),
+        LayoutRoutes(catalog, authentication),
+        OperationsRoutes(
+            engine,
             metrics,
-            [*core.routes(), *routes([*operations, *_openapi(document)]), *choice.routes],
-        )
-        yield Service(app, *_operator(data))
+            journal.count_by_state,
+            tuple(state.value for state in State),
+            build_info(),
+            str(uuid.uuid4()),
+        ),
+    ]
+    app = make_app(parts, core, choice.routes, metrics, settings.cors_origins)
+    return Service(app, *_operator(data))
 
 
-def make_app(settings: Settings, metrics: Metrics, served: Sequence[Route]) -> ASGIApp:
-    """Return the app over ``served`` routes, wrapped once for everything that concerns all."""
-    app = Wrapper(Router(list(served), redirect_slashes=False), metrics)
-    if not settings.cors_origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=settings.cors_origins,
-        allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
-        allow_headers=ALLOWED,
-        expose_headers=EXPOSED,
-    )
+def _reason(settings: Settings, error: Exception) -> str:
+    """Return what a person reads who can't start the service."""
+    if isinstance(error, SQLAlchemyError):
+        place = "MG_PROVISION_DATABASE_URL" if settings.database_url else settings.data
+        return f"the store ({place}) can't be used: {getattr(error, 'orig', None) or error}"
+    return f"the service can't start: {error}"
 
 
 def _bootstrap_core(
@@ -221,35 +201,6 @@ def _onboarding(
 def _certificate_ttl(settings: Settings) -> timedelta:
     text = settings.certificate_ttl
     return timedelta(seconds=parse_lifetime(text) if text else DEFAULT_TTL_SECONDS)
-
-
-def _document(operations: Sequence[Operation]) -> Mapping[str, Any]:
-    return describe(
-        operations,
-        {**BOOTSTRAP_SCHEMAS, **SCHEMAS},
-        title="provision",
-        version=release(),
-        security_schemes=SECURITY_SCHEMES,
-    )
-
-
-def _openapi(document: Mapping[str, Any]) -> list[Operation]:
-    async def show(_: Request) -> Response:
-        """Show this document."""
-        return JsonAnswer(document)
-
-    return [
-        Operation(
-            method="GET",
-            path="/openapi.json",
-            handler=show,
-            id="openapi",
-            summary="Show the OpenAPI document",
-            tag="operations",
-            replies={200: Reply("The document")},
-            security="",
-        )
-    ]
 
 
 def _operator(data: DataDirectory) -> tuple[Path | None, str]:

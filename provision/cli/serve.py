@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
+import signal
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,9 @@ def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
         structlog.get_logger().warning(warning)
     check_tls(loaded.settings)
     sockets = bind(loaded.settings)
-    with asyncio.Runner(loop_factory=uvicorn.Config(_nothing, log_config=None).get_loop_factory()) as runner:
+    with asyncio.Runner(
+        loop_factory=uvicorn.Config(_nothing, log_config=None).get_loop_factory()
+    ) as runner:
         runner.run(_serve(loaded, sockets))
 
 
@@ -64,6 +68,22 @@ class GreetingServer(uvicorn.Server):
         """``words`` are printed on standard output."""
         super().__init__(config)
         self._words = words
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop gently at SIGTERM and SIGINT; a second one stops at once.
+
+        Unlike uvicorn's own, the signal is not raised again at the end: the service has its store
+        and its journal to close after the last request.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, then greet."""
