@@ -18,7 +18,7 @@ from provision.data_directory import DataDirectory
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.doorkeepers import AdministratorRegisters
-from provision.embedded.first_start import first_start
+from provision.embedded.first_start import USERNAME, first_start, new_password
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Passwords
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
@@ -96,9 +96,7 @@ async def _embedded(
         sealer,
         passwords,
     )
-    operator = await first_start(platform)
-    if operator is not None:
-        data.write_operator(operator.username, operator.password, operator.domain_id)
+    await _prepare_operator(platform, data)
     authority = await _own_authority(engine, sealer, platform)
     served = (
         *CertificateRoutes(platform, authority).routes(),
@@ -121,6 +119,25 @@ class _Members:
 
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
         return await self.platform.view_client(token, domain_id, client_id)
+
+
+async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> None:
+    """Make the operator's account at the first start.
+
+    It is written down before it is made: whenever the process dies, there is never an
+    administrator whose password nobody knows.
+    """
+    account = data.read_operator()
+    if not account:
+        if not await platform.users.is_empty():
+            return
+        data.write_operator(USERNAME, password := new_password(), "")
+    elif account["domain_id"]:
+        return
+    else:
+        password = Secret(account["password"])
+    operator = await first_start(platform, password)
+    data.write_operator(operator.username, operator.password, operator.domain_id)
 
 
 async def _own_authority(

@@ -24,7 +24,7 @@ from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.certificate_tables import metadata as certificate_metadata
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
-from provision.embedded.first_start import Operator, first_start
+from provision.embedded.first_start import Operator, first_start, new_password
 from provision.embedded.holders import AnyHolder
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Cost, Passwords
@@ -67,13 +67,16 @@ async def started(
 
 async def prepare(database: Path) -> Operator:
     """Make a database with the tables, the administrator and the first domain."""
-    async with started(database) as (engine, platform):
-        async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
-            await connection.run_sync(certificate_metadata.create_all)
-        operator = await first_start(platform)
-    assert operator is not None
-    return operator
+    await prepare_tables(database)
+    async with started(database) as (_, platform):
+        return await first_start(platform, new_password())
+
+
+async def prepare_tables(database: Path) -> None:
+    """Make a database with nothing but the tables."""
+    async with started(database) as (engine, _), engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+        await connection.run_sync(certificate_metadata.create_all)
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:

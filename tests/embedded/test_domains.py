@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from bootstrap_core.secret import Secret
 from provision.embedded.first_start import first_start
+from provision.embedded.users import administrator
 from tests.embedded.people import Person
-from tests.embedded.service import Installation
+from tests.embedded.service import Installation, prepare_tables, started
 
 
 async def test_the_first_start_makes_an_operator_once(installed: Installation) -> None:
@@ -16,7 +20,17 @@ async def test_the_first_start_makes_an_operator_once(installed: Installation) -
     assert (await platform.view_user(tokens.access)).role == "admin"
     assert (await platform.view_domain(tokens.access, who.domain_id)).id == who.domain_id
     assert who.password.reveal() not in repr(who)
-    assert await first_start(platform) is None
+    assert await first_start(platform, who.password) == who
+    assert (await platform.list_domains(tokens.access, 0, 10)).total == 1
+
+
+async def test_a_first_start_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    await prepare_tables(tmp_path / "database")
+    async with started(tmp_path / "database") as (_, platform):
+        await platform.users.register(administrator("operator", "o@example.com", Secret("p" * 8)))
+        operator = await first_start(platform, Secret("p" * 8))
+        tokens = await platform.issue_token("operator", Secret("p" * 8))
+        assert (await platform.view_domain(tokens.access, operator.domain_id)).name == "default"
 
 
 async def test_domains_are_listed_to_their_members(
