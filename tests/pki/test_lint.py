@@ -1,0 +1,67 @@
+"""A linter (pkilint) finds nothing wrong with what the authority issues."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from provision.pki.keys import KeyType, make_key
+from provision.pki.ocsp import answer, read_question
+from provision.pki.profiles import ClientProfile
+from provision.pki.revocation import Revocation, make_revocation_list
+from tests.pki.test_ocsp import STATES, request_for
+from tests.pki.tools import NOW, hierarchy, issued
+
+HIERARCHY = hierarchy()
+ISSUER = HIERARCHY.intermediate
+PROFILE = ClientProfile(
+    crl_url="http://ca.example.com/crl.der", ocsp_url="http://ca.example.com/ocsp"
+)
+
+
+def findings(linter: str, *arguments: str | Path) -> str:
+    command = [sys.executable, "-m", f"pkilint.bin.{linter}", "lint", "-s", "NOTICE", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert not done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("key_type", [KeyType.EC_P256, KeyType.RSA_2048, KeyType.ED25519])
+def test_client_certificates(key_type: KeyType, tmp_path: Path) -> None:
+    client = issued(ISSUER, key=make_key(key_type), profile=PROFILE, ttl=timedelta(hours=2400))
+    certificate, _ = client.write(tmp_path)
+    (tmp_path / "issuer.pem").write_bytes(ISSUER.certificate.public_bytes(Encoding.PEM))
+
+    assert findings("lint_pkix_cert", certificate) == ""
+    assert (
+        findings("lint_pkix_signer_signee_cert_chain", tmp_path / "issuer.pem", certificate) == ""
+    )
+
+
+def test_authorities(tmp_path: Path) -> None:
+    paths = [tmp_path / "root.pem", tmp_path / "issuer.pem"]
+    for path, authority in zip(paths, (HIERARCHY.root, ISSUER), strict=True):
+        path.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
+        assert findings("lint_pkix_cert", path) == ""
+
+    assert findings("lint_pkix_signer_signee_cert_chain", *paths) == ""
+
+
+def test_the_list_of_the_revoked(tmp_path: Path) -> None:
+    path = tmp_path / "crl.der"
+    path.write_bytes(make_revocation_list(ISSUER, [Revocation(12345, NOW)], NOW))
+
+    assert findings("lint_crl", "-t", "CRL", "-p", "PKIX", path) == ""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_ocsp_answers(state: str, tmp_path: Path) -> None:
+    der = request_for(issued(ISSUER), ISSUER, hashes.SHA256(), b"n" * 16)
+    path = tmp_path / "answer.der"
+    path.write_bytes(answer(ISSUER, read_question(der), STATES[state], NOW))
+
+    assert findings("lint_ocsp_response", path) == ""
