@@ -29,7 +29,10 @@ from provision.layout.templates import template_problems
 MISSING: Final = object()
 """Stands for a value that was refused, so that reading goes on without it."""
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME_PATTERN: Final = "[A-Za-z_][A-Za-z0-9_]*"
+"""What names of parameters are like."""
+
+_NAME: Final = re.compile(NAME_PATTERN)
 
 
 def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> JsonValue:

@@ -76,7 +76,7 @@ def _check_names(report: Report, kind: str, items: Sequence[Client | Channel]) -
         derived = (*item.at, "key") not in report.source.marks
         if not item.key:
             message = f'no key can be made of the {kind}\'s name; add one, as in key = "{kind}"'
-            report.at_key((*item.at, "name"), "missing-key", message)
+            report.at_key((*item.at, "name"), "no-key", message)
         elif first := keys.get(item.key):
             _duplicate(report, item.at, kind, "key", item.key, first, derived=derived)
         if first := names.get(item.name):

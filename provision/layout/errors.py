@@ -50,16 +50,26 @@ class Problem:
         text = f"{self.file}:{self.line}:{self.column}: "
         if self.severity == "warning":
             text += "warning: "
-        return text + self.message + _advice(self.suggestion, self.allowed)
+        return text + self.advice
 
-    def __str__(self) -> str:
+    @property
+    def advice(self) -> str:
+        """The message, the nearest spelling and what is allowed, without the place."""
+        return self.message + _advice(self.suggestion, self.allowed)
+
+    @property
+    def excerpt(self) -> str:
+        """The line of the file and a caret under the place, indented; empty for a blank line."""
         if not self.source.strip():
-            return self.headline
+            return ""
         cut = max(0, self.column - _SHOWN_BEFORE)
         before = self.source[cut : self.column - 1]
         shown = self.source[cut : cut + _SHOWN]
         indent = "".join("\t" if character == "\t" else " " for character in before)
-        return f"{self.headline}\n  {shown}\n  {indent}^"
+        return f"  {shown}\n  {indent}^"
+
+    def __str__(self) -> str:
+        return f"{self.headline}\n{self.excerpt}".rstrip("\n")
 
 
 @frozen

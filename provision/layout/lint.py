@@ -13,6 +13,10 @@ from provision.layout.report import Report
 from provision.layout.source import Source
 from provision.layout.templates import is_template
 
+YEAR_SECONDS: Final = 365 * 86_400
+ISSUER_SECONDS: Final = 10 * YEAR_SECONDS
+"""How long the service's own certificate authority lives."""
+
 _GATEWAY_METADATA: Final = (
     "cfg_id", "ctrl_channel_id", "data_channel_id", "export_channel_id", "type",
 )  # fmt: skip
@@ -92,6 +96,13 @@ def _lint_name(report: Report, layout: Layout) -> None:
 
 
 def _lint_certificates(report: Report, layout: Layout) -> None:
+    if layout.certificates.ttl_seconds > ISSUER_SECONDS:
+        years = ISSUER_SECONDS // YEAR_SECONDS
+        message = (
+            f"certificates outlive their issuer: the service's own authority lives {years} years, "
+            "and what it issues ends with it at the latest"
+        )
+        report.at_value(("certificates", "ttl"), "outlives-issuer", message)
     if ("certificates",) in report.source.marks and not any(
         client.certificate for client in layout.clients
     ):

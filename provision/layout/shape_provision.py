@@ -90,7 +90,8 @@ _PROFILE: Final = Table(
         "content_template_file": Field(Text(blank=False), "a file beside this one"),
         "defaults": Field(Object(), "variables; the render context wins over them"),
         "binding_slots": Field(ListOf(_BINDING_SLOT), "places for resources"),
-    }
+    },
+    exactly_one=("content_template", "content_template_file"),
 )
 SHAPE: Final = Table(
     {
@@ -130,7 +131,8 @@ SHAPE: Final = Table(
                     "content": Field(Json(), "what a gateway without a profile is given"),
                     "profile_id": Field(Text(blank=False), "an existing profile, by its ID"),
                     "profile": Field(Text(blank=False), "an existing profile, by its name"),
-                }
+                },
+                at_most_one=("profile_id", "profile"),
             ),
             "the bootstrap config",
         ),
@@ -143,7 +145,8 @@ SHAPE: Final = Table(
                         "client": Field(Text(blank=False), "key of a client"),
                         "channel": Field(Text(blank=False), "key of a channel"),
                         "certificate": Field(Text(blank=False), "key of a client with one"),
-                    }
+                    },
+                    exactly_one=TARGETS,
                 )
             ),
             "what fills the slots",

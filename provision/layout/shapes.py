@@ -82,9 +82,15 @@ class Field:
 
 @frozen
 class Table:
-    """A table with known keys."""
+    """A table with known keys.
+
+    ``exactly_one`` names keys of which one and only one must be there, ``at_most_one`` keys that
+    exclude each other. :mod:`provision.layout.checks` tells of both; a schema says them, too.
+    """
 
     fields: Mapping[str, Field]
+    exactly_one: tuple[str, ...] = ()
+    at_most_one: tuple[str, ...] = ()
 
 
 @frozen

@@ -1,0 +1,270 @@
+"""From the dialects of the Go service and Mainflux to this project's, comments kept.
+
+The text is changed in place with tomlkit, so what people wrote around the values stays. What this
+project's dialect has no place for is said, and not lost in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+import tomlkit
+from attrs import define, field, frozen
+from tomlkit import TOMLDocument
+from tomlkit.items import AoT, Item, Table
+
+from provision.layout.errors import LayoutError, Problem
+from provision.layout.model import Binding, Channel, Client, Dialect, Layout
+from provision.layout.reader import dialect_of, read
+from provision.layout.source import parse_source, path_text
+from provision.layout.templates import is_template, literal
+
+_THINGS: Final = re.compile(r"^([ \t]*\[{1,2}[ \t]*)things(?=[ \t]*[\].])", re.MULTILINE)
+_ENVIRONMENT: Final = (
+    "settings of the environment (MG_PROVISION_X509_PROVISIONING, _BS_CONFIG_PROVISIONING, "
+    "_BS_AUTO_WHITELIST, _BS_PROFILE_ID, _BS_CONTENT, _CERTS_HOURS_VALID) no longer win over it"
+)
+
+Entry = MutableMapping[str, Any]
+
+
+@frozen
+class Conversion:
+    """A layout in this project's dialect, and what of the old file it does not carry."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+@define
+class _Work:
+    layout: Layout
+    document: TOMLDocument
+    notes: list[str] = field(factory=list)
+
+
+def convert(text: str, *, file: str, name: str) -> Conversion:
+    """Return the layout ``text`` of any dialect in this project's.
+
+    ``file`` is what messages call it, ``name`` the layout's. Raises
+    :class:`provision.layout.errors.LayoutError` if the file is not a layout, or has no clients.
+    """
+    text = text.replace("\r\n", "\n")
+    layout = read(text, file=file, name=name).layout
+    if dialect_of(parse_source(text, file).data) is Dialect.PROVISION:
+        return Conversion(text, ("the file is in this project's dialect already",))
+    if layout.dialect is Dialect.MAINFLUX:
+        text = _THINGS.sub(r"\1clients", text)
+    if not layout.clients:
+        message = "there is nothing to convert: a layout needs at least one client"
+        raise LayoutError([Problem(file, 1, 1, "no-clients", message)])
+    work = _Work(layout, tomlkit.parse(text))
+    if "things" in work.document:
+        work.document["clients"] = work.document.pop("things")
+    _settings(work)
+    _clients(work)
+    _channels(work)
+    _certificates(work)
+    _bootstrap(work)
+    work.notes.append(_ENVIRONMENT)
+    if layout.dialect is Dialect.MAINFLUX:
+        work.notes.append('answers say "clients" with "credentials", no longer "things" with "key"')
+    return Conversion(_with_header(work), tuple(work.notes))
+
+
+def _settings(work: _Work) -> None:
+    for table in ("server", "file"):
+        if table in work.document:
+            work.document.remove(table)
+            work.notes.append(
+                f"[{table}] is no part of a layout: keep it in the settings' file"
+                if table == "server"
+                else "file: a layout is called as its file is"
+            )
+
+
+def _clients(work: _Work) -> None:
+    for client, entry in zip(work.layout.clients, _entries(work.document, "clients"), strict=True):
+        metadata = entry.get("metadata", {})
+        if client.bootstrap and work.layout.bootstrap.provision:
+            metadata.pop("external_id", None)
+        elif client.bootstrap:
+            metadata["external_id"] = "{{ .ExternalID }}"
+        _escape(metadata, spared="external_id")
+        if "metadata" in entry and not metadata:
+            entry.pop("metadata")
+        extra: dict[str, Any] = {"key": client.key}
+        if client.bootstrap:
+            extra["bootstrap"] = work.layout.bootstrap.provision
+        if client.certificate:
+            extra["certificate"] = True
+        _put_first(entry, {**extra, "name": client.name or client.key})
+    gateways = [each for each in work.layout.clients if each.bootstrap]
+    if len(work.layout.clients) > len(gateways):
+        work.notes.append(
+            "a request's name goes to the gateway alone; the other clients are called by the layout"
+        )
+
+
+def _channels(work: _Work) -> None:
+    for channel, entry in zip(
+        work.layout.channels, _entries(work.document, "channels"), strict=True
+    ):
+        _escape(entry.get("metadata", {}))
+        _put_first(entry, {"key": channel.key, "name": f"{{{{ .Name }}}}_{channel.name}"})
+    if work.layout.channels:
+        work.notes.append(
+            "channels are called after the request's name or, without one, after the external ID "
+            "alone, no longer after the client's name and the external ID"
+        )
+
+
+def _certificates(work: _Work) -> None:
+    cert = work.document.get("cert")
+    if cert is None:
+        return
+    work.document.remove("cert")
+    if not any(client.certificate for client in work.layout.clients):
+        work.notes.append("[cert] had no effect, since no client gets a certificate: left out")
+    elif "ttl" in cert:
+        certificates = tomlkit.table()
+        certificates["ttl"] = cert["ttl"]
+        work.document["certificates"] = certificates
+
+
+def _bootstrap(work: _Work) -> None:
+    entry = work.document.get("bootstrap")
+    if entry is None:
+        return
+    _tidy_bootstrap(entry)
+    layout = work.layout
+    if not layout.bootstrap.provision or layout.gateway is None:
+        work.document.remove("bootstrap")
+        if entry:
+            work.notes.append("[bootstrap] had no effect, since no config is made: left out")
+        return
+    if layout.bootstrap.status == "disabled":
+        entry["status"] = "disabled"
+    if layout.profile is not None:
+        _bindings(work)
+    elif layout.bindings:
+        work.notes.append("[[bootstrap.bindings]] had no effect without a profile_id: left out")
+    if not entry:
+        work.document.remove("bootstrap")
+
+
+def _tidy_bootstrap(entry: Entry) -> None:
+    """Take out what is said elsewhere, and write the rest as this project's dialect has it."""
+    for key in ("x509_provision", "provision", "autowhite_list", "bindings"):
+        entry.pop(key, None)
+    if entry.get("profile_id") == "":
+        entry.pop("profile_id")
+    content = entry.get("content")
+    if isinstance(content, str):
+        entry.pop("content")
+        if content.strip() and json.loads(content) is not None:
+            entry["content"] = json.loads(content)
+    _escape(entry.get("render_context", {}))
+
+
+def _bindings(work: _Work) -> None:
+    made = tomlkit.aot()
+    for binding in work.layout.bindings:
+        key = _resource(work.layout, binding)
+        if key is None:
+            work.notes.append(
+                f'{path_text(binding.at)}: slot "{binding.slot}" is left unbound, since nothing in '
+                "the layout is as its binding describes; add [[bindings]] for it"
+            )
+            continue
+        table = tomlkit.table()
+        table["slot"] = binding.slot
+        table[binding.type] = key
+        made.append(table)
+    if made:
+        work.document["bindings"] = made
+
+
+def _resource(layout: Layout, binding: Binding) -> str | None:
+    """Return the key of what ``binding`` describes: by its name in the layout, and metadata."""
+    clients = sorted(layout.clients, key=lambda each: not each.bootstrap)
+    candidates: Mapping[str, Sequence[Client | Channel]] = {
+        "client": clients,
+        "certificate": [each for each in clients if each.certificate],
+        "channel": layout.channels,
+    }
+    fitting = (each.key for each in candidates[binding.type] if _fits(binding, each))
+    return next(fitting, None)
+
+
+def _fits(binding: Binding, candidate: Client | Channel) -> bool:
+    if binding.name and binding.name != candidate.name:
+        return False
+    if not binding.metadata_key:
+        return True
+    value = candidate.metadata.get(binding.metadata_key)
+    return value is not None and binding.metadata_value in {"", _as_text(value)}
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _entries(document: TOMLDocument, table: str) -> list[Entry]:
+    found = document.get(table)
+    return list(found) if isinstance(found, AoT | list) else []
+
+
+def _put_first(entry: Entry, values: Mapping[str, object]) -> None:
+    """Set ``values`` in ``entry``, in front of what it has, keeping the comments of both."""
+    missing = {key: value for key, value in values.items() if key not in entry}
+    for key, value in values.items():
+        if key in entry and entry[key] != value:
+            entry[key] = value
+    if not isinstance(entry, Table):
+        for key, value in missing.items():
+            entry[key] = value
+        return
+    indent = _indent(entry)
+    subtables = [key for key, value in entry.items() if isinstance(value, Table)]
+    moved = {key: entry.item(key) for key in subtables}
+    for key in subtables:
+        entry.remove(key)
+    for key, value in missing.items():
+        item = tomlkit.item(value)
+        item.trivia.indent = indent
+        entry.append(key, item)
+    for key, subtable in moved.items():
+        entry.append(key, subtable)
+
+
+def _indent(entry: Table) -> str:
+    for value in entry.values():
+        if isinstance(value, Item) and not isinstance(value, Table | AoT):
+            return value.trivia.indent
+    return ""
+
+
+def _escape(value: Any, *, spared: str = "") -> None:  # noqa: ANN401 - any TOML
+    """Make the strings in ``value``, at any depth, templates that render as they are."""
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for key, item in list(pairs):
+        if isinstance(item, str):
+            if is_template(item) and key != spared:
+                value[key] = literal(str(item))
+        elif isinstance(item, Mapping | list):
+            _escape(item)
+
+
+def _with_header(work: _Work) -> str:
+    """Return the document with a ``[layout]`` table after its leading comments."""
+    text = tomlkit.dumps(work.document)
+    head = re.match(r"(?:[ \t]*#[^\n]*\n|[ \t]*\n)*", text)
+    comments = head.group().rstrip("\n") if head else ""
+    body = text[len(head.group()) :] if head else text
+    header = f'[layout]\nname = "{work.layout.name}"\n'
+    tidy = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
+    return "\n\n".join(part for part in (comments, header.rstrip("\n"), tidy) if part) + "\n"

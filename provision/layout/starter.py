@@ -1,0 +1,206 @@
+"""A new layout to begin with: a few answers become a commented file that lints clean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+AGENT_CHANNELS: Final = ("control", "data")
+"""The roles of channels that a device agent needs."""
+
+
+@frozen
+class Answers:
+    """What a new layout shall be like.
+
+    ``channels`` are the channels beside control and data, ``services`` the clients beside the
+    agent; each service publishes to a channel of its own name, which is made where it is missing.
+    """
+
+    name: str
+    description: str = ""
+    mqtt_url: str = "mqtts://localhost:8883"
+    certificates: bool = True
+    ttl: str = "8760h"
+    channels: Sequence[str] = ()
+    services: Sequence[str] = field(factory=tuple)
+
+
+def starter(answers: Answers) -> Mapping[str, str]:
+    """Return the files of the layout: its own, and its profile's template, by their names."""
+    template = f"{answers.name}.json.tmpl"
+    extra = dict.fromkeys([*answers.channels, *answers.services])
+    channels = [each for each in (*AGENT_CHANNELS, *extra) if each]
+    parts = [
+        _head(answers),
+        _clients(answers),
+        _channels(dict.fromkeys(channels)),
+        _connections(answers),
+        _certificates(answers),
+        _profile(answers, template),
+        _bindings(answers),
+    ]
+    return {
+        f"{answers.name}.toml": "\n".join(part for part in parts if part),
+        template: _template(answers),
+    }
+
+
+def _head(answers: Answers) -> str:
+    description = answers.description or f"Gateways of kind {answers.name}"
+    return f"""\
+# {description}
+#
+# Check it with:    provision layout lint {answers.name}.toml
+# Look at it with:  provision layout graph {answers.name}.toml
+
+[layout]
+name = {_quoted(answers.name)}
+description = {_quoted(description)}
+
+# What a request may give: {{"parameters": {{"mqtt_url": "..."}}}}. Templates read .Vars.mqtt_url.
+[parameters.mqtt_url]
+type = "string"
+default = {_quoted(answers.mqtt_url)}
+description = "Address of the MQTT broker, as the gateway reaches it"
+"""
+
+
+def _clients(answers: Answers) -> str:
+    certificate = "certificate = true\n" if answers.certificates else ""
+    text = f"""\
+# The gateway itself. It gets the bootstrap config, and the request's name where one is given.
+[[clients]]
+key = "agent"
+name = "{{{{ .ExternalID }}}}-agent"
+bootstrap = true
+{certificate}tags = ["gateway"]
+"""
+    for service in answers.services:
+        text += f"""
+# A service on the gateway, with credentials of its own.
+[[clients]]
+key = {_quoted(service)}
+name = "{{{{ .ExternalID }}}}-{service}"
+{certificate}tags = ["gateway", {_quoted(service)}]
+"""
+    return text
+
+
+def _channels(names: Mapping[str, None]) -> str:
+    tables = [
+        f"""\
+[[channels]]
+key = {_quoted(name)}
+name = "{{{{ .ExternalID }}}}-{name}"
+metadata = {{ type = {_quoted(name)} }}
+"""
+        for name in names
+    ]
+    return (
+        "# The metadata type says what a channel is for; a device agent needs control and data.\n"
+        + ("\n".join(tables))
+    )
+
+
+def _connections(answers: Answers) -> str:
+    own = [*AGENT_CHANNELS, *(each for each in answers.channels if each not in answers.services)]
+    listed = ", ".join(map(_quoted, dict.fromkeys(own)))
+    text = f"""\
+# Who talks to whom. Without types, both publish and subscribe.
+[[connections]]
+clients = ["agent"]
+channels = [{listed}]
+"""
+    for service in answers.services:
+        text += f"""
+[[connections]]
+clients = [{_quoted(service)}]
+channels = [{_quoted(service)}]
+types = ["publish"]
+"""
+    return text
+
+
+def _certificates(answers: Answers) -> str:
+    if not answers.certificates:
+        return ""
+    return f"""\
+[certificates]
+ttl = {_quoted(answers.ttl)}
+key_type = "ec-p256"     # or rsa-2048, rsa-4096, ec-p384, ed25519
+"""
+
+
+def _profile(answers: Answers, template: str) -> str:
+    slots = [("mqtt_client", "client"), ("commands", "channel"), ("telemetry", "channel")]
+    for service in answers.services:
+        slots += [(f"{_word(service)}_client", "client"), (f"{_word(service)}_channel", "channel")]
+    tables = [
+        f'[[profile.binding_slots]]\nname = "{name}"\ntype = "{kind}"\nrequired = true\n'
+        for name, kind in slots
+    ]
+    return f"""\
+# What the device fetches: a template, rendered at each fetch over .Device, .Vars and .Bindings.
+[profile]
+name = {_quoted(answers.name)}
+content_format = "json"
+content_template_file = {_quoted(template)}
+
+""" + "\n".join(tables)
+
+
+def _bindings(answers: Answers) -> str:
+    bound = [
+        ("mqtt_client", "client", "agent"),
+        ("commands", "channel", "control"),
+        ("telemetry", "channel", "data"),
+    ]
+    for service in answers.services:
+        bound += [
+            (f"{_word(service)}_client", "client", service),
+            (f"{_word(service)}_channel", "channel", service),
+        ]
+    tables = [
+        f'[[bindings]]\nslot = "{slot}"\n{kind} = {_quoted(key)}\n' for slot, kind, key in bound
+    ]
+    return "# Which client or channel fills which slot.\n" + "\n".join(tables)
+
+
+def _template(answers: Answers) -> str:
+    services = "".join(
+        f""",
+  {_quoted(service)}: {{
+    "client_id": {{{{ toJSON .Bindings.{_word(service)}_client.ID }}}},
+    "secret": {{{{ toJSON .Bindings.{_word(service)}_client.Secret.secret }}}},
+    "channel_id": {{{{ toJSON .Bindings.{_word(service)}_channel.ID }}}}
+  }}"""
+        for service in answers.services
+    )
+    return f"""\
+{{
+  "device_id": {{{{ toJSON .Device.ID }}}},
+  "external_id": {{{{ toJSON .Device.ExternalID }}}},
+  "domain_id": {{{{ toJSON .Device.DomainID }}}},
+  "mqtt": {{
+    "url": {{{{ toJSON .Vars.mqtt_url }}}},
+    "client_id": {{{{ toJSON .Bindings.mqtt_client.ID }}}},
+    "secret": {{{{ toJSON .Bindings.mqtt_client.Secret.secret }}}}
+  }},
+  "telemetry": {{ "channel_id": {{{{ toJSON .Bindings.telemetry.ID }}}} }},
+  "commands": {{ "channel_id": {{{{ toJSON .Bindings.commands.ID }}}} }}{services}
+}}
+"""
+
+
+def _word(name: str) -> str:
+    """Return ``name`` as templates can write it after a dot."""
+    return "".join(each if each.isalnum() else "_" for each in name)
+
+
+def _quoted(text: str) -> str:
+    """Return ``text`` as a TOML string, which JSON's spelling is."""
+    return json.dumps(text, ensure_ascii=False)
