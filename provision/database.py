@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 BUSY_MILLISECONDS = 15_000
 MIGRATION_LOCK = 7_318_429_105_532
 WRITES = "writes"
+# Values that a statement was given are kept out of error messages, and so out of the log.
+HIDING: Mapping[str, Any] = {"hide_parameters": True}
 
 
 class SqliteEngine(AsyncEngine):
@@ -29,7 +31,9 @@ class SqliteEngine(AsyncEngine):
 
     def __init__(self, url: str) -> None:
         """Open the database file of ``url`` (created when it is not there)."""
-        super().__init__(create_async_engine(url, pool_size=8, max_overflow=8).sync_engine)
+        super().__init__(
+            create_async_engine(url, **HIDING, pool_size=8, max_overflow=8).sync_engine
+        )
         self._turn = asyncio.Lock()
         event.listen(self.sync_engine, "connect", _prepare_connection)
         event.listen(self.sync_engine, "begin", _begin)
@@ -47,7 +51,7 @@ def open_engine(url: str) -> AsyncEngine:
     """Return an engine for ``url`` (``sqlite+aiosqlite://`` or ``postgresql+asyncpg://``)."""
     if make_url(url).get_backend_name() == "sqlite":
         return SqliteEngine(url)
-    return create_async_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    return create_async_engine(url, **HIDING, pool_size=10, max_overflow=20, pool_pre_ping=True)
 
 
 async def migrate(engine: AsyncEngine) -> None:

@@ -19,7 +19,8 @@ def configure(level: str, style: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     readable = style == "console" or (style == "auto" and sys.stderr.isatty())
     renderer = (
-        structlog.dev.ConsoleRenderer()
+        # The plain traceback: the default one prints local variables, secrets among them.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if readable
         else structlog.processors.JSONRenderer(default=_to_text)
     )

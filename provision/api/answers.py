@@ -47,7 +47,7 @@ def error_answer(request: Request, error: Exception) -> Response:
         structlog.get_logger().exception("request failed", exc_info=error)
         body = {
             "message": f"an error inside the service; its log has it under request ID {request_id}",
-            "code": _code(error),
+            "code": "internal",
         }
     return JsonAnswer({**body, "request_id": request_id}, status, headers)
 

@@ -37,12 +37,44 @@ def upgrade() -> None:
         batch_op.create_index("audit_by_gateway", ["domain_id", "external_id", "id"], unique=False)
 
     op.create_table(
+        "certificates_in_use",
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=36), nullable=False),
+        sa.Column("external_id", sa.String(length=1024), nullable=False),
+        sa.Column("config_id", sa.String(length=36), nullable=False),
+        sa.Column("serial", sa.String(length=128), nullable=False),
+        sa.Column("renews", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("key_waits", sa.Boolean(), nullable=False),
+        sa.Column("delivered_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("client_id"),
+    )
+    with op.batch_alter_table("certificates_in_use", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_certificates_in_use_due", ["renews", "next_attempt_at"], unique=False
+        )
+        batch_op.create_index(
+            "ix_certificates_in_use_expiry", ["domain_id", "expires_at"], unique=False
+        )
+        batch_op.create_index(
+            "ix_certificates_in_use_gateway", ["domain_id", "external_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_certificates_in_use_keys", ["key_waits", "next_attempt_at"], unique=False
+        )
+
+    op.create_table(
         "onboardings",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("domain_id", sa.String(length=36), nullable=False),
         sa.Column("external_id", sa.String(length=1024), nullable=False),
         sa.Column("place", sa.String(length=1100), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("heading", sa.String(length=16), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("layout", sa.String(length=255), nullable=False),
         sa.Column("layout_digest", sa.String(length=64), nullable=False),
@@ -107,9 +139,6 @@ def upgrade() -> None:
             "ix_platform_certificates_client",
             ["domain_id", "client_id", "created_at"],
             unique=False,
-        )
-        batch_op.create_index(
-            "ix_platform_certificates_created", ["domain_id", "created_at"], unique=False
         )
         batch_op.create_index(
             "ix_platform_certificates_revoked", ["issuer", "revoked_at"], unique=False
@@ -209,7 +238,6 @@ def upgrade() -> None:
         "stored_answers",
         sa.Column("domain_id", sa.String(length=36), nullable=False),
         sa.Column("idempotency_key", sa.String(length=255), nullable=False),
-        sa.Column("request_digest", sa.String(length=64), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -219,6 +247,22 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_stored_answers_expires_at"), ["expires_at"], unique=False
         )
+
+    op.create_table(
+        "superseded_certificates",
+        sa.Column("domain_id", sa.String(length=36), nullable=False),
+        sa.Column("serial", sa.String(length=128), nullable=False),
+        sa.Column("client_id", sa.String(length=64), nullable=False),
+        sa.Column("config_id", sa.String(length=36), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("delivered_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("domain_id", "serial"),
+    )
+    with op.batch_alter_table("superseded_certificates", schema=None) as batch_op:
+        batch_op.create_index("ix_superseded_certificates_next", ["next_attempt_at"], unique=False)
 
     op.create_table(
         "configs",
@@ -447,6 +491,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_configs_by_status")
 
     op.drop_table("configs")
+    with op.batch_alter_table("superseded_certificates", schema=None) as batch_op:
+        batch_op.drop_index("ix_superseded_certificates_next")
+
+    op.drop_table("superseded_certificates")
     with op.batch_alter_table("stored_answers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_stored_answers_expires_at"))
 
@@ -466,7 +514,6 @@ def downgrade() -> None:
     op.drop_table("platform_domains")
     with op.batch_alter_table("platform_certificates", schema=None) as batch_op:
         batch_op.drop_index("ix_platform_certificates_revoked")
-        batch_op.drop_index("ix_platform_certificates_created")
         batch_op.drop_index("ix_platform_certificates_client")
 
     op.drop_table("platform_certificates")
@@ -477,6 +524,13 @@ def downgrade() -> None:
         batch_op.drop_index("onboardings_by_gateway")
 
     op.drop_table("onboardings")
+    with op.batch_alter_table("certificates_in_use", schema=None) as batch_op:
+        batch_op.drop_index("ix_certificates_in_use_keys")
+        batch_op.drop_index("ix_certificates_in_use_gateway")
+        batch_op.drop_index("ix_certificates_in_use_expiry")
+        batch_op.drop_index("ix_certificates_in_use_due")
+
+    op.drop_table("certificates_in_use")
     with op.batch_alter_table("audit_trail", schema=None) as batch_op:
         batch_op.drop_index("audit_by_gateway")
 
