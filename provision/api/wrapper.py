@@ -44,7 +44,9 @@ class Wrapper:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+                # A copy: an app may send the same headers again and again.
+                named = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message.get("headers", ()), named]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
