@@ -12,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bootstrap_core.model import Config, Page, Status
 from bootstrap_core.tables import bindings, configs, fetches
 
-WILDCARDS = ("%", "_")
-
 
 @frozen
 class ConfigQuery:
@@ -159,10 +157,7 @@ def to_row(config: Config) -> Mapping[str, Any]:
 
 def name_matches(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Compare a column of folded names with a part of a name, as ``ConfigQuery`` says."""
-    folded = part.casefold()
-    if any(wildcard in folded for wildcard in WILDCARDS):
-        return column.like(f"%{folded}%")
-    return column.contains(folded)
+    return column.like(f"%{part.casefold()}%")
 
 
 async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Config | None:

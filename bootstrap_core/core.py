@@ -69,7 +69,7 @@ class Options:
     failures_per_address: Allowance = PER_ADDRESS
     refusal_step: float = 0.1
     rendered_bytes: int = 128 * 1024 * 1024
-    fetch_log_seconds: float = 2.0
+    fetch_log_seconds: float = 1.0
 
 
 class BootstrapCore:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from bootstrap_core.binding_rows import client_key_place, open_secrets
-from bootstrap_core.device_reads import DeviceReads, DeviceRow, json_column
+from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow, json_column
 from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable, SlotUnbound
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
@@ -73,22 +73,22 @@ class Delivery:
         Raises ``DeviceRefused``, ``ConfigDisabled``, ``NotRenderable``, ``Throttled``, ``Busy``.
         """
         kept = self._rendered.get(place)
+        if (
+            kept is not None
+            and key
+            and self._verified.knows(kept.config_id, kept.revision, key)
+            and _holds(kept, await self._reads.heads(place.external_id, place.domain_id))
+        ):
+            return kept
         rows: Sequence[DeviceRow] = ()
         if "\0" not in place.external_id:
-            rows = await self._reads.rows(
-                place.external_id,
-                place.domain_id,
-                kept.revision if kept else "",
-                kept.profile_revision if kept else "",
-            )
+            rows = await self._reads.rows(place.external_id, place.domain_id)
         row = self._remembered(rows, key) if key else None
         if row is None:
             row = await self._verify(rows, place.external_id, key, address)
         if row.status != Status.ENABLED:
             self._fetch_log.note(row.config_id, ConfigDisabled.code)
             raise ConfigDisabled
-        if row.unknown is None and kept is not None:
-            return kept
         made = self._render([each for each in rows if each.config_id == row.config_id], place)
         self._rendered.keep(place, made)
         return made
@@ -175,6 +175,17 @@ class Delivery:
         except (RenderError, SlotUnbound) as error:
             self._fetch_log.note(row.config_id, NotRenderable.code)
             raise NotRenderable from error
+
+
+def _holds(kept: Rendered, heads: Sequence[DeviceHead]) -> bool:
+    """Tell whether a configuration is still what it would be if it were made now."""
+    for head in heads:
+        if head.config_id == kept.config_id:
+            # A revision is new at every write, so the status need not be looked at.
+            return head.revision == kept.revision and (
+                (head.profile_revision or "") == kept.profile_revision
+            )
+    return False
 
 
 def _as_key(sent: bytes | None) -> Secret:

@@ -1,12 +1,11 @@
-"""What delivery reads of the store: everything about a device, in one query.
+"""What delivery reads of the store: one query for each request.
 
-The query says what the reader knows already (the revisions of config and profile). Where both are
-still in force, nothing beyond them is read, so that a device that asks again costs one small
-indexed read.
+A device that asks again costs one small indexed read, which tells whether what it got last time
+still holds (``heads``); everything about a device is read only where that is not so (``rows``).
 
 On SQLite the read happens right in the event loop, on a read-only connection of its own: handing
 it to a thread costs many times the read itself, and readers never wait in WAL mode. On PostgreSQL
-it goes through asyncpg, which keeps the statement prepared. Anything else goes the common way.
+it goes through asyncpg, which keeps the statements prepared. Anything else goes the common way.
 """
 
 from __future__ import annotations
@@ -19,33 +18,45 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-PARAMETERS: Final = ("external_id", "domain_id", "revision", "profile_revision")
-QUERY: Final = """
+MAPPED_BYTES: Final = 256 * 1024 * 1024
+HEADS: Final = """
+SELECT c.id, c.status, c.revision, p.revision
+FROM configs c
+LEFT JOIN profiles p ON p.id = c.profile_id
+WHERE c.external_id = :external_id AND (:domain_id = '' OR c.domain_id = :domain_id)
+ORDER BY c.created_at, c.id
+"""
+ROWS: Final = """
 SELECT c.id, c.domain_id, c.status, c.external_key_hash, c.revision, p.revision,
-       k.id, k.content, k.render_context, k.client_cert, k.sealed_client_key, k.ca_cert,
-       q.name, q.content_format, q.content_template, q.defaults, q.binding_slots,
+       c.content, c.render_context, c.client_cert, c.sealed_client_key, c.ca_cert,
+       p.name, p.content_format, p.content_template, p.defaults, p.binding_slots,
        b.slot, b.type, b.resource_id, b.snapshot, b.sealed_secret
 FROM configs c
 LEFT JOIN profiles p ON p.id = c.profile_id
-LEFT JOIN configs k ON k.id = c.id
-     AND NOT (c.revision = :revision AND coalesce(p.revision, '') = :profile_revision)
-LEFT JOIN profiles q ON q.id = k.profile_id
-LEFT JOIN bindings b ON b.config_id = k.id
+LEFT JOIN bindings b ON b.config_id = c.id
 WHERE c.external_id = :external_id AND (:domain_id = '' OR c.domain_id = :domain_id)
 ORDER BY c.created_at, c.id
 """
 
 
-class DeviceRow(NamedTuple):
-    """One row of the query: a config with one of its bindings.
+class DeviceHead(NamedTuple):
+    """What tells whether a config's content has changed."""
 
-    ``unknown`` is the config's ID where the reader does not know the content yet; else it and all
-    that follows is None. What follows from ``profile_name`` on is None as well where there is no
-    profile, and from ``slot`` on where there is no binding.
+    config_id: str
+    status: str
+    revision: str
+    profile_revision: str | None
+
+
+class DeviceRow(NamedTuple):
+    """A config with one of its bindings.
+
+    What follows from ``profile_name`` on is None where there is no profile, and from ``slot`` on
+    where there is no binding. JSON columns may be text (``json_column``).
     """
 
     config_id: str
@@ -54,7 +65,6 @@ class DeviceRow(NamedTuple):
     external_key_hash: str
     revision: str
     profile_revision: str | None
-    unknown: str | None
     content: str
     render_context: Any
     client_cert: str
@@ -73,16 +83,14 @@ class DeviceRow(NamedTuple):
 
 
 class DeviceReads(Protocol):
-    """Reads the configs of a device."""
+    """Reads the configs of a device, oldest first; ``domain_id`` empty means any domain."""
 
-    async def rows(
-        self, external_id: str, domain_id: str, revision: str, profile_revision: str
-    ) -> Sequence[DeviceRow]:
-        """Return the configs with this external ID, oldest first, binding by binding.
+    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
+        """Return what tells whether they have changed."""
+        ...
 
-        ``domain_id`` empty means any domain. ``revision`` and ``profile_revision`` are those of
-        the content that the caller has; empty when it has none.
-        """
+    async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
+        """Return all of them, one row for each binding and at least one for each config."""
         ...
 
     async def close(self) -> None:
@@ -98,24 +106,30 @@ class SqliteReads:
         self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._connection: sqlite3.Connection | None = None
         # Numbered parameters are bound from a tuple, which is faster than names from a mapping.
-        self._query = _numbered("?")
+        self._heads, self._rows = _numbered(HEADS, "?"), _numbered(ROWS, "?")
 
-    async def rows(
-        self, external_id: str, domain_id: str, revision: str, profile_revision: str
-    ) -> Sequence[DeviceRow]:
+    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
         """Read without leaving the event loop."""
-        if self._connection is None:
-            self._connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
-        found = self._connection.execute(
-            self._query, (external_id, domain_id, revision, profile_revision)
-        )
-        return [DeviceRow._make(row) for row in found.fetchall()]
+        found = (self._connection or self._open()).execute(self._heads, (external_id, domain_id))
+        return list(map(DeviceHead._make, found))
+
+    async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
+        """Read without leaving the event loop."""
+        found = (self._connection or self._open()).execute(self._rows, (external_id, domain_id))
+        return list(map(DeviceRow._make, found))
 
     async def close(self) -> None:
         """Close the file; a later read opens it again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+        # Every commit of a writer empties the connection's own cache; mapped pages stay.
+        connection.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
+        self._connection = connection
+        return connection
 
 
 class AsyncpgReads:
@@ -125,22 +139,33 @@ class AsyncpgReads:
         """Take SQLAlchemy's URL of the store; connections are opened at the first read."""
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._size = size
-        self._query = _numbered("$")
+        self._heads, self._rows = _numbered(HEADS, "$"), _numbered(ROWS, "$")
         self._pool: Any = None
         self._opening = asyncio.Lock()
 
-    async def rows(
-        self, external_id: str, domain_id: str, revision: str, profile_revision: str
-    ) -> Sequence[DeviceRow]:
+    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
         """Read with a prepared statement."""
         pool = self._pool or await self._open()
-        found = await pool.fetch(self._query, external_id, domain_id, revision, profile_revision)
-        return [DeviceRow._make(row) for row in found]
+        return [
+            DeviceHead._make(row) for row in await pool.fetch(self._heads, external_id, domain_id)
+        ]
+
+    async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
+        """Read with a prepared statement."""
+        pool = self._pool or await self._open()
+        return [
+            DeviceRow._make(row) for row in await pool.fetch(self._rows, external_id, domain_id)
+        ]
 
     async def close(self) -> None:
         """Close the pool."""
         if self._pool is not None:
             await self._pool.close()
+
+    async def _fetch(self, query: str, *values: str) -> Sequence[Sequence[Any]]:
+        pool = self._pool or await self._open()
+        found: Sequence[Sequence[Any]] = await pool.fetch(query, *values)
+        return found
 
     async def _open(self) -> Any:  # noqa: ANN401 - asyncpg has no types
         async with self._opening:
@@ -157,21 +182,22 @@ class EngineReads:
     def __init__(self, engine: AsyncEngine) -> None:
         """Take the store's engine."""
         self._engine = engine
-        self._query = text(QUERY)
 
-    async def rows(
-        self, external_id: str, domain_id: str, revision: str, profile_revision: str
-    ) -> Sequence[DeviceRow]:
+    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
         """Read on a connection of the engine."""
-        values = (external_id, domain_id, revision, profile_revision)
-        async with self._engine.connect() as connection:
-            found = await connection.execute(
-                self._query, dict(zip(PARAMETERS, values, strict=True))
-            )
-            return [DeviceRow._make(row) for row in found]
+        return [DeviceHead._make(row) for row in await self._read(HEADS, external_id, domain_id)]
+
+    async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
+        """Read on a connection of the engine."""
+        return [DeviceRow._make(row) for row in await self._read(ROWS, external_id, domain_id)]
 
     async def close(self) -> None:
         """Do nothing: the engine belongs to the caller."""
+
+    async def _read(self, query: str, external_id: str, domain_id: str) -> Sequence[Row[Any]]:
+        values = {"external_id": external_id, "domain_id": domain_id}
+        async with self._engine.connect() as connection:
+            return (await connection.execute(text(query), values)).all()
 
 
 def open_reads(engine: AsyncEngine) -> DeviceReads:
@@ -189,9 +215,5 @@ def json_column(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _numbered(mark: str) -> str:
-    query = QUERY
-    # The longer name first, so that none is replaced inside another.
-    for number, name in sorted(enumerate(PARAMETERS, 1), key=lambda item: -len(item[1])):
-        query = query.replace(f":{name}", f"{mark}{number}")
-    return query
+def _numbered(query: str, mark: str) -> str:
+    return query.replace(":external_id", f"{mark}1").replace(":domain_id", f"{mark}2")

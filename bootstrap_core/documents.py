@@ -6,6 +6,7 @@ reader raises ``Malformed`` with the place of a value that is not of the kind th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
@@ -133,6 +134,11 @@ def plain_json(value: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
         if "\0" in value:
             raise Unprocessable(f"{place}: the character NUL cannot be stored; remove it")
         return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise Malformed(f"{place}: {value} cannot be written as JSON")
+        # The Go service's store knows no negative zero.
+        return value or 0.0
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, datetime):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -13,40 +15,43 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.model import Fetch, utc_now
+from bootstrap_core.model import Fetch
 from bootstrap_core.tables import configs, fetches
 
 BATCH: Final = 500
+ROUNDS_TO_CATCH_UP: Final = 10
 
 
 class FetchLog:
-    """Notes fetches in memory and writes them together, every few seconds and at the end.
+    """Notes fetches in memory and writes them together, a part every second and all at the end.
 
-    A device that asks often costs one row a round. Where the store fails, the notes are kept for
-    the next round; a process that is killed loses those of the last few seconds.
+    A device that asks often costs one row a round, and a round writes a tenth of what is noted
+    (500 at least), so that a whole fleet that asks at once does not slow its own answers. Where
+    the store fails, the notes are kept for the next round; a process that is killed loses those
+    of the last few rounds.
     """
 
     def __init__(
         self,
         engine: AsyncEngine,
-        seconds: float = 2.0,
-        now: Callable[[], datetime] = utc_now,
+        seconds: float = 1.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Write to ``engine`` every ``seconds``."""
+        """Write to ``engine`` in rounds of ``seconds``; ``clock`` gives Unix time."""
         self._engine = engine
         self._seconds = seconds
-        self._now = now
-        self._pending: dict[str, tuple[datetime, str, str]] = {}
+        self._clock = clock
+        self._pending: dict[str, tuple[float, str, str]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def note(self, config_id: str, outcome: str, digest: str = "") -> None:
         """Note a fetch that was answered just now."""
-        self._pending[config_id] = (self._now(), outcome, digest)
+        self._pending[config_id] = (self._clock(), outcome, digest)
 
     def pending(self, config_id: str) -> Fetch | None:
         """Return what is noted of a config and not written yet."""
         noted = self._pending.get(config_id)
-        return Fetch(config_id, *noted) if noted else None
+        return Fetch(config_id, _time(noted[0]), *noted[1:]) if noted else None
 
     def start(self) -> None:
         """Begin to write, on the running event loop."""
@@ -64,18 +69,23 @@ class FetchLog:
     async def flush(self) -> None:
         """Write what is noted so far."""
         while self._pending:
-            batch = dict(list(self._pending.items())[:BATCH])
-            async with self._engine.begin() as connection:
-                await _write(connection, batch)
-            for config_id, noted in batch.items():
-                if self._pending.get(config_id) is noted:
-                    del self._pending[config_id]
+            await self._write_some(BATCH)
+
+    async def _write_some(self, count: int) -> None:
+        batch = dict(itertools.islice(self._pending.items(), count))
+        if not batch:
+            return
+        async with self._engine.begin() as connection:
+            await _write(connection, batch)
+        for config_id, noted in batch.items():
+            if self._pending.get(config_id) is noted:
+                del self._pending[config_id]
 
     async def _write_on(self) -> None:
         while True:
             await asyncio.sleep(self._seconds)
             with contextlib.suppress(SQLAlchemyError):
-                await self.flush()
+                await self._write_some(max(BATCH, len(self._pending) // ROUNDS_TO_CATCH_UP))
 
 
 async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | None:
@@ -85,12 +95,10 @@ async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | Non
     return Fetch(**row) if row is not None else None
 
 
-async def _write(
-    connection: AsyncConnection, batch: Mapping[str, tuple[datetime, str, str]]
-) -> None:
+async def _write(connection: AsyncConnection, batch: Mapping[str, tuple[float, str, str]]) -> None:
     query = select(configs.c.id).where(configs.c.id.in_(batch))
     rows: list[dict[str, Any]] = [
-        {"config_id": row.id, "at": at, "outcome": outcome, "digest": digest}
+        {"config_id": row.id, "at": _time(at), "outcome": outcome, "digest": digest}
         for row in await connection.execute(query)
         for at, outcome, digest in (batch[row.id],)
     ]
@@ -104,3 +112,7 @@ async def _write(
         where=insert.excluded.at >= fetches.c.at,
     )
     await connection.execute(newer, rows)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

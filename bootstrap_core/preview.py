@@ -105,9 +105,8 @@ class Previews:
         try:
             return self._renderer.render(render_profile(profile), context)
         except RenderError as error:
-            raise ProfileInvalid(
-                f"profile {profile.name!r} does not render with this data: {error}"
-            ) from error
+            details = {"line": error.line, "column": error.column, "variable": error.variable}
+            raise ProfileInvalid(f"it does not render: {error}", details=details) from error
 
     async def _stored(self, domain_id: str, config_id: str) -> tuple[Config, Sequence[Binding]]:
         async with self._engine.connect() as connection:

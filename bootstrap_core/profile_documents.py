@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import yaml
 from attrs import field, frozen
 
+from bootstrap_core import yaml_reader
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed
 from bootstrap_core.model import PROFILE_NAME_CHARACTERS, BindingSlot, ResourceType
@@ -91,16 +91,15 @@ class ProfileChange:
 def read_yaml(body: bytes) -> Document:
     """Read an uploaded YAML document; an empty one is an object without keys.
 
-    Raises ``Malformed`` with line and column.
+    Raises ``Malformed`` with the line.
     """
     try:
-        return _object(yaml.load(body, Loader=_Loader), "YAML")  # noqa: S506 - a safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Malformed(f"the body is not valid YAML{at}: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Malformed(f"the body is not valid YAML: {error}") from error
+        return _object(yaml_reader.read_yaml(body.decode()).value, "YAML")
+    except yaml_reader.YAMLError as error:
+        at = f" at line {error.line}" if error.line else ""
+        raise Malformed(f"the body is not valid YAML{at}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not valid UTF-8: {error}") from error
 
 
 def read_toml(body: bytes) -> Document:
@@ -175,18 +174,3 @@ def resource_type(document: Document) -> ResourceType:
             f"{document.where('type')}: {written!r} is not known; allowed are {allowed}",
             details={"field": document.where("type"), "allowed": list(ResourceType)},
         ) from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Go's yaml.v3 reads it where PyYAML differs: a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key if isinstance(key, str) else None)
-        return super().construct_mapping(node, deep)

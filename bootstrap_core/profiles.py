@@ -130,7 +130,8 @@ class Profiles:
             self._renderer.check(profile.content_format, profile.content_template)
         except RenderError as error:
             raise ProfileInvalid(
-                f"content_template: {error}", details={"field": "content_template"}
+                f"content_template: {error}",
+                details={"field": "content_template", "line": error.line},
             ) from error
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 from attrs import field, frozen
 
@@ -14,13 +13,12 @@ from bootstrap_core.rendering import RenderBinding
 from bootstrap_core.secret import Secret
 
 OVERHEAD_BYTES: Final = 1000
+CACHE_CONTROL: Final = (b"cache-control", b"private, no-cache")
 
 
-class Dialect(StrEnum):
-    """Whose shape an answer has: Magistrala's or Mainflux's."""
-
-    DEVICE = "device"
-    THING = "thing"
+# Whose shape an answer has: Magistrala's or Mainflux's. Plain text, since it is part of a key that
+# is looked up at every request.
+Dialect = Literal["device", "thing"]
 
 
 class Place(NamedTuple):
@@ -28,14 +26,15 @@ class Place(NamedTuple):
 
     external_id: str
     domain_id: str = ""
-    dialect: Dialect = Dialect.DEVICE
+    dialect: Dialect = "device"
 
 
 @frozen
 class Rendered:
     """One config's answer, made at these revisions of config and profile.
 
-    ``etag`` is its entity tag (RFC 9110), ``digest`` the SHA-256 of the body in hex.
+    ``etag`` is its entity tag (RFC 9110), ``digest`` the SHA-256 of the body in hex; ``headers``
+    are those of the answer that carries the body.
     """
 
     config_id: str
@@ -43,11 +42,22 @@ class Rendered:
     profile_revision: str
     body: bytes = field(repr=False)
     digest: str
+    etag: bytes = field(init=False)
 
-    @property
-    def etag(self) -> bytes:
-        """The entity tag."""
+    headers: Sequence[tuple[bytes, bytes]] = field(init=False, repr=False)
+
+    @etag.default
+    def _tag(self) -> bytes:
         return f'"{self.digest[:32]}"'.encode()
+
+    @headers.default
+    def _written(self) -> Sequence[tuple[bytes, bytes]]:
+        return (
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(self.body)),
+            (b"etag", self.etag),
+            CACHE_CONTROL,
+        )
 
 
 class RenderedContent:
@@ -91,7 +101,7 @@ class Parts:
 def encode(parts: Parts, dialect: Dialect) -> bytes:
     """Write the answer of Magistrala's or Mainflux's bootstrap route as JSON."""
     document: dict[str, Any] = {"id": parts.config_id}
-    if dialect is Dialect.THING:
+    if dialect == "thing":
         document = {
             "thing_id": parts.config_id,
             "thing_key": _thing_key(parts),

@@ -9,29 +9,25 @@ names of other routes in a domain's path); a device with such an ID escapes one 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from attrs import frozen
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from bootstrap_core.delivery import Delivery
 from bootstrap_core.errors import KeyMissing, Malformed, NotFound, SecureRouteOff
 from bootstrap_core.openapi import Operation, Parameter, Reply
-from bootstrap_core.rendered import Dialect, Place, Rendered
+from bootstrap_core.rendered import CACHE_CONTROL, Dialect, Place, Rendered
 from bootstrap_core.secure_transport import SecureTransport
 
 PREFIX: Final = "/clients/bootstrap"
 THING_PREFIX: Final = "/things/bootstrap"
+ENDS: Final = ("/{external_id:path}", "")
 SCHEME: Final = b"Client "
 SECURE: Final = b"secure/"
-NOT_MODIFIED: Final = 304
 DELIVERED: Final = "delivered"
 UNCHANGED: Final = "unchanged"
-JSON_HEADER: Final = (b"content-type", b"application/json")
-BINARY_HEADER: Final = (b"content-type", b"application/octet-stream")
-NO_STORE: Final = (b"cache-control", b"private, no-cache")
 REFUSALS: Final = (400, 401, 403, 404, 409, 429, 503)
 TAGGED: Final = {"ETag": "The version of the configuration"}
 IF_NONE_MATCH: Final = Parameter(
@@ -39,13 +35,13 @@ IF_NONE_MATCH: Final = Parameter(
 )
 
 
-@frozen
-class Asked:
-    """What a device asks for; ``key`` is what it shows, empty when nothing."""
+class Asked(NamedTuple):
+    """What a device asks for, the key that it shows, and its If-None-Match."""
 
     place: Place
     secure: bool
     key: bytes
+    condition: bytes
 
 
 class DeviceEndpoint:
@@ -58,8 +54,8 @@ class DeviceEndpoint:
         self._delivery = delivery
         self._transport = transport
         self._dialect = dialect
-        thing = dialect is Dialect.THING
-        self._marker = (THING_PREFIX if thing else PREFIX).encode()
+        thing = dialect == "thing"
+        self._marker = (THING_PREFIX if thing else PREFIX).encode() + b"/"
         self._scheme = b"" if thing else SCHEME
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,11 +67,11 @@ class DeviceEndpoint:
             await self._answer_secure(asked, address, send)
             return
         rendered = await self._delivery.fetch(asked.place, asked.key, address)
-        if _matches(_header(scope, b"if-none-match"), rendered.etag):
+        if asked.condition and _matches(asked.condition, rendered.etag):
             self._delivery.note(rendered, UNCHANGED)
-            await _send(send, NOT_MODIFIED, b"", [(b"etag", rendered.etag), NO_STORE])
+            await _send(send, 304, [(b"etag", rendered.etag), CACHE_CONTROL], b"")
             return
-        await _send(send, 200, rendered.body, [JSON_HEADER, (b"etag", rendered.etag), NO_STORE])
+        await _send(send, 200, rendered.headers, rendered.body)
         self._delivery.note(rendered, DELIVERED)
 
     async def _answer_secure(self, asked: Asked, address: str, send: Send) -> None:
@@ -83,29 +79,41 @@ class DeviceEndpoint:
             raise SecureRouteOff
         key = self._transport.decrypt_key(asked.key)
         rendered: Rendered = await self._delivery.fetch(asked.place, key, address)
-        await _send(send, 200, self._transport.encrypt(rendered.body), [BINARY_HEADER, NO_STORE])
+        body = self._transport.encrypt(rendered.body)
+        headers = [
+            (b"content-type", b"application/octet-stream"),
+            (b"content-length", b"%d" % len(body)),
+            CACHE_CONTROL,
+        ]
+        await _send(send, 200, headers, body)
         self._delivery.note(rendered, DELIVERED)
 
     def _asked(self, scope: Scope) -> Asked:
-        raw = scope.get("raw_path") or scope["path"].encode()
-        domain, found, rest = raw.partition(self._marker)
-        if not found or (rest and not rest.startswith(b"/")):
-            raise NotFound("there is no such route")
-        segment = rest[1:]
-        secure = segment.startswith(SECURE)
-        if secure:
-            segment = segment[len(SECURE) :]
-        if b"/" in segment or (secure and not segment):
-            raise NotFound("there is no such route; write a slash in an external ID as %2F")
-        sent = _header(scope, b"authorization")
+        sent = condition = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                sent = value
+            elif name == b"if-none-match":
+                condition = value
+        domain, secure, segment = self._parts(scope.get("raw_path") or scope["path"].encode())
         key = sent[len(self._scheme) :] if sent.startswith(self._scheme) else b""
         if not key:
             raise KeyMissing
-        external_id = unquote_to_bytes(segment).decode("utf-8", "replace")
+        external_id = _decoded(segment)
         if not external_id:
             raise Malformed("external_id: is missing; ask for /clients/bootstrap/<external_id>")
-        domain_id = unquote_to_bytes(domain.strip(b"/")).decode("utf-8", "replace")
-        return Asked(Place(external_id, domain_id, self._dialect), secure, key)
+        return Asked(Place(external_id, _decoded(domain), self._dialect), secure, key, condition)
+
+    def _parts(self, raw: bytes) -> tuple[bytes, bool, bytes]:
+        """Return domain, whether the route is the secure one, and external ID, all as sent."""
+        before, _, segment = raw.partition(self._marker)
+        if b"/" not in segment:
+            return before[1:], False, segment
+        secure = segment.startswith(SECURE)
+        segment = segment[len(SECURE) :]
+        if not secure or not segment or b"/" in segment:
+            raise NotFound("there is no such route; write a slash in an external ID as %2F")
+        return before[1:], True, segment
 
 
 def device_operations() -> Sequence[Operation]:
@@ -142,44 +150,33 @@ def device_operations() -> Sequence[Operation]:
 
 def device_routes(delivery: Delivery, transport: SecureTransport | None) -> Sequence[Route]:
     """Return the routes that name no domain."""
-    device = DeviceEndpoint(delivery, transport, Dialect.DEVICE)
-    thing = DeviceEndpoint(delivery, transport, Dialect.THING)
+    device = DeviceEndpoint(delivery, transport, "device")
+    thing = DeviceEndpoint(delivery, transport, "thing")
     return [
-        Route(PREFIX + "{rest:path}", device, methods=["GET"]),
-        Route(THING_PREFIX + "{rest:path}", thing, methods=["GET"]),
+        *(Route(PREFIX + end, device, methods=["GET"]) for end in ENDS),
+        *(Route(THING_PREFIX + end, thing, methods=["GET"]) for end in ENDS),
     ]
 
 
 def domain_device_routes(delivery: Delivery, transport: SecureTransport | None) -> Sequence[Route]:
     """Return the route that names a domain; other routes with such a path go before it."""
-    device = DeviceEndpoint(delivery, transport, Dialect.DEVICE)
+    device = DeviceEndpoint(delivery, transport, "device")
     return [Route("/{domain_id}" + PREFIX + "/{rest:path}", device, methods=["GET"])]
 
 
-def _header(scope: Scope, name: bytes) -> bytes:
-    for key, value in scope["headers"]:
-        if key == name:
-            found: bytes = value
-            return found
-    return b""
+def _decoded(segment: bytes) -> str:
+    return (unquote_to_bytes(segment) if b"%" in segment else segment).decode("utf-8", "replace")
 
 
 def _matches(condition: bytes, etag: bytes) -> bool:
     """Tell whether If-None-Match (RFC 9110 13.1.2) names the tag; comparison is weak."""
-    if not condition:
-        return False
     tags = (tag.strip().removeprefix(b"W/") for tag in condition.split(b","))
     return condition.strip() == b"*" or etag in tags
 
 
 async def _send(
-    send: Send, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]
+    send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes
 ) -> None:
-    length = [(b"content-length", b"%d" % len(body))] if status != NOT_MODIFIED else []
-    start: Message = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*headers, *length],
-    }
+    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": body})

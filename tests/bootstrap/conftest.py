@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.bootstrap.world import World, running
+from tests.embedded.conftest import database, installed, template
+
+__all__ = ["database", "installed", "template", "world"]
 
 
 @pytest.fixture

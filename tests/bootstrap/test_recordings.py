@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,7 +22,7 @@ from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
 from provision.resources import PlatformResources
 from tests.bootstrap.world import OPTIONS, SEALER, app_of, client_of, render
-from tests.embedded.service import Installation, installation
+from tests.embedded.service import Installation
 from tests.golden.replay import Row, by_scenario, load, load_deviations, replay
 
 SERVED_ELSEWHERE = ("provision",)
@@ -64,13 +63,13 @@ def _scenarios() -> list[pytest.param]:
 
 
 @pytest.mark.parametrize("rows", _scenarios())
-async def test_answers_as_recorded(rows: list[Row], tmp_path: Path) -> None:
+async def test_answers_as_recorded(rows: list[Row], installed: Installation) -> None:
     mine = [
         row
         for row in rows
         if row["request"]["service"] not in SERVED_ELSEWHERE and row["request"]["path"] != "/health"
     ]
-    async with installation(tmp_path) as installed, service(installed) as http:
+    async with service(installed) as http:
         found = await replay(
             http, mine, admin_token=installed.token.reveal(), deviations=load_deviations()
         )

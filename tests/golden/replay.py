@@ -4,7 +4,8 @@
 and returns what differs: nothing, if the service answers as the recorded one did. A recording's
 scenarios each begin with two new, empty domains, which ``replay`` makes by the service's own
 routes in the name of the platform's administrator. Where the service is meant to differ, a
-``Deviation`` says so, with the reason; they are kept in ``deviations.toml``.
+``Deviation`` says so, with the reason; they are kept in ``deviations.toml``, and so are the paths
+that a Location header names here instead of the recorded one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ RECORDINGS: Final = Path(__file__).parent.parent / "data" / "golden"
 DEVIATIONS: Final = Path(__file__).parent / "deviations.toml"
 PASSWORD: Final = "12345678"
 PLACEHOLDER: Final = re.compile(r"\{\{(\w+)\}\}")
+
+MOVED: Final[Mapping[str, str]] = {
+    one["recorded"]: one["here"]
+    for one in tomllib.loads(DEVIATIONS.read_text(encoding="utf-8")).get("moved", ())
+}
 
 Row = Mapping[str, Any]
 _numbers = itertools.count(1)
@@ -147,6 +153,9 @@ class Scenario:
             found.append("another body than the recorded bytes")
         location = recorded["headers"].get("location")
         if location:
+            for prefix, here in MOVED.items():
+                if location.startswith(prefix):
+                    location = here + location.removeprefix(prefix)
             found += differences(location, answer.headers.get("location"), self._filled, "Location")
         return found
 

@@ -1,0 +1,1 @@
+"""Benchmarks: each figure is a ratio within one run."""
