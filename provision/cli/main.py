@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from provision.build_info import release
-from provision.cli import settings_command
+from provision.cli import layout_commands, settings_command
+from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
+from provision.cli.output import note
 from provision.cli.serve import serve
 from provision.errors import ProvisionError
-
-REFUSED = 1
+from provision.layout.errors import LayoutError, LayoutFault
 
 app = typer.Typer(
     name="provision",
     help="Onboards gateways on the Magistrala IoT platform: one request, one whole gateway.",
     no_args_is_help=True,
+    epilog=MEANINGS,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -56,13 +59,30 @@ def settings_of_service(
     show(os.environ, {"config_file": config})
 
 
-def main() -> None:
-    """Run the command line; a failure is one message on standard error and exit code 1."""
+app.add_typer(layout_commands.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a failure is told on standard error and is exit code 1.
+
+    ``arguments`` are the process's own by default. Ends with ``SystemExit``, whatever happens.
+    """
     try:
-        app()
-    except ProvisionError as error:
-        typer.echo(f"provision: {error.message}", err=True)
+        app(args=None if arguments is None else list(arguments), prog_name="provision")
+    except (ProvisionError, LayoutFault) as error:
+        for line in _told(error):
+            note(line)
         sys.exit(REFUSED)
+
+
+def _told(error: ProvisionError | LayoutFault) -> list[str]:
+    if isinstance(error, LayoutError):
+        return [*map(str, error.problems), "provision: the layout is refused"]
+    message = error.message if isinstance(error, ProvisionError) else str(error)
+    lines = [f"provision: {message}"]
+    if isinstance(error, CommandFailed) and error.try_next:
+        lines.append(f"  next: {error.try_next}")
+    return lines
 
 
 if __name__ == "__main__":

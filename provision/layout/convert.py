@@ -69,6 +69,8 @@ def convert(text: str, *, file: str, name: str) -> Conversion:
     _channels(work)
     _certificates(work)
     _bootstrap(work)
+    if layout.bootstrap.content is None:
+        work.notes.append("a config without content delivers an empty text, no longer null")
     work.notes.append(_ENVIRONMENT)
     if layout.dialect is Dialect.MAINFLUX:
         work.notes.append('answers say "clients" with "credentials", no longer "things" with "key"')
@@ -102,8 +104,8 @@ def _clients(work: _Work) -> None:
         if client.certificate:
             extra["certificate"] = True
         _put_first(entry, {**extra, "name": client.name or client.key})
-    gateways = [each for each in work.layout.clients if each.bootstrap]
-    if len(work.layout.clients) > len(gateways):
+    named = work.layout.gateway is not None and work.layout.bootstrap.provision
+    if len(work.layout.clients) > named:
         work.notes.append(
             "a request's name goes to the gateway alone; the other clients are called by the layout"
         )
@@ -201,7 +203,8 @@ def _resource(layout: Layout, binding: Binding) -> str | None:
 
 
 def _fits(binding: Binding, candidate: Client | Channel) -> bool:
-    if binding.name and binding.name != candidate.name:
+    created = binding.name.endswith(f"_{candidate.name}") and isinstance(candidate, Channel)
+    if binding.name and binding.name != candidate.name and not created:
         return False
     if not binding.metadata_key:
         return True

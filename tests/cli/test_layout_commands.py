@@ -1,0 +1,174 @@
+"""``provision layout``: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from provision.layout.files import read_layout_file
+from tests.cli.prompt import provision
+from tests.layout.samples import EVERYTHING, GO, OWN
+
+BROKEN = OWN.replace("bootstrap = true", "bootstrap = 1\nbotstrap = true")
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sample.toml").write_text(OWN)
+
+
+def test_a_good_layout_is_right() -> None:
+    ended = provision("layout", "lint", "sample.toml")
+    assert (ended.code, ended.out, ended.err) == (0, "", "1 checked: 0 errors, 0 warnings\n")
+
+
+def test_every_problem_is_shown_with_place_line_caret_and_rule() -> None:
+    Path("sample.toml").write_text(BROKEN)
+    ended = provision("layout", "lint", "sample.toml")
+    assert ended.code == 1
+    assert ended.out == (
+        "sample.toml:7:13: error: clients[0].bootstrap must be a boolean, not an integer "
+        "[wrong-type]\n"
+        "  bootstrap = 1\n"
+        "              ^\n"
+        'sample.toml:8:1: error: unknown key "botstrap" in [[clients]]; did you mean "bootstrap"? '
+        "allowed: key, name, identity, bootstrap, certificate, tags, metadata [unknown-key]\n"
+        "  botstrap = true\n"
+        "  ^\n"
+    )
+
+
+def test_warnings_are_right_unless_strict() -> None:
+    Path("sample.toml").write_text(OWN + '[certificates]\nttl = "200000h"\n')
+    ended = provision("layout", "lint", "sample.toml")
+    assert ended.code == 0
+    assert "sample.toml:19:7: warning: certificates outlive their issuer" in ended.out
+    assert provision("layout", "lint", "--strict", "sample.toml").code == 1
+
+
+def test_a_directory_means_its_layouts() -> None:
+    Path("other.toml").write_text(BROKEN)
+    Path(".hidden.toml").write_text("= [")
+    ended = provision("layout", "lint", ".")
+    assert ended.code == 1
+    assert ended.err == "2 checked: 2 errors, 0 warnings\n"
+
+
+def test_github_gets_workflow_commands() -> None:
+    Path("sample.toml").write_text(OWN.replace('key = "agent"', 'key = "a,b:c%"'))
+    out = provision("layout", "lint", "--format", "github", "sample.toml").out
+    assert out.startswith("::error file=sample.toml,line=5,col=7,title=bad-text::clients[0].key is")
+    assert '"a,b:c%25"' in out
+
+
+def test_sarif_names_rules_and_regions() -> None:
+    Path("sample.toml").write_text(BROKEN)
+    (run,) = provision("layout", "lint", "--format", "sarif", "sample.toml").json["runs"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["unknown-key", "wrong-type"]
+    first = run["results"][0]
+    assert (first["ruleId"], first["ruleIndex"], first["level"]) == ("wrong-type", 1, "error")
+    assert first["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "sample.toml"},
+        "region": {"startLine": 7, "startColumn": 13},
+    }
+
+
+def test_json_has_every_field_of_a_problem() -> None:
+    Path("sample.toml").write_text(BROKEN)
+    problems = provision("layout", "lint", "--format", "json", "sample.toml").json["problems"]
+    assert problems[1]["suggestion"] == "bootstrap"
+    assert problems[1]["source"] == "botstrap = true"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["layout", "lint"], ["layout", "lint", "none.toml"], ["layout", "sing"]]
+)
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    ended = provision(*arguments)
+    assert ended.code == 2
+    assert "--help" in ended.err or "Usage" in ended.err
+
+
+def test_show_tells_the_normal_form() -> None:
+    table = provision("layout", "show", "sample.toml")
+    assert table.code == 0
+    assert "agent - data" in table.out
+    document = provision("layout", "show", "--json", "sample.toml").json
+    assert document["clients"][0]["bootstrap"] is True
+    assert document["digest"] == read_layout_file(Path("sample.toml")).layout.digest
+
+
+def test_a_broken_layout_is_told_on_standard_error() -> None:
+    Path("sample.toml").write_text(BROKEN)
+    for command in ("show", "graph", "convert"):
+        ended = provision("layout", command, "sample.toml")
+        assert (ended.code, ended.out) == (1, "")
+        assert "sample.toml:8:1: unknown key" in ended.err
+
+
+def test_graph_draws_three_ways() -> None:
+    Path("sample.toml").write_text(EVERYTHING)
+    terminal = provision("layout", "graph", "sample.toml").out
+    assert "└──▶ data" in terminal
+    assert "└◀─▶ data" in terminal
+    assert "[mqtt]" in terminal
+    assert provision("layout", "graph", "--format", "mermaid", "sample.toml").out.startswith(
+        "flowchart LR\n"
+    )
+    ended = provision("layout", "graph", "--format", "svg", "-o", "sample.svg", "sample.toml")
+    assert (ended.code, ended.err) == (0, "wrote sample.svg\n")
+    root = ET.fromstring(Path("sample.svg").read_text())  # noqa: S314 - our own drawing
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_convert_writes_a_layout_and_says_what_is_lost() -> None:
+    Path("go.toml").write_text('# Ours.\n[server]\nport = "9"\n' + GO)
+    ended = provision("layout", "convert", "go.toml", "-o", "new.toml")
+    assert ended.code == 0
+    assert "not carried over: [server]" in ended.err
+    assert Path("new.toml").read_text().startswith('# Ours.\n\n[layout]\nname = "new"\n')
+    assert provision("layout", "lint", "--strict", "new.toml").code == 0
+    again = provision("layout", "convert", "go.toml", "-o", "new.toml")
+    assert again.code == 1
+    assert "next: add --force" in again.err
+
+
+def test_init_writes_a_layout_that_lints_clean() -> None:
+    ended = provision(
+        "layout", "init", "plant", "--yes", "--services", "modbus,opc-ua", "--channels", "alarm"
+    )
+    assert ended.code == 0
+    assert provision("layout", "lint", "--strict", "plant.toml").code == 0
+    layout = read_layout_file(Path("plant.toml")).layout
+    assert [each.key for each in layout.clients] == ["agent", "modbus", "opc-ua"]
+    assert [each.key for each in layout.channels] == [
+        "control",
+        "data",
+        "alarm",
+        "modbus",
+        "opc-ua",
+    ]
+    assert provision("layout", "init", "plant", "--yes").code == 1
+    assert provision("layout", "init", "../up", "--yes").code == 2
+    assert provision("layout", "init", "x", "--yes", "--ttl", "soon").code == 2
+
+
+def test_schema_is_of_files_or_of_a_layouts_parameters() -> None:
+    whole = provision("layout", "schema").json
+    assert whole["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "clients" in whole["required"]
+    assert "things" in provision("layout", "schema", "--dialect", "mainflux").json["properties"]
+    Path("sample.toml").write_text(EVERYTHING)
+    assert provision("layout", "schema", "sample.toml").json["properties"]["port"] == {
+        "type": "integer",
+        "default": 1883,
+        "enum": [1883, 8883],
+    }
+
+
+def test_help_tells_the_exit_codes() -> None:
+    assert "3 changes pending" in " ".join(provision("--help").out.split())
+    assert "3 changes pending" in " ".join(provision("layout", "lint", "--help").out.split())
