@@ -57,12 +57,16 @@ async def test_a_failed_write_leaves_nothing_and_shows_no_value(tmp_path: Path) 
     engine = open_engine(url(tmp_path))
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE named (name TEXT UNIQUE)"))
-    with pytest.raises(IntegrityError) as caught:
+
+    async def insert_twice() -> None:
         async with engine.begin() as connection:
             for _ in range(2):
                 await connection.execute(
                     text("INSERT INTO named VALUES (:name)"), {"name": "a-secret"}
                 )
+
+    with pytest.raises(IntegrityError) as caught:
+        await insert_twice()
     assert "a-secret" not in str(caught.value)
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM named")) == 0
