@@ -75,6 +75,12 @@ async def replace(connection: AsyncConnection, config: Config) -> None:
     await connection.execute(update(configs).where(configs.c.id == config.id).values(row))
 
 
+async def touch(connection: AsyncConnection, config_id: str, revision: str) -> bool:
+    """Give a config a new revision; tell whether it is there."""
+    statement = update(configs).where(configs.c.id == config_id).values(revision=revision)
+    return (await connection.execute(statement)).rowcount > 0
+
+
 async def remove(connection: AsyncConnection, domain_id: str, config_id: str) -> bool:
     """Delete a config with its bindings and its last fetch; tell whether there was one."""
     gone = await connection.execute(

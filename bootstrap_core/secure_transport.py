@@ -1,7 +1,8 @@
 """The envelope of the secure bootstrap route: AES-CFB with the key that devices know.
 
-CFB hides but does not protect against changes; it is here because devices expect it, and is used
-nowhere else. A message is the 16 bytes of the initialisation vector followed by the ciphertext
+CFB hides but does not protect against changes; it is here because devices expect it, and to read
+what the Go service kept that way (``importing``); nothing is stored with it. A message is the 16
+bytes of the initialisation vector followed by the ciphertext
 (CFB with full-block feedback, NIST SP 800-38A 6.3, Go's ``cipher.NewCFBEncrypter``).
 """
 
