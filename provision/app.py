@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -33,23 +34,11 @@ from provision.layout.durations import parse_lifetime
 from provision.layout.model import DEFAULT_TTL_SECONDS
 from provision.layouts_in_force import LayoutWatcher, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
-from provision.onboarding.audit import AuditTrail
-from provision.onboarding.certification import Certification
+from provision.onboarding.assembly import Store, Surroundings, assemble
 from provision.onboarding.clock import SystemClock
-from provision.onboarding.creation import Creation
-from provision.onboarding.enrollment import Enrollments
-from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.identifiers import RandomIdentifiers
-from provision.onboarding.journal import Journal
 from provision.onboarding.model import State
-from provision.onboarding.reconciler import Reconciler
-from provision.onboarding.removal import Removal
-from provision.onboarding.repair import Repair
 from provision.onboarding.retry import Timing
-from provision.onboarding.rotation import Rotation
-from provision.onboarding.runner import Runner
-from provision.onboarding.service import Onboardings
-from provision.onboarding.worker import Worker
 from provision.pki.errors import PkiError
 from provision.platform.errors import Misconfigured
 from provision.platform_choice import PlatformChoice, open_platform
@@ -102,7 +91,9 @@ async def _open(
     engine = open_engine(settings.database)
     stack.push_async_callback(engine.dispose)
     await migrate(engine)
-    choice = await stack.enter_async_context(open_platform(settings, engine, sealer, data, wire))
+    choice = await stack.enter_async_context(
+        open_platform(settings, engine, sealer, data, wire, SystemClock().now)
+    )
     catalog = open_catalog(loaded)
     watcher = LayoutWatcher(catalog)
     watcher.start()
@@ -111,25 +102,39 @@ async def _open(
     core.start()
     stack.push_async_callback(core.stop)
     metrics = Metrics()
-    journal, worker, onboardings = _onboarding(engine, sealer, choice, core, metrics, timing)
-    if engine.dialect.name == "sqlite":
-        # Nobody else works on this store: what was leased before the start is left behind.
-        await journal.release_all()
-    reconciler = Reconciler(worker, SystemClock())
-    reconciler.start()
-    stack.push_async_callback(worker.tasks.close, settings.shutdown_grace)
-    stack.push_async_callback(reconciler.stop)
+    onboarding = assemble(
+        Store(engine, sealer, core.enroller, core.hasher),
+        Surroundings(
+            platform=choice.platform,
+            authority=choice.authority,
+            own=choice.own,
+            observer=OnboardingObserver(metrics),
+            clock=SystemClock(),
+            chance=random.SystemRandom(),
+            identifiers=RandomIdentifiers(),
+            timing=timing,
+        ),
+    )
+    if not settings.database_url:
+        # The data directory is locked: what was leased before the start is left behind.
+        await onboarding.leases.release_all()
+        await onboarding.idempotency.forget_unfinished()
+    onboarding.reconciler.start()
+    stack.push_async_callback(onboarding.worker.tasks.close, settings.shutdown_grace)
+    stack.push_async_callback(onboarding.reconciler.stop)
     parts: list[Part] = [
         MappingRoutes(
-            onboardings,
-            Idempotency(engine, sealer, SystemClock()),
+            onboarding.onboardings,
+            onboarding.idempotency,
             catalog,
             authentication,
             core.enroller,
             engine,
             settings.public_url.rstrip("/") or base_url,
         ),
-        OnboardingRoutes(onboardings, journal, AuditTrail(engine, SystemClock()), authentication),
+        OnboardingRoutes(
+            onboarding.onboardings, onboarding.journal, onboarding.audit, authentication
+        ),
         CertificateRoutes(
             Certificates(choice.platform, choice.authority, _certificate_ttl(settings)),
             authentication,
@@ -138,7 +143,7 @@ async def _open(
         OperationsRoutes(
             engine,
             metrics,
-            journal.count_by_state,
+            onboarding.journal.count_by_state,
             tuple(state.value for state in State),
             build_info(),
             str(uuid.uuid4()),
@@ -163,39 +168,6 @@ def _bootstrap_core(
     resources = PlatformResources(choice.platform, choice.authority)
     options = Options(encrypt_key=settings.encrypt_key)
     return BootstrapCore(engine, sealer, authentication, resources, options), authentication
-
-
-def _onboarding(
-    engine: AsyncEngine,
-    sealer: Sealer,
-    choice: PlatformChoice,
-    core: BootstrapCore,
-    metrics: Metrics,
-    timing: Timing,
-) -> tuple[Journal, Worker, Onboardings]:
-    clock = SystemClock()
-    platform, authority = choice.platform, choice.authority
-    journal = Journal(engine, sealer, clock, str(uuid.uuid4()))
-    creation = Creation(platform, clock, timing)
-    certification = Certification(authority, clock, timing)
-    enrollments = Enrollments(core.enroller)
-    runner = Runner(
-        creation,
-        certification,
-        Removal(platform, authority, clock, timing),
-        Repair(platform, authority, creation, certification),
-        Rotation(platform, authority),
-        enrollments,
-        journal,
-        engine,
-        core.hasher,
-        clock,
-    )
-    worker = Worker(runner, journal, choice.own, OnboardingObserver(metrics), clock, timing)
-    onboardings = Onboardings(
-        journal, worker, enrollments, engine, core.hasher, RandomIdentifiers(), clock
-    )
-    return journal, worker, onboardings
 
 
 def _certificate_ttl(settings: Settings) -> timedelta:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,8 @@ from starlette.routing import Route
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.data_directory import DataDirectory
-from provision.embedded.authority import EmbeddedAuthority
+from provision.embedded.authority import EmbeddedAuthority, Members
+from provision.embedded.authority_routes import OCSP, REVOCATION_LIST, AuthorityRoutes
 from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.first_start import USERNAME, first_start, new_password
@@ -23,7 +24,12 @@ from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Passwords
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
 from provision.embedded.routes import routes as embedded_routes
+from provision.errors import StartError
 from provision.key_store import KeyStore
+from provision.onboarding.upkeep import OwnAuthority
+from provision.own_authority import NobodyAsks, NoCredentials, NoTokenNeeded
+from provision.pki.errors import PkiError
+from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
 from provision.platform.credentials import ApiKey, PasswordSignIn, TokenSource
 from provision.platform.magistrala import Magistrala
@@ -45,6 +51,7 @@ class PlatformChoice:
 
     platform: Platform
     authority: CertificateAuthority
+    own_authority: OwnAuthority
     own: TokenSource | None
     routes: tuple[Route, ...] = ()
 
@@ -56,23 +63,31 @@ async def open_platform(
     sealer: Sealer,
     data: DataDirectory,
     wire: httpx.AsyncBaseTransport | None,
+    now: Callable[[], datetime],
 ) -> AsyncIterator[PlatformChoice]:
     """Open the platform that the settings name, and close it at the end.
 
-    ``wire`` stands in for the network to a Magistrala, in tests.
+    ``wire`` stands in for the network to a Magistrala, in tests; ``now`` is the time that
+    certificates are made by. Raises ``StartError``: the authority's files can't be used.
     """
+    store = _Store(settings, engine, sealer, now)
     if not settings.uses_magistrala:
-        async with _embedded(settings, engine, sealer, data) as choice:
+        async with _embedded(store, data) as choice:
             yield choice
         return
     async with Transport(_endpoints(settings), _transport(settings), wire) as transport:
         magistrala = Magistrala(transport)
-        authority: CertificateAuthority
+        own = own_credentials(settings, magistrala)
         if settings.certs_url:
             authority = MagistralaCertificates(transport, magistrala)
-        else:
-            authority = await _own_authority(engine, sealer, magistrala)
-        yield PlatformChoice(magistrala, authority, own_credentials(settings, magistrala))
+            background = OwnAuthority(authority, own or NoCredentials())
+            yield PlatformChoice(magistrala, authority, background, own)
+            return
+        issuer = await _issuer(store)
+        embedded = _authority(store, issuer, _Members(magistrala))
+        background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
+        public = tuple(AuthorityRoutes(embedded).routes())
+        yield PlatformChoice(magistrala, embedded, background, own, public)
 
 
 def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
@@ -84,10 +99,19 @@ def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
     return None
 
 
+@frozen
+class _Store:
+    """The settings, and what the embedded parts are kept in."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sealer: Sealer
+    now: Callable[[], datetime]
+
+
 @contextlib.asynccontextmanager
-async def _embedded(
-    settings: Settings, engine: AsyncEngine, sealer: Sealer, data: DataDirectory
-) -> AsyncIterator[PlatformChoice]:
+async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[PlatformChoice]:
+    settings, engine, sealer = store.settings, store.engine, store.sealer
     keys = KeyStore(engine, sealer)
     passwords = Passwords()
     platform = EmbeddedPlatform(
@@ -97,13 +121,16 @@ async def _embedded(
         passwords,
     )
     await _prepare_operator(platform, data)
-    authority = await _own_authority(engine, sealer, platform)
+    issuer = await _issuer(store)
+    authority = _authority(store, issuer, _Members(platform))
+    background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
     served = (
         *CertificateRoutes(platform, authority).routes(),
         *embedded_routes(platform, AdministratorRegisters(platform.access), settings.domain_id),
     )
     try:
-        yield PlatformChoice(platform, authority, own_credentials(settings, platform), served)
+        own = own_credentials(settings, platform)
+        yield PlatformChoice(platform, authority, background, own, served)
     finally:
         passwords.close()
 
@@ -140,11 +167,37 @@ async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> 
     data.write_operator(operator.username, operator.password, operator.domain_id)
 
 
-async def _own_authority(
-    engine: AsyncEngine, sealer: Sealer, platform: Platform
-) -> EmbeddedAuthority:
-    issuer = await open_issuer(engine, sealer, ORGANIZATION, datetime.now(UTC))
-    return EmbeddedAuthority(engine, _Members(platform), issuer, ClientProfile())
+def _authority(store: _Store, issuer: Issuer, members: Members) -> EmbeddedAuthority:
+    public = store.settings.public_url.rstrip("/")
+    profile = ClientProfile()
+    if public:
+        profile = ClientProfile(crl_url=public + REVOCATION_LIST, ocsp_url=public + OCSP)
+    return EmbeddedAuthority(store.engine, members, issuer, profile, store.now)
+
+
+async def _issuer(store: _Store) -> Issuer:
+    """Return the operator's authority where its files are set, else the installation's own."""
+    settings, now = store.settings, store.now()
+    if not settings.issuer_chain:
+        return await open_issuer(store.engine, store.sealer, ORGANIZATION, now)
+    return _operators_issuer(settings, now)
+
+
+def _operators_issuer(settings: Settings, now: datetime) -> Issuer:
+    passphrase = settings.issuer_key_passphrase.encode() or None
+    try:
+        chain = Path(settings.issuer_chain).read_bytes()
+        key = Path(settings.issuer_key).read_bytes()
+        return read_issuer(chain, key, now, passphrase)
+    except OSError as error:
+        raise StartError(
+            f"issuer_chain and issuer_key: {error.filename}: {error.strerror}"
+        ) from error
+    except PkiError as error:
+        raise StartError(
+            f"issuer_chain {settings.issuer_chain} and issuer_key {settings.issuer_key}: "
+            f"{error.message}"
+        ) from error
 
 
 def _endpoints(settings: Settings) -> Endpoints:

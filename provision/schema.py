@@ -10,6 +10,7 @@ from bootstrap_core.tables import metadata as bootstrap_metadata
 from provision.embedded.certificate_tables import metadata as certificate_metadata
 from provision.embedded.tables import metadata as embedded_metadata
 from provision.key_store import metadata as key_metadata
+from provision.onboarding.certificate_tables import metadata as certificates_in_use_metadata
 from provision.onboarding.tables import metadata as onboarding_metadata
 
 
@@ -28,5 +29,6 @@ metadata = _together(
         certificate_metadata,
         key_metadata,
         onboarding_metadata,
+        certificates_in_use_metadata,
     )
 )

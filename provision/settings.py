@@ -250,6 +250,33 @@ class Settings:
         "cert.ttl",
         "life of certificates in Go's syntax (2400h); default: as the layout says, else 2400h",
     )
+    renewal_overlap: str = _setting(
+        "24h",
+        "MG_PROVISION_RENEWAL_OVERLAP",
+        "cert.renewal_overlap",
+        "how long a renewed certificate stays valid once the device fetched the new one",
+    )
+    keep_private_keys: str = _setting(
+        "always",
+        "MG_PROVISION_KEEP_PRIVATE_KEYS",
+        "cert.keep_private_keys",
+        "how long private keys of clients are kept, sealed: always, until_fetched or never",
+    )
+    issuer_chain: str = _setting(
+        "",
+        "MG_PROVISION_ISSUER_CHAIN",
+        "cert.issuer_chain",
+        "PEM file of the authority that signs, its own certificate first, its root last",
+    )
+    issuer_key: str = _setting(
+        "", "MG_PROVISION_ISSUER_KEY", "cert.issuer_key", "PEM file of that authority's key"
+    )
+    issuer_key_passphrase: Secret = _setting(
+        Secret(""),
+        "MG_PROVISION_ISSUER_KEY_PASSPHRASE",
+        "cert.issuer_key_passphrase",
+        "passphrase of that key, where it is encrypted",
+    )
     encrypt_key: Secret = _setting(
         Secret(""),
         "MG_BOOTSTRAP_ENCRYPT_KEY MF_BOOTSTRAP_ENCRYPT_KEY",

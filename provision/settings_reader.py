@@ -14,7 +14,7 @@ from attrs import fields, frozen
 
 from bootstrap_core.secret import Secret
 from provision.errors import SettingsError
-from provision.layout.durations import parse_lifetime
+from provision.layout.durations import parse_lifetime, parse_overlap
 from provision.settings import DEFAULT_FILE, Settings, names_of
 
 PREFIXES = ("MG_PROVISION_", "MF_PROVISION_")
@@ -22,6 +22,16 @@ TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "console")
+CHOICES = {
+    "log_level": LOG_LEVELS,
+    "log_format": LOG_FORMATS,
+    "keep_private_keys": ("always", "until_fetched", "never"),
+}
+PAIRS = (
+    ("server_cert", "server_key"),
+    ("client_cert", "client_key"),
+    ("issuer_chain", "issuer_key"),
+)
 MAX_PORT = 65535
 
 
@@ -178,14 +188,14 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
     ]
     problems += [
         f"{origins[name]}: allowed are {', '.join(allowed)}, not {getattr(settings, name)!r}"
-        for name, allowed in (("log_level", LOG_LEVELS), ("log_format", LOG_FORMATS))
+        for name, allowed in CHOICES.items()
         if getattr(settings, name).lower() not in allowed
     ]
     for name in ("clients_url", "channels_url", "users_url", "domains_url", "certs_url"):
         url = getattr(settings, name)
         if url and not url.startswith(("http://", "https://")):
             problems.append(f"{origins[name]}: must start with http:// or https://, not {url!r}")
-    for one, other in (("server_cert", "server_key"), ("client_cert", "client_key")):
+    for one, other in PAIRS:
         if bool(getattr(settings, one)) != bool(getattr(settings, other)):
             problems.append(f"{one} and {other} go together: set both or none")
     if bool(settings.username or settings.email) != bool(settings.password):
@@ -193,11 +203,14 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
     key = len(settings.encrypt_key.encode())
     if key not in (0, 16, 24, 32):
         problems.append(f"{origins['encrypt_key']}: 16, 24 or 32 bytes are needed, not {key}")
-    if settings.certificate_ttl:
+    for name, parse, text in (
+        ("certificate_ttl", parse_lifetime, settings.certificate_ttl or "1s"),
+        ("renewal_overlap", parse_overlap, settings.renewal_overlap),
+    ):
         try:
-            parse_lifetime(settings.certificate_ttl)
+            parse(text)
         except ValueError as error:
-            problems.append(f"{origins['certificate_ttl']}: {error}")
+            problems.append(f"{origins[name]}: {error}")
     if settings.bootstrap_content:
         try:
             json.loads(settings.bootstrap_content)

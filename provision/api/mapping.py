@@ -26,7 +26,7 @@ from provision.onboarding.service import MappingRequest, Onboardings, OnExisting
 
 EXTERNAL_MOST = 1024
 NAME_MOST = 1024
-FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing")
+FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing", "csrs")
 TRUE = ("true", "1")
 OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
 DRY_RUN = Parameter("dry_run", {"type": "boolean"}, "Answer the plan; create nothing")
@@ -162,7 +162,9 @@ class MappingRoutes:
 
     async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))
-        return await self.authentication.identify(token, request.path_params.get("domain_id"))
+        caller = await self.authentication.identify(token, request.path_params.get("domain_id"))
+        await self.onboardings.welcome(caller)
+        return caller
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
         fields = Fields(document, FIELDS)
@@ -174,6 +176,10 @@ class MappingRoutes:
         layout = fields.text("layout", most_bytes=255, required=False)
         parameters = fields.object("parameters")
         on_existing = fields.one_of("on_existing", [*OnExisting], OnExisting.REUSE)
+        csrs = fields.object("csrs")
+        for key, csr in csrs.items():
+            if not isinstance(csr, str):
+                fields.refuse(f"csrs.{key}", "must be a text: a PKCS #10 request in PEM form")
         fields.finish()
         return MappingRequest(
             external_id=external_id or "",
@@ -182,6 +188,7 @@ class MappingRoutes:
             name=name,
             parameters=parameters,
             on_existing=OnExisting(on_existing),
+            csrs=csrs,
         )
 
     def _base_url(self, request: Request) -> str:

@@ -143,7 +143,9 @@ class OnboardingRoutes:
 
     async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))
-        return await self.authentication.identify(token, request.path_params["domain_id"])
+        caller = await self.authentication.identify(token, request.path_params["domain_id"])
+        await self.onboardings.welcome(caller)
+        return caller
 
 
 def _number(request: Request, name: str, default: int, most: int | None) -> int:

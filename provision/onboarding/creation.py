@@ -14,7 +14,8 @@ from bootstrap_core.secret import Secret
 from provision.layout.plan import Plan, PlannedConnections
 from provision.onboarding.clock import Clock
 from provision.onboarding.retry import Patience, Timing
-from provision.platform.errors import AlreadyExists, NotFound, PlatformError
+from provision.onboarding.trace import Trace
+from provision.platform.errors import AlreadyExists, NotFound, Overloaded, PlatformError
 from provision.platform.port import Platform
 from provision.platform.types import (
     ChannelQuery,
@@ -33,7 +34,7 @@ TRIES = 3
 
 
 class Creation:
-    """The steps forward, for one platform."""
+    """The steps forward, for one platform; each notes in a trace what may be left of it."""
 
     def __init__(self, platform: Platform, clock: Clock, timing: Timing) -> None:
         """Take the platform and the time."""
@@ -41,8 +42,8 @@ class Creation:
         self._timing = timing
         self._clock = clock
 
-    async def clients(self, token: Secret, plan: Plan, touched: set[str]) -> None:
-        """Create the plan's clients; IDs that may exist from now on are added to ``touched``."""
+    async def clients(self, token: Secret, plan: Plan, trace: Trace) -> None:
+        """Create the plan's clients."""
 
         async def is_there(client_id: str) -> bool:
             query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
@@ -62,11 +63,11 @@ class Creation:
             ],
             lambda missing: self._platform.create_clients(token, plan.domain_id, missing),
             is_there,
-            touched,
+            trace,
         )
 
-    async def channels(self, token: Secret, plan: Plan, touched: set[str]) -> None:
-        """Create the plan's channels; IDs that may exist from now on are added to ``touched``."""
+    async def channels(self, token: Secret, plan: Plan, trace: Trace) -> None:
+        """Create the plan's channels."""
 
         async def is_there(channel_id: str) -> bool:
             query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
@@ -85,7 +86,7 @@ class Creation:
             ],
             lambda missing: self._platform.create_channels(token, plan.domain_id, missing),
             is_there,
-            touched,
+            trace,
         )
 
     async def _create(
@@ -93,7 +94,7 @@ class Creation:
         wanted: list[New],
         create: Callable[[list[New]], Awaitable[object]],
         is_there: Callable[[str], Awaitable[bool]],
-        touched: set[str],
+        trace: Trace,
     ) -> None:
         missing = wanted
         for last in (*[False] * (TRIES - 1), True):
@@ -102,10 +103,13 @@ class Creation:
             try:
                 await create(missing)
             except PlatformError as error:
+                trace.failed(error)
                 taken = isinstance(error, AlreadyExists)
+                # A server on the way may say "overloaded" of a request that got through.
+                if error.outcome_unknown or taken or isinstance(error, Overloaded):
+                    trace.may_exist(each.id for each in missing)
                 if not (error.outcome_unknown or taken):
                     raise
-                touched.update(each.id for each in missing)
                 # What is taken is ours and must show up; of what is unknown one look tells enough,
                 # since asking for it again under the same ID can't make it twice.
                 wait = self._timing.visible_after if taken else 0.0
@@ -113,7 +117,7 @@ class Creation:
                 if missing and last:
                     raise
             else:
-                touched.update(each.id for each in missing)
+                trace.may_exist(each.id for each in missing)
                 return
 
     async def _missing(
@@ -127,11 +131,15 @@ class Creation:
             if not missing or not await patience.pause():
                 return missing
 
-    async def connections(self, token: Secret, plan: Plan) -> None:
+    async def connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
         """Make the plan's connections."""
-        await all_of(self._connect(token, plan.domain_id, group) for group in plan.connections)
+        await all_of(
+            self._connect(token, plan.domain_id, group, trace) for group in plan.connections
+        )
 
-    async def _connect(self, token: Secret, domain_id: str, group: PlannedConnections) -> None:
+    async def _connect(
+        self, token: Secret, domain_id: str, group: PlannedConnections, trace: Trace
+    ) -> None:
         connections = Connections(
             client_ids=group.client_ids,
             channel_ids=group.channel_ids,
@@ -148,13 +156,23 @@ class Creation:
                 if not await patience.pause():
                     raise
             except PlatformError as error:
+                trace.failed(error)
                 unsure = error.outcome_unknown or isinstance(error, AlreadyExists)
                 if not unsure or tries >= TRIES:
                     raise
                 # Some of it may exist, and of what exists the types are not told: start afresh.
-                await self._platform.disconnect(token, domain_id, connections)
+                await self._disconnect(token, domain_id, connections, trace)
             else:
                 return
+
+    async def _disconnect(
+        self, token: Secret, domain_id: str, connections: Connections, trace: Trace
+    ) -> None:
+        try:
+            await self._platform.disconnect(token, domain_id, connections)
+        except PlatformError as error:
+            trace.failed(error)
+            raise
 
 
 async def all_of(work: Iterable[Awaitable[T]]) -> list[T]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bootstrap_core.certificate_change import PRIVATE_KEY
 from bootstrap_core.enrolling import Enroller, Enrollment
 from bootstrap_core.errors import NotFound
 from bootstrap_core.inline_profiles import InlineProfile
@@ -21,16 +23,29 @@ from bootstrap_core.rendering import ContentFormat
 from bootstrap_core.secret import Secret
 from provision.layout import model as layout_model
 from provision.layout.plan import Plan, PlannedBinding, PlannedConfig
+from provision.onboarding.certificate_ledger import CertificateLedger
 from provision.onboarding.errors import BindingRefused, ConfigTaken, ProfileUnknown
 from provision.onboarding.model import Intent, IssuedCertificate
+from provision.onboarding.private_keys import KeepKeys, without_keys
 
 
 class Enrollments:
     """Writes the bootstrap records of plans, in transactions that the caller opens."""
 
-    def __init__(self, enroller: Enroller) -> None:
-        """Take the bootstrap core's narrow entrance."""
+    def __init__(self, enroller: Enroller, ledger: CertificateLedger, keep: KeepKeys) -> None:
+        """Take the bootstrap core's narrow entrance, and the ledger of certificates in use.
+
+        ``keep`` says how long private keys are held here.
+        """
         self._enroller = enroller
+        self._ledger = ledger
+        self._keep = keep
+
+    def to_keep(self, intent: Intent) -> Intent:
+        """Return the intent as it may be kept once it is carried out."""
+        if self._keep is KeepKeys.NEVER:
+            return without_keys(intent, [each.client_id for each in intent.certificates])
+        return intent
 
     async def check(self, connection: AsyncConnection, plan: Plan) -> None:
         """Make sure that the bootstrap records can be written, before anything is created.
@@ -54,20 +69,33 @@ class Enrollments:
     async def write(self, connection: AsyncConnection, intent: Intent) -> str:
         """Create (or make as it should be) profile, config and bindings; return the profile's ID.
 
-        The ID is empty where the config has no profile, or there is no config.
+        A config that somebody disabled stays so. The ID is empty where the config has no profile,
+        or there is no config.
         """
         plan = intent.plan
+        await self._ledger.put(connection, intent)
         if plan.config is None:
             return ""
         profile_id = await self._profile_id(connection, plan)
+        present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
+        status = present.config.status if present else Status(plan.config.status)
         own = next((each for each in intent.certificates if each.client_id == plan.config.id), None)
-        await self._enroller.put_config(
-            connection, _enrollment(intent, plan.config, profile_id, own)
-        )
+        enrollment = _enrollment(intent, plan.config, profile_id, own)
+        await self._enroller.put_config(connection, evolve(enrollment, status=status))
         return profile_id
+
+    async def is_whole(self, connection: AsyncConnection, plan: Plan) -> bool:
+        """Tell whether the config is there and all slots that the plan binds are bound."""
+        if plan.config is None:
+            return True
+        present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
+        if present is None:
+            return False
+        return {each.slot for each in plan.bindings} <= {each.slot for each in present.bindings}
 
     async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
         """Remove the config and its bindings; the profile is shared and stays."""
+        await self._ledger.remove(connection, plan)
         if plan.config is not None:
             await self._enroller.remove(connection, plan.domain_id, plan.config.id)
 
@@ -182,10 +210,11 @@ def _resource(intent: Intent, binding: PlannedBinding) -> Resource:
             issued = next(
                 each for each in intent.certificates if each.client_id == binding.resource_id
             )
-            return certificate_resource(
+            resource = certificate_resource(
                 issued.serial,
                 client_id=issued.client_id,
                 certificate=issued.certificate,
                 expires_at=issued.expires_at,
-                private_key=issued.private_key,
             )
+            # Empty where none is held, so that a template that shows the key still renders.
+            return evolve(resource, secret={PRIVATE_KEY: issued.private_key})

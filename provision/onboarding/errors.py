@@ -7,10 +7,13 @@
       KeyDiffers           409  the gateway exists with another external key
       ConfigTaken          409  a bootstrap config that no onboarding made has this external ID
       StillRunning         409  another request for the same gateway has not ended yet
+      LeaseLost            503  another process goes on with the onboarding
       AnswerDiffers        422  the idempotency key was used with another request
       IdempotencyKeyInvalid 400  the Idempotency-Key header is blank or too long
       ProfileUnknown       422  the layout uses a profile that the domain does not have
       BindingRefused       422  the layout's bindings do not fit the profile
+      RequestNotUsable     400  a certificate request that a device sent
+      CertificateChanged   409  another certificate has taken its place
       NoBootstrap          422  the layout makes no bootstrap config, which the action needs
       OnboardingNotFound   404
       GatewayNotFound      404
@@ -73,6 +76,14 @@ class StillRunning(OnboardingError):
     default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
+class LeaseLost(OnboardingError):
+    """Another process goes on with this onboarding; ask again in a moment."""
+
+    status = 503
+    code = "taken_over"
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
 class AnswerDiffers(OnboardingError):
     """The idempotency key was used with another request; use a new key for a new request."""
 
@@ -99,6 +110,20 @@ class BindingRefused(OnboardingError):
 
     status = 422
     code = "binding_refused"
+
+
+class RequestNotUsable(OnboardingError):
+    """A certificate request can't be used."""
+
+    status = 400
+    code = "certificate_request_unusable"
+
+
+class CertificateChanged(OnboardingError):
+    """The certificate is not in use any more; list the gateway's certificates for the present one."""
+
+    status = 409
+    code = "certificate_superseded"
 
 
 class NoBootstrap(OnboardingError):

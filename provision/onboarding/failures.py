@@ -8,6 +8,7 @@ from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import Onboarding
 from provision.onboarding.steps import StepError
 from provision.platform.errors import (
+    DomainNotFound,
     InvalidToken,
     NotAMember,
     NotFound,
@@ -17,6 +18,8 @@ from provision.platform.errors import (
 )
 
 BAD_GATEWAY = 502
+CREDENTIALS = (InvalidToken, NotAMember, DomainNotFound)
+CREDENTIAL_CODES = tuple(each.code for each in CREDENTIALS)
 
 
 def is_passing(error: Exception) -> bool:
@@ -28,7 +31,7 @@ def is_passing(error: Exception) -> bool:
 
 def needs_credentials(error: Exception) -> bool:
     """Say whether the platform no longer takes the token for this domain."""
-    return isinstance(error, InvalidToken | NotAMember)
+    return isinstance(error, CREDENTIALS)
 
 
 def code_of(error: Exception) -> str:

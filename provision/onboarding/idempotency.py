@@ -7,13 +7,16 @@ after one is the way to mend it.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+from attrs import field, frozen
 from sqlalchemy import and_, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.sealing import Sealer
@@ -28,6 +31,15 @@ KEY_MOST = 255
 NOT_YET = 0
 
 Answer = tuple[int, Mapping[str, Any]]
+
+
+@frozen
+class _Stored:
+    """What is kept of a request: its digest, and its answer once there is one."""
+
+    request_digest: str
+    status: int = NOT_YET
+    body: Mapping[str, Any] = field(factory=dict)
 
 
 class Idempotency:
@@ -51,8 +63,7 @@ class Idempotency:
         Raises ``AnswerDiffers`` (the key belongs to another request), ``StillRunning`` and
         ``IdempotencyKeyInvalid``.
         """
-        if not key.strip() or len(key) > KEY_MOST:
-            raise IdempotencyKeyInvalid
+        key = _key(key)
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         if answer := await self._begin(domain_id, key, digest):
             return answer
@@ -61,8 +72,19 @@ class Idempotency:
         except BaseException:
             await self._forget(domain_id, key)
             raise
-        await self._keep(domain_id, key, status, body)
+        try:
+            await self._keep(domain_id, key, _Stored(digest, status, body))
+        except SQLAlchemyError as error:
+            # The work is done; a repeated request finds that by itself.
+            structlog.get_logger().warning("answer not kept", error=str(error))
         return status, body
+
+    async def forget_unfinished(self) -> None:
+        """Let go of every key in use: for the start of the only process on this store."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(stored_answers).where(stored_answers.c.status == NOT_YET)
+            )
 
     async def _begin(self, domain_id: str, key: str, digest: str) -> Answer | None:
         """Take the key, or return its answer."""
@@ -74,39 +96,46 @@ class Idempotency:
             )
             row = (await connection.execute(select(stored_answers).where(mine))).mappings().first()
             if row is None:
+                values = self._row(domain_id, key, _Stored(digest), now + RUNNING)
                 try:
-                    await connection.execute(
-                        insert(stored_answers).values(
-                            domain_id=domain_id,
-                            idempotency_key=key,
-                            request_digest=digest,
-                            status=NOT_YET,
-                            answer="",
-                            expires_at=now + RUNNING,
-                        )
-                    )
+                    await connection.execute(insert(stored_answers).values(values))
                 except IntegrityError as error:
                     raise StillRunning from error
                 return None
-        if row["request_digest"] != digest:
+        stored = self._open(row)
+        if not hmac.compare_digest(stored.request_digest, digest):
             raise AnswerDiffers
-        if row["status"] == NOT_YET:
+        if stored.status == NOT_YET:
             raise StillRunning
-        opened = self._sealer.open(row["answer"], _binding(domain_id, key))
-        return row["status"], json.loads(opened)
+        return stored.status, stored.body
 
-    async def _keep(self, domain_id: str, key: str, status: int, body: Mapping[str, Any]) -> None:
-        text = json.dumps(body, default=_reveal).encode()
+    async def _keep(self, domain_id: str, key: str, stored: _Stored) -> None:
+        values = self._row(domain_id, key, stored, self._clock.now() + KEPT)
         async with self._engine.begin() as connection:
-            await connection.execute(
-                update(stored_answers)
-                .where(_row(domain_id, key))
-                .values(
-                    status=status,
-                    answer=self._sealer.seal(text, _binding(domain_id, key)),
-                    expires_at=self._clock.now() + KEPT,
-                )
+            kept = await connection.execute(
+                update(stored_answers).where(_row(domain_id, key)).values(values)
             )
+            if not kept.rowcount:  # it took so long that the key counted as forgotten
+                await connection.execute(insert(stored_answers).values(values))
+
+    def _row(
+        self, domain_id: str, key: str, stored: _Stored, expires_at: datetime
+    ) -> dict[str, Any]:
+        # The digest of a request is sealed too: an external key could be guessed from it.
+        document = {"request": stored.request_digest, "body": stored.body}
+        text = json.dumps(document, default=_reveal).encode()
+        return {
+            "domain_id": domain_id,
+            "idempotency_key": key,
+            "status": stored.status,
+            "answer": self._sealer.seal(text, _binding(domain_id, key)),
+            "expires_at": expires_at,
+        }
+
+    def _open(self, row: Mapping[Any, Any]) -> _Stored:
+        binding = _binding(row["domain_id"], row["idempotency_key"])
+        document = json.loads(self._sealer.open(row["answer"], binding))
+        return _Stored(document["request"], row["status"], document["body"])
 
     async def _forget(self, domain_id: str, key: str) -> None:
         async with self._engine.begin() as connection:
@@ -115,6 +144,16 @@ class Idempotency:
 
 def _row(domain_id: str, key: str) -> Any:  # noqa: ANN401 - SQLAlchemy's own expression type
     return and_(stored_answers.c.domain_id == domain_id, stored_answers.c.idempotency_key == key)
+
+
+def _key(header: str) -> str:
+    """Return the key of a header, which the draft writes as a quoted string (RFC 8941)."""
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1].strip()
+    if not key or len(key) > KEY_MOST:
+        raise IdempotencyKeyInvalid
+    return key
 
 
 def _binding(domain_id: str, key: str) -> str:

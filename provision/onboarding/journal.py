@@ -1,14 +1,15 @@
 """The journal: what was intended, how far it is, and who works on it.
 
-A gateway has one ``place`` (domain and external ID), which at most one row holds at a time: the
-one that is being made, is there, or is being removed. A row that replaces another waits in a place
-of its own and takes the old row's over at its commit, in the same transaction.
+A gateway has one ``place`` (domain and external ID), which at most one row has at a time: the one
+that is being made, is there, or is being removed. A row that replaces another takes its place from
+the start and gives it back when it is undone; until its commit the old gateway stays as it is.
+Every write by whoever works on a row is bound to the lease that it holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
@@ -19,18 +20,21 @@ from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.onboarding.audit import AuditTrail
 from provision.onboarding.clock import Clock
-from provision.onboarding.errors import OnboardingNotFound, StillRunning
-from provision.onboarding.model import (
-    Onboarding,
-    State,
-    step_to_json,
-)
+from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
+from provision.onboarding.leases import LEASE
+from provision.onboarding.model import Heading, Onboarding, Outcome, State, step_to_json
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
 
 NO_TOKEN = Secret("")
-RESTING = (State.DONE.value, State.UNDONE.value)
+ACTIONS = {
+    Outcome.CREATED: "onboard",
+    Outcome.REUSED: "reuse",
+    Outcome.REPAIRED: "repair",
+    Outcome.ROTATED: "rotate",
+    Outcome.REPLACED: "replace",
+}
 
 
 @frozen
@@ -47,55 +51,52 @@ class OnboardingQuery:
 class Journal:
     """Reads and writes the rows; intents and tokens are sealed."""
 
-    def __init__(self, engine: AsyncEngine, sealer: Sealer, clock: Clock, owner: str) -> None:
-        """``owner`` is this process's name in leases."""
+    def __init__(
+        self, engine: AsyncEngine, sealer: Sealer, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
+        """``new_id`` gives the IDs of leases."""
         self._engine = engine
         self._rows = RowCodec(sealer)
         self._audit = AuditTrail(engine, clock)
         self._clock = clock
-        self._owner = owner
+        self._new_id = new_id
 
-    async def open(self, onboarding: Onboarding, lease: timedelta) -> None:
-        """Write the intent, leased to this process.
+    async def open(self, onboarding: Onboarding) -> Onboarding:
+        """Write the intent; return the row, leased.
 
-        Raises ``StillRunning``: another row has the gateway's place.
+        Raises ``StillRunning``: another row has the gateway's place, or the one to be replaced is
+        not there any more or is being worked on.
         """
-        place = _place(onboarding.domain_id, onboarding.external_id)
-        if onboarding.replaces:
-            place += "#next"
-        row = self._rows.encode(onboarding) | {
-            "place": place,
-            "lease_owner": self._owner,
-            "lease_until": self._clock.now() + lease,
+        opened = evolve(onboarding, lease=self._new_id())
+        row = self._rows.encode(opened) | {
+            "place": _place(opened.domain_id, opened.external_id),
+            "lease_owner": opened.lease,
+            "lease_until": self._clock.now() + LEASE,
         }
         try:
             async with self._engine.begin() as connection:
+                if opened.replaces:
+                    await self._step_aside(connection, opened.replaces)
                 await connection.execute(insert(onboardings).values(row))
+                await self._audit.write(connection, opened, ACTIONS[opened.outcome], "begun")
         except IntegrityError as error:
             raise StillRunning from error
+        return opened
 
-    async def reopen(self, onboarding: Onboarding, lease: timedelta) -> None:
-        """Write a new intent for a gateway that is there, leased to this process.
-
-        Raises ``StillRunning``: it is not at rest any more.
-        """
-        values = self._rows.encode(onboarding) | {
-            "updated_at": self._clock.now(),
-            "lease_owner": self._owner,
-            "lease_until": self._clock.now() + lease,
-        }
-        row = and_(onboardings.c.id == onboarding.id, onboardings.c.state == State.DONE.value)
+    async def reopen(self, onboarding: Onboarding) -> None:
+        """Write a new intent for a gateway that is there. Raises ``LeaseLost``."""
         async with self._engine.begin() as connection:
-            changed = await connection.execute(update(onboardings).where(row).values(values))
-        if changed.rowcount != 1:
-            raise StillRunning
+            await self._write(connection, onboarding)
+            await self._audit.write(connection, onboarding, ACTIONS[onboarding.outcome], "begun")
 
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
-        """Return the row that holds the gateway's place."""
+        """Return the row that has the gateway's place."""
         return await self._one(onboardings.c.place == _place(domain_id, external_id))
 
     async def latest(self, domain_id: str, external_id: str) -> Onboarding | None:
-        """Return the gateway's newest row, in whatever state."""
+        """Return the row that has the gateway's place, else its newest one."""
+        if found := await self.current(domain_id, external_id):
+            return found
         condition = and_(
             onboardings.c.domain_id == domain_id, onboardings.c.external_id == external_id
         )
@@ -141,49 +142,59 @@ class Journal:
             return {state: count for state, count in await connection.execute(counts)}  # noqa: C416
 
     async def commit(self, connection: AsyncConnection, done: Onboarding) -> None:
-        """Mark a row done, in the transaction of its bootstrap records.
+        """Mark a row done, in the transaction of its bootstrap records; its lease ends.
 
-        The external key and the token are wiped; a replaced row gives its place and is to be
-        undone.
+        The external key and the token are wiped; a replaced row is to be undone. Raises
+        ``LeaseLost``.
         """
         now = self._clock.now()
-        if done.replaces:
-            await connection.execute(
-                update(onboardings)
-                .where(onboardings.c.id == done.replaces, onboardings.c.state == State.DONE.value)
-                .values(
-                    place=None,
-                    state=State.UNDOING.value,
-                    token=self._rows.seal_token(done.replaces, done.token),
-                    updated_at=now,
-                    next_attempt_at=now,
-                )
-            )
         final = evolve(
             done,
             state=State.DONE,
+            heading=Heading.FORWARD,
             intent=evolve(done.intent, external_key=Secret("")),
             token=NO_TOKEN,
+            attempts=0,
             error_code="",
             error_message="",
             next_attempt_at=None,
             finished_at=now,
         )
-        await self._write(connection, final, _place(done.domain_id, done.external_id))
-        await self._audit.write(connection, final, "onboard", done.outcome.value)
+        await self._write(connection, final, lease_owner=None, lease_until=None)
+        if done.replaces:
+            old = and_(onboardings.c.id == done.replaces, onboardings.c.state == State.DONE.value)
+            changed = await connection.execute(
+                update(onboardings)
+                .where(old)
+                .values(
+                    state=State.UNDOING.value,
+                    heading=Heading.BACK.value,
+                    token=self._rows.seal_token(done.replaces, done.token),
+                    next_attempt_at=now,
+                    updated_at=now,
+                )
+            )
+            if changed.rowcount:
+                await self._audit.write(connection, evolve(done, id=done.replaces), "undo", "begun")
+        await self._audit.write(connection, final, ACTIONS[done.outcome], done.outcome.value)
 
     async def begin_undo(self, connection: AsyncConnection, onboarding: Onboarding) -> None:
-        """Mark a row as being undone, leased to this process if it is to go on at once."""
-        await self._write(
-            connection,
-            evolve(onboarding, state=State.UNDOING),
-            _place(onboarding.domain_id, onboarding.external_id),
-        )
+        """Mark a row as being undone. Raises ``LeaseLost``."""
+        await self._write(connection, evolve(onboarding, state=State.UNDOING, heading=Heading.BACK))
         await self._audit.write(connection, onboarding, "undo", "begun")
 
     async def finish_undo(self, onboarding: Onboarding) -> None:
-        """Mark a row undone: the place is free, key, token and private keys are wiped."""
-        wiped = evolve(onboarding.intent, external_key=Secret(""), private_keys={})
+        """Mark a row undone: key, token and private keys are wiped, the place is given back.
+
+        Raises ``LeaseLost``.
+        """
+        intent = onboarding.intent
+        wiped = evolve(
+            intent,
+            external_key=Secret(""),
+            private_keys={},
+            certificates=tuple(evolve(c, private_key=Secret("")) for c in intent.certificates),
+        )
         final = evolve(
             onboarding,
             state=State.UNDONE,
@@ -192,82 +203,66 @@ class Journal:
             next_attempt_at=None,
             finished_at=self._clock.now(),
         )
+        had_place = and_(onboardings.c.id == final.id, onboardings.c.place.is_not(None))
         async with self._engine.begin() as connection:
-            await self._write(connection, final, None)
+            place = await connection.scalar(select(onboardings.c.place).where(had_place))
+            await self._write(connection, final, place=None, lease_owner=None, lease_until=None)
+            if final.replaces and place:
+                old = and_(
+                    onboardings.c.id == final.replaces, onboardings.c.state == State.DONE.value
+                )
+                await connection.execute(update(onboardings).where(old).values(place=place))
             await self._audit.write(connection, final, "undo", "done")
 
     async def postpone(self, onboarding: Onboarding) -> None:
-        """Keep a row for a later attempt (``state``, error and ``next_attempt_at`` as given)."""
-        async with self._engine.begin() as connection:
-            await self._audit.write(connection, onboarding, "retry", onboarding.state.value)
-            await connection.execute(
-                update(onboardings)
-                .where(onboardings.c.id == onboarding.id)
-                .values(
-                    state=onboarding.state.value,
-                    attempts=onboarding.attempts,
-                    next_attempt_at=onboarding.next_attempt_at,
-                    error_code=onboarding.error_code,
-                    error_message=onboarding.error_message,
-                    steps=[step_to_json(step) for step in onboarding.steps],
-                    updated_at=self._clock.now(),
-                    lease_owner=None,
-                    lease_until=None,
-                )
-            )
+        """Keep a row for a later attempt (``state``, error and ``next_attempt_at`` as given).
 
-    async def renew_token(self, onboarding: Onboarding, token: Secret) -> None:
-        """Keep a fresh token for a row that needs one, and make it due now."""
-        sealed = self._rows.seal_token(onboarding.id, token)
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(onboardings)
-                .where(onboardings.c.id == onboarding.id)
-                .values(token=sealed, next_attempt_at=self._clock.now())
-            )
-
-    async def take_due(self, lease: timedelta, limit: int) -> Sequence[Onboarding]:
-        """Lease and return rows that nobody works on and whose time has come."""
-        now = self._clock.now()
-        due = and_(
-            onboardings.c.state.not_in(RESTING),
-            or_(onboardings.c.lease_until.is_(None), onboardings.c.lease_until < now),
-            or_(onboardings.c.next_attempt_at.is_(None), onboardings.c.next_attempt_at <= now),
+        Its lease ends. The audit trail tells of it when it comes to another state or error. Raises
+        ``LeaseLost``.
+        """
+        before = select(onboardings.c.state, onboardings.c.error_code).where(
+            onboardings.c.id == onboarding.id
         )
-        return await self._lease(due, lease, limit)
+        values = {
+            "state": onboarding.state.value,
+            "attempts": onboarding.attempts,
+            "next_attempt_at": onboarding.next_attempt_at,
+            "error_code": onboarding.error_code,
+            "error_message": onboarding.error_message,
+            "steps": [step_to_json(step) for step in onboarding.steps],
+            "updated_at": self._clock.now(),
+            "lease_owner": None,
+            "lease_until": None,
+        }
+        async with self._engine.begin() as connection:
+            was = (await connection.execute(before)).first()
+            await self._change(connection, onboarding, values)
+            if was != (onboarding.state.value, onboarding.error_code):
+                await self._audit.write(connection, onboarding, "retry", onboarding.state.value)
 
-    async def take(self, onboarding_id: str, lease: timedelta) -> Onboarding | None:
-        """Lease one row, unless somebody else works on it."""
-        now = self._clock.now()
-        free = and_(
+    async def keep(self, onboarding: Onboarding) -> None:
+        """Write a gateway that stays as it is, and end the lease. Raises ``LeaseLost``."""
+        async with self._engine.begin() as connection:
+            await self._write(connection, onboarding, lease_owner=None, lease_until=None)
+            await self._audit.write(connection, onboarding, "repair", "failed")
+
+    async def note(self, onboarding: Onboarding, action: str, outcome: str) -> None:
+        """Write down in the audit trail what somebody asked for."""
+        async with self._engine.begin() as connection:
+            await self._audit.write(connection, onboarding, action, outcome)
+
+    async def _step_aside(self, connection: AsyncConnection, onboarding_id: str) -> None:
+        """Take the place from a gateway that is there and that nobody works on."""
+        until = onboardings.c.lease_until
+        idle = and_(
             onboardings.c.id == onboarding_id,
-            or_(onboardings.c.lease_until.is_(None), onboardings.c.lease_until < now),
+            onboardings.c.state == State.DONE.value,
+            onboardings.c.place.is_not(None),
+            or_(until.is_(None), until < self._clock.now()),
         )
-        return next(iter(await self._lease(free, lease, 1)), None)
-
-    async def release_all(self) -> None:
-        """Let go of every lease: for the start of the only process on this store."""
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                update(onboardings)
-                .where(onboardings.c.lease_until.is_not(None))
-                .values(lease_owner=None, lease_until=None, next_attempt_at=None)
-            )
-
-    async def _lease(
-        self, condition: ColumnElement[bool], lease: timedelta, limit: int
-    ) -> Sequence[Onboarding]:
-        rows = select(onboardings).where(condition).order_by(onboardings.c.updated_at).limit(limit)
-        async with self._engine.begin() as connection:
-            locked = rows.with_for_update(skip_locked=True)
-            found = (await connection.execute(locked)).mappings().all()
-            if found:
-                await connection.execute(
-                    update(onboardings)
-                    .where(onboardings.c.id.in_([row["id"] for row in found]))
-                    .values(lease_owner=self._owner, lease_until=self._clock.now() + lease)
-                )
-        return [self._rows.decode(row) for row in found]
+        stepped = await connection.execute(update(onboardings).where(idle).values(place=None))
+        if not stepped.rowcount:
+            raise StillRunning
 
     async def _one(self, condition: ColumnElement[bool]) -> Onboarding | None:
         query = select(onboardings).where(condition).order_by(onboardings.c.created_at.desc())
@@ -276,14 +271,23 @@ class Journal:
         return self._rows.decode(row) if row else None
 
     async def _write(
-        self, connection: AsyncConnection, onboarding: Onboarding, place: str | None
+        self,
+        connection: AsyncConnection,
+        onboarding: Onboarding,
+        **more: Any,  # noqa: ANN401 - values of further columns
     ) -> None:
-        values = self._rows.encode(onboarding) | {"place": place, "updated_at": self._clock.now()}
-        if onboarding.state.is_at_rest:
-            values |= {"lease_owner": None, "lease_until": None}
-        await connection.execute(
-            update(onboardings).where(onboardings.c.id == onboarding.id).values(values)
+        values = self._rows.encode(onboarding) | {"updated_at": self._clock.now()} | more
+        await self._change(connection, onboarding, values)
+
+    async def _change(
+        self, connection: AsyncConnection, onboarding: Onboarding, values: Mapping[str, Any]
+    ) -> None:
+        held = and_(
+            onboardings.c.id == onboarding.id, onboardings.c.lease_owner == onboarding.lease
         )
+        changed = await connection.execute(update(onboardings).where(held).values(values))
+        if changed.rowcount != 1:
+            raise LeaseLost
 
 
 def _place(domain_id: str, external_id: str) -> str:

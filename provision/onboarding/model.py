@@ -37,6 +37,15 @@ class State(StrEnum):
         return self in (State.DONE, State.UNDONE)
 
 
+class Heading(StrEnum):
+    """Where a row that is not at rest is going; a stuck one keeps it."""
+
+    FORWARD = "forward"
+    """To the whole gateway."""
+    BACK = "back"
+    """To nothing at all."""
+
+
 class Outcome(StrEnum):
     """What became of the gateway."""
 
@@ -49,13 +58,18 @@ class Outcome(StrEnum):
 
 @frozen
 class IssuedCertificate:
-    """A client's certificate (PEM) as it was issued; ``private_key`` is empty once dropped."""
+    """A client's certificate (PEM) as it was issued.
+
+    ``private_key`` is empty once dropped, and where the device holds it; ``csr`` is the request
+    (PEM) that was signed, which can be signed again.
+    """
 
     client_id: str
     serial: str
     certificate: str
     expires_at: datetime
     private_key: Secret
+    csr: str = ""
 
 
 @frozen
@@ -64,17 +78,20 @@ class Intent:
 
     ``external_key`` is wiped at the commit; its hash stays, so that a repeated request is known.
     ``private_keys`` (client ID to PEM) are made before the first remote call, so that a repeated
-    signing request is for the same key; ``certificates``, ``ca_chain`` (PEM) and
-    ``profile_id`` are known from the commit on.
+    signing request is for the same key; ``csrs`` (client ID to PEM) are the requests of devices
+    that hold their key themselves. ``certificates``, ``ca_chain`` (PEM) and ``profile_id`` are
+    known from the commit on.
     """
 
     plan: Plan
     external_key: Secret
     external_key_hash: str = field(default="", repr=False)
     private_keys: Mapping[str, Secret] = field(factory=dict)
+    csrs: Mapping[str, str] = field(factory=dict)
     certificates: tuple[IssuedCertificate, ...] = ()
     ca_chain: str = ""
     profile_id: str = ""
+    settled_at: datetime | None = None
 
 
 @frozen
@@ -93,7 +110,9 @@ class Onboarding:
     """One row of the journal.
 
     ``token`` is the caller's, kept only until the row is at rest. ``replaces`` names the
-    onboarding whose gateway this one takes the place of.
+    onboarding whose gateway this one takes the place of. ``lease`` is the lease under which the
+    holder of this value works on the row; ``quiet_since`` is when whoever worked on it before can
+    have made a last call to the platform.
     """
 
     id: str
@@ -113,6 +132,9 @@ class Onboarding:
     error_code: str = ""
     error_message: str = ""
     steps: tuple[Step, ...] = ()
+    heading: Heading = Heading.FORWARD
+    lease: str = ""
+    quiet_since: datetime | None = None
 
     @property
     def plan(self) -> Plan:
@@ -135,9 +157,11 @@ def intent_to_json(intent: Intent) -> bytes:
             "external_key": intent.external_key.reveal(),
             "external_key_hash": intent.external_key_hash,
             "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
+            "csrs": dict(intent.csrs),
             "certificates": [_certificate_to_json(each) for each in intent.certificates],
             "ca_chain": intent.ca_chain,
             "profile_id": intent.profile_id,
+            "settled_at": intent.settled_at and intent.settled_at.isoformat(),
         },
         separators=(",", ":"),
     ).encode()
@@ -157,12 +181,18 @@ def intent_from_json(text: bytes) -> Intent:
             external_key=Secret(document["external_key"]),
             external_key_hash=document["external_key_hash"],
             private_keys={k: Secret(v) for k, v in document["private_keys"].items()},
+            csrs=dict(document["csrs"]),
             certificates=tuple(_certificate_from_json(each) for each in document["certificates"]),
             ca_chain=document["ca_chain"],
             profile_id=document["profile_id"],
+            settled_at=_time(document.get("settled_at")),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise IntentUnreadable from None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _certificate_to_json(certificate: IssuedCertificate) -> dict[str, Any]:
@@ -172,6 +202,7 @@ def _certificate_to_json(certificate: IssuedCertificate) -> dict[str, Any]:
         "certificate": certificate.certificate,
         "expires_at": certificate.expires_at.isoformat(),
         "private_key": certificate.private_key.reveal(),
+        "csr": certificate.csr,
     }
 
 
@@ -182,6 +213,7 @@ def _certificate_from_json(document: Mapping[str, Any]) -> IssuedCertificate:
         certificate=document["certificate"],
         expires_at=datetime.fromisoformat(document["expires_at"]),
         private_key=Secret(document["private_key"]),
+        csr=document["csr"],
     )
 
 

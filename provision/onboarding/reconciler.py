@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
+from provision.onboarding.chance import Chance
 from provision.onboarding.clock import Clock
+from provision.onboarding.model import Onboarding
 from provision.onboarding.worker import Worker
 
-PAUSE = 1.0
-AT_ONCE = 8
+PAUSE: Final = 1.0
+AT_ONCE: Final = 16
 
 
 class Reconciler:
-    """A background task over ``Worker.take_over``."""
+    """A background task that takes over rows, at most ``AT_ONCE`` at a time."""
 
-    def __init__(self, worker: Worker, clock: Clock, pause: float = PAUSE) -> None:
-        """Look every ``pause`` seconds, or at once while there is more to do."""
+    def __init__(self, worker: Worker, clock: Clock, chance: Chance, pause: float = PAUSE) -> None:
+        """Look every ``pause`` seconds or so, and at once where there was more than could be done.
+
+        ``chance`` keeps several processes from looking in step.
+        """
         self._worker = worker
         self._clock = clock
+        self._chance = chance
         self._pause = pause
         self._task: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin."""
@@ -30,17 +39,29 @@ class Reconciler:
 
     async def stop(self) -> None:
         """Stop looking; work that has begun is the worker's to end."""
-        if self._task is not None:
-            self._task.cancel()
+        tasks = [*self._working, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     async def _run(self) -> None:
         while True:
-            taken = 0
-            try:
-                taken = await self._worker.take_over(AT_ONCE)
-            except Exception as error:
-                structlog.get_logger().warning("can't look for work left behind", error=str(error))
-            if taken < AT_ONCE:
-                await self._clock.sleep(self._pause)
+            if len(self._working) >= AT_ONCE:
+                await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
+            free = AT_ONCE - len(self._working)
+            rows = await self._due(free) if free else ()
+            for row in rows:
+                task = asyncio.create_task(self._worker.take_over(row))
+                self._working.add(task)
+                task.add_done_callback(self._working.discard)
+            if len(rows) < free:
+                await self._clock.sleep(self._chance.uniform(0.5, 1.5) * self._pause)
+
+    async def _due(self, limit: int) -> Sequence[Onboarding]:
+        try:
+            return await self._worker.due(limit)
+        except Exception as error:
+            structlog.get_logger().warning("can't look for work left behind", error=str(error))
+            return ()

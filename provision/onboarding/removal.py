@@ -32,10 +32,6 @@ class Removal:
         self._clock = clock
         self._timing = timing
 
-    async def check_member(self, token: Secret, plan: Plan) -> None:
-        """Make sure that the platform takes the token for the plan's domain at all."""
-        await self._platform.view_domain(token, plan.domain_id)
-
     async def certificates(self, token: Secret, plan: Plan) -> None:
         """Revoke every certificate of the plan's clients."""
         await all_of(
@@ -47,11 +43,7 @@ class Removal:
         self, token: Secret, plan: Plan, spared: Collection[str], visible_at: float
     ) -> None:
         """Delete the plan's clients, and with them their connections, except ``spared`` IDs."""
-
-        async def is_gone(client_id: str) -> bool:
-            query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
-            return not (await self._platform.list_clients(token, plan.domain_id, query)).total
-
+        is_gone = partial(self._client_is_gone, token, plan.domain_id)
         delete = partial(self._platform.delete_client, token, plan.domain_id)
         await all_of(
             self._delete(each.id, delete, is_gone, visible_at)
@@ -63,17 +55,35 @@ class Removal:
         self, token: Secret, plan: Plan, spared: Collection[str], visible_at: float
     ) -> None:
         """Delete the plan's channels, except ``spared`` IDs."""
-
-        async def is_gone(channel_id: str) -> bool:
-            query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
-            return not (await self._platform.list_channels(token, plan.domain_id, query)).total
-
+        is_gone = partial(self._channel_is_gone, token, plan.domain_id)
         delete = partial(self._platform.delete_channel, token, plan.domain_id)
         await all_of(
             self._delete(each.id, delete, is_gone, visible_at)
             for each in plan.channels
             if each.id not in spared
         )
+
+    async def latecomers(self, token: Secret, plan: Plan, spared: Collection[str]) -> None:
+        """Remove what came to be only after it had been removed or found absent."""
+        await self.certificates(token, plan)
+        now = self._clock.monotonic()
+        clients = [each.id for each in plan.clients if each.id not in spared]
+        gone = await all_of(self._client_is_gone(token, plan.domain_id, each) for each in clients)
+        late = {each for each, is_gone in zip(clients, gone, strict=True) if not is_gone}
+        channels = [each.id for each in plan.channels if each.id not in spared]
+        gone = await all_of(self._channel_is_gone(token, plan.domain_id, each) for each in channels)
+        late |= {each for each, is_gone in zip(channels, gone, strict=True) if not is_gone}
+        on_time = {*clients, *channels} - late | set(spared)
+        await self.clients(token, plan, on_time, now)
+        await self.channels(token, plan, on_time, now)
+
+    async def _client_is_gone(self, token: Secret, domain_id: str, client_id: str) -> bool:
+        query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
+        return not (await self._platform.list_clients(token, domain_id, query)).total
+
+    async def _channel_is_gone(self, token: Secret, domain_id: str, channel_id: str) -> bool:
+        query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
+        return not (await self._platform.list_channels(token, domain_id, query)).total
 
     async def _delete(
         self,

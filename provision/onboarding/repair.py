@@ -9,6 +9,8 @@ from provision.layout.plan import Plan, PlannedConnections
 from provision.onboarding.certification import Certification
 from provision.onboarding.creation import Creation, all_of
 from provision.onboarding.model import Intent
+from provision.onboarding.rotation import Rotation
+from provision.onboarding.trace import Trace
 from provision.platform.port import CertificateAuthority, Platform
 from provision.platform.types import ChannelQuery, ClientQuery, StatusFilter
 
@@ -16,7 +18,10 @@ PAGE = 100
 
 
 class Repair:
-    """Compares a gateway with its plan; IDs, secrets and keys stay what they were."""
+    """Compares a gateway with its plan; IDs, secrets and keys become what they were.
+
+    What an operator has disabled, a client or the config, stays disabled.
+    """
 
     def __init__(
         self,
@@ -24,14 +29,16 @@ class Repair:
         authority: CertificateAuthority,
         creation: Creation,
         certification: Certification,
+        rotation: Rotation,
     ) -> None:
-        """Take what is asked, and what creates."""
+        """Take what is asked, and what creates and changes."""
         self._platform = platform
         self._authority = authority
         self._creation = creation
         self._certification = certification
+        self._rotation = rotation
 
-    async def resources(self, token: Secret, plan: Plan) -> None:
+    async def resources(self, token: Secret, plan: Plan, trace: Trace) -> None:
         """Create the clients and channels that are gone, then the connections that are."""
         await self._platform.view_domain(token, plan.domain_id)
         clients = await all_of(self._has_client(token, plan, each.id) for each in plan.clients)
@@ -43,17 +50,31 @@ class Repair:
                 c for c, there in zip(plan.channels, channels, strict=True) if not there
             ),
         )
-        touched: set[str] = set()
         await all_of(
             [
-                self._creation.clients(token, gone, touched),
-                self._creation.channels(token, gone, touched),
+                self._creation.clients(token, gone, trace),
+                self._creation.channels(token, gone, trace),
             ]
         )
-        await self._connections(token, plan)
+        await self._connections(token, plan, trace)
 
-    async def certificates(self, token: Secret, intent: Intent) -> Intent:
-        """Return the intent with new certificates in place of those gone or revoked."""
+    async def secrets(self, token: Secret, plan: Plan, trace: Trace) -> None:
+        """Give clients their secret back where somebody changed it: the device knows no other."""
+        held = await all_of(
+            self._platform.view_client(token, plan.domain_id, each.id) for each in plan.clients
+        )
+        changed = tuple(
+            wanted
+            for wanted, found in zip(plan.clients, held, strict=True)
+            if found.secret != wanted.secret
+        )
+        await self._rotation.secrets(token, evolve(plan, clients=changed), trace)
+
+    async def certificates(self, token: Secret, intent: Intent, trace: Trace) -> Intent:
+        """Return the intent with new certificates in place of those gone or revoked.
+
+        They are for new keys, where the device does not hold its own.
+        """
         plan = intent.plan
         lost = [
             planned
@@ -63,7 +84,7 @@ class Repair:
         if not lost:
             return intent
         asked = evolve(intent, plan=evolve(plan, certificates=tuple(lost)))
-        issued, chain = await self._certification.certify(token, asked)
+        issued, chain = await self._certification.certify_again(token, asked, trace)
         fresh = {each.client_id: each for each in issued}
         kept = {each.client_id: each for each in intent.certificates}
         return evolve(intent, certificates=tuple((kept | fresh).values()), ca_chain=chain)
@@ -76,7 +97,7 @@ class Repair:
         query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
         return bool((await self._platform.list_channels(token, plan.domain_id, query)).total)
 
-    async def _connections(self, token: Secret, plan: Plan) -> None:
+    async def _connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
         connected = dict(
             zip(
                 (each.id for each in plan.channels),
@@ -89,7 +110,7 @@ class Repair:
             for pair in plan.pairs
             if pair.client_id not in connected[pair.channel_id]
         )
-        await self._creation.connections(token, evolve(plan, connections=missing))
+        await self._creation.connections(token, evolve(plan, connections=missing), trace)
 
     async def _clients_of(self, token: Secret, plan: Plan, channel_id: str) -> set[str]:
         found: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Any
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.onboarding.model import (
+    Heading,
     Onboarding,
     Outcome,
     State,
@@ -33,6 +34,7 @@ class RowCodec:
             "domain_id": onboarding.domain_id,
             "external_id": onboarding.external_id,
             "state": onboarding.state.value,
+            "heading": onboarding.heading.value,
             "outcome": onboarding.outcome.value,
             "layout": onboarding.plan.layout,
             "layout_digest": onboarding.plan.layout_digest,
@@ -62,6 +64,7 @@ class RowCodec:
             domain_id=row["domain_id"],
             external_id=row["external_id"],
             state=State(row["state"]),
+            heading=Heading(row["heading"]),
             outcome=Outcome(row["outcome"]),
             actor=row["actor"],
             intent=intent_from_json(intent),

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
+from typing import Protocol, TypeAlias
 
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secret import Secret
+from provision.layout.plan import Plan
 from provision.onboarding.certification import Certification
 from provision.onboarding.clock import Clock
 from provision.onboarding.creation import Creation, all_of
 from provision.onboarding.enrollment import Enrollments
 from provision.onboarding.journal import Journal
-from provision.onboarding.model import Intent, Onboarding, State
+from provision.onboarding.model import Heading, Intent, IssuedCertificate, Onboarding, State
 from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair
+from provision.onboarding.retry import Timing
 from provision.onboarding.rotation import Rotation
 from provision.onboarding.steps import StepLog
+from provision.onboarding.trace import Trace
+
+Certify: TypeAlias = Callable[
+    [Secret, Intent, Trace], Awaitable[tuple[tuple[IssuedCertificate, ...], str]]
+]
 
 
 class KeyHasher(Protocol):
@@ -49,6 +57,7 @@ class Runner:
         engine: AsyncEngine,
         hasher: KeyHasher,
         clock: Clock,
+        timing: Timing,
     ) -> None:
         """Take the parts that do the steps."""
         self._creation = creation
@@ -61,38 +70,56 @@ class Runner:
         self._engine = engine
         self._hasher = hasher
         self._clock = clock
+        self._timing = timing
 
-    async def finish(self, onboarding: Onboarding, token: Secret, touched: set[str]) -> Onboarding:
+    async def finish(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
         """Create what the plan says, in two rounds of calls, and commit.
 
-        IDs under which something may have been created are added to ``touched`` as it goes.
-        Raises ``StepError``; then nothing is committed and the row is as it was.
+        What may be left on the platform is noted in ``trace`` as it goes. Raises ``StepError``;
+        then nothing is committed and the row is as it was.
         """
+        return await self._forward(onboarding, token, trace, self._certification.certify)
+
+    async def resume(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
+        """Do the same where an earlier attempt may have done some of it."""
+        return await self._forward(onboarding, token, trace, self._certification.certify_again)
+
+    async def _forward(
+        self, onboarding: Onboarding, token: Secret, trace: Trace, certify: Certify
+    ) -> Onboarding:
         steps = StepLog(self._clock, onboarding.steps)
         intent = onboarding.intent
         plan = intent.plan
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
         await all_of(
             [
-                steps.run("clients", self._creation.clients(token, plan, touched)),
-                steps.run("channels", self._creation.channels(token, plan, touched)),
+                steps.run("clients", self._creation.clients(token, plan, trace)),
+                steps.run("channels", self._creation.channels(token, plan, trace)),
                 hashing,
             ]
         )
-        certifying = asyncio.ensure_future(
-            steps.run("certificates", self._certification.certify(token, intent))
-        )
+        certifying = asyncio.ensure_future(steps.run("certificates", certify(token, intent, trace)))
         await all_of(
-            [steps.run("connections", self._creation.connections(token, plan)), certifying]
+            [
+                steps.run("connections", self._creation.connections(token, plan, trace)),
+                certifying,
+            ]
         )
         certificates, chain = certifying.result()
         known = evolve(
             intent, certificates=certificates, ca_chain=chain, external_key_hash=hashing.result()
         )
+        known = self._with_aftermath(known, trace)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
     async def _hash(self, intent: Intent) -> str:
         return intent.external_key_hash or await self._hasher.hash(intent.external_key)
+
+    def _with_aftermath(self, intent: Intent, trace: Trace) -> Intent:
+        if not trace.uncertain:
+            return intent
+        settled = self._clock.now() + timedelta(seconds=self._timing.settled_after)
+        return evolve(intent, settled_at=settled)
 
     async def _commit(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
         done = evolve(onboarding, state=State.DONE, steps=steps.steps)
@@ -101,42 +128,61 @@ class Runner:
             if old:
                 # The old gateway's config makes room for the new one under the same external ID.
                 await self._enrollments.remove(connection, old.plan)
-            profile_id = await self._enrollments.write(connection, done.intent)
-            done = evolve(done, intent=evolve(done.intent, profile_id=profile_id))
-            await self._journal.commit(connection, done)
-        return done
+            kept = self._enrollments.to_keep(done.intent)
+            profile_id = await self._enrollments.write(connection, kept)
+            kept = evolve(kept, profile_id=profile_id)
+            await self._journal.commit(connection, evolve(done, intent=kept))
+        return evolve(done, intent=evolve(done.intent, profile_id=profile_id))
 
-    async def repair(self, onboarding: Onboarding, token: Secret) -> Onboarding:
-        """Create what is missing of a gateway, and write its bootstrap records as planned.
+    async def repair(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
+        """Create what is missing of a gateway, and write its bootstrap records where they are.
 
         Raises ``StepError``; what was repaired by then stays.
         """
         steps = StepLog(self._clock, onboarding.steps)
         intent = onboarding.intent
-        await steps.run("missing resources", self._repair.resources(token, intent.plan))
-        mended = await steps.run("missing certificates", self._repair.certificates(token, intent))
-        return await steps.run("commit", self._commit(evolve(onboarding, intent=mended), steps))
+        plan = intent.plan
+        await steps.run("missing resources", self._repair.resources(token, plan, trace))
+        await steps.run("changed secrets", self._repair.secrets(token, plan, trace))
+        mended = await steps.run(
+            "missing certificates", self._repair.certificates(token, intent, trace)
+        )
+        repaired = evolve(onboarding, intent=self._with_aftermath(mended, trace))
+        if mended is intent and await steps.run("missing config", self._is_enrolled(plan)):
+            return await steps.run("record", self._record(repaired, steps))
+        return await steps.run("commit", self._commit(repaired, steps))
 
-    async def rotate(self, onboarding: Onboarding, token: Secret) -> Onboarding:
+    async def _is_enrolled(self, plan: Plan) -> bool:
+        async with self._engine.connect() as connection:
+            return await self._enrollments.is_whole(connection, plan)
+
+    async def _record(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
+        done = evolve(onboarding, state=State.DONE, steps=steps.steps)
+        async with self._engine.begin() as connection:
+            await self._journal.commit(connection, done)
+        return done
+
+    async def rotate(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
         """Put the intent's new secrets and keys in force, and commit.
 
-        The certificates that the intent still holds are the old ones; they are revoked. Raises
-        ``StepError``; then it is to be tried again until it succeeds.
+        What is missing of the gateway is created with them; all other certificates of its clients
+        are revoked. Raises ``StepError``; then it is to be tried again until it succeeds.
         """
         steps = StepLog(self._clock, onboarding.steps)
         intent = onboarding.intent
         plan = intent.plan
         hashed = await steps.run("external key", self._hash(intent))
-        await steps.run("new secrets", self._rotation.secrets(token, plan))
+        await steps.run("missing resources", self._repair.resources(token, plan, trace))
+        await steps.run("new secrets", self._repair.secrets(token, plan, trace))
         certificates, chain = await steps.run(
-            "certificates", self._certification.certify(token, intent)
+            "certificates", self._certification.certify_again(token, intent, trace)
         )
-        renewed = {each.serial for each in certificates}
-        old = [each for each in intent.certificates if each.serial not in renewed]
         await steps.run(
-            "revoke old certificates", self._rotation.revoke(token, plan.domain_id, old)
+            "revoke old certificates",
+            self._rotation.revoke_others(token, plan.domain_id, certificates),
         )
         known = evolve(intent, certificates=certificates, ca_chain=chain, external_key_hash=hashed)
+        known = self._with_aftermath(known, trace)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
     async def undo(
@@ -145,30 +191,33 @@ class Runner:
         token: Secret,
         spared: Collection[str] = (),
         visible_at: float = 0.0,
+        settled_at: float = 0.0,
     ) -> Onboarding:
-        """Cut the device off, then remove everything that the plan created.
+        """Remove everything that the plan created from the platform.
 
-        ``spared`` are IDs that surely were not created; an absence is believed from ``visible_at``
-        (monotonic) on. Raises ``StepError``; what was removed by then stays removed.
+        ``spared`` are IDs that surely were not created. An absence is believed from ``visible_at``
+        (monotonic) on; until ``settled_at`` something may still come to be, so that it is looked
+        again then. Raises ``StepError``; what was removed by then stays removed.
         """
         steps = StepLog(self._clock, onboarding.steps)
         plan = onboarding.plan
+        removal = self._removal
         if onboarding.created_ids - set(spared):
-            await steps.run("membership", self._removal.check_member(token, plan))
-            await steps.run("revoke certificates", self._removal.certificates(token, plan))
-            await steps.run(
-                "remove clients", self._removal.clients(token, plan, spared, visible_at)
-            )
-            await steps.run(
-                "remove channels", self._removal.channels(token, plan, spared, visible_at)
-            )
+            uncertain = settled_at > self._clock.monotonic()
+            await steps.run("revoke certificates", removal.certificates(token, plan))
+            await steps.run("remove clients", removal.clients(token, plan, spared, visible_at))
+            await steps.run("remove channels", removal.channels(token, plan, spared, visible_at))
+            if uncertain:
+                wait = max(0.0, settled_at - self._clock.monotonic())
+                await steps.run("wait for latecomers", self._clock.sleep(wait))
+                await steps.run("remove latecomers", removal.latecomers(token, plan, spared))
         undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps)
-        await self._journal.finish_undo(undone)
+        await steps.run("record", self._journal.finish_undo(undone))
         return undone
 
     async def cut_off(self, onboarding: Onboarding) -> Onboarding:
         """Remove the device's bootstrap config and mark the row as being undone, atomically."""
-        cut = evolve(onboarding, state=State.UNDOING)
+        cut = evolve(onboarding, state=State.UNDOING, heading=Heading.BACK)
         async with self._engine.begin() as connection:
             await self._enrollments.remove(connection, onboarding.plan)
             await self._journal.begin_undo(connection, cut)

@@ -6,9 +6,9 @@ and then see what it left. The task goes on when its request is cancelled; the j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,11 +30,14 @@ from provision.onboarding.errors import (
 )
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Intent, Onboarding, Outcome, State
+from provision.onboarding.private_keys import device_requests
 from provision.onboarding.runner import KeyHasher
 from provision.onboarding.worker import Worker
 
-WAIT_FOR_OTHER = 20.0
-OTHER_PAUSE = 0.1
+WAIT_FOR_OTHER: Final = 20.0
+OTHER_PAUSE: Final = 0.1
+
+MakeKeys: TypeAlias = Callable[[Plan], Awaitable[Mapping[str, Secret]]]
 
 
 class OnExisting(StrEnum):
@@ -49,7 +52,10 @@ class OnExisting(StrEnum):
 
 @frozen
 class MappingRequest:
-    """A request to onboard a gateway with a layout."""
+    """A request to onboard a gateway with a layout.
+
+    ``csrs`` are certificate requests (PEM) of devices that hold their key, by the layout's keys.
+    """
 
     external_id: str
     external_key: Secret
@@ -57,6 +63,7 @@ class MappingRequest:
     name: str | None = None
     parameters: Mapping[str, Any] = field(factory=dict)
     on_existing: OnExisting = OnExisting.REUSE
+    csrs: Mapping[str, str] = field(factory=dict)
 
 
 class Onboardings:
@@ -71,8 +78,9 @@ class Onboardings:
         hasher: KeyHasher,
         identifiers: Identifiers,
         clock: Clock,
+        make_keys: MakeKeys = make_private_keys,
     ) -> None:
-        """Take the journal, who does the work, and what is checked before."""
+        """Take the journal, who does the work, and what is checked and made before."""
         self._journal = journal
         self._worker = worker
         self._enrollments = enrollments
@@ -80,11 +88,12 @@ class Onboardings:
         self._hasher = hasher
         self._identifiers = identifiers
         self._clock = clock
+        self._make_keys = make_keys
 
     def plan(self, caller: Caller, request: MappingRequest) -> Plan:
         """Return what the request would create; nothing is created.
 
-        Raises the layout's ``ParameterError`` and ``ExpansionError``.
+        Raises the layout's ``ParameterError`` and ``ExpansionError``, and ``RequestNotUsable``.
         """
         wanted = GatewayRequest(
             domain_id=caller.domain_id,
@@ -92,7 +101,13 @@ class Onboardings:
             name=request.name,
             parameters=request.parameters,
         )
-        return expand(request.layout, wanted, self._identifiers)
+        plan = expand(request.layout, wanted, self._identifiers)
+        device_requests(plan, request.csrs)
+        return plan
+
+    async def welcome(self, caller: Caller) -> None:
+        """Let what waits for credentials in the caller's domain go on with the caller's."""
+        await self._worker.welcome(caller)
 
     async def map(self, caller: Caller, request: MappingRequest) -> Onboarding:
         """Make the gateway, or do with the existing one what the request says.
@@ -101,14 +116,17 @@ class Onboardings:
         had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning`` and
         what ``plan`` raises.
         """
+        until = self._clock.monotonic() + WAIT_FOR_OTHER
         while True:
             present = await self._at_rest(caller, request.external_id)
-            if present is not None:
-                return await self._with_present(caller, request, present)
             try:
+                if present is not None:
+                    return await self._with_present(caller, request, present)
                 return await self._make(caller, request, None)
             except StillRunning:
-                # Another request took the gateway's place in this very moment: see what it makes.
+                # Another request took the gateway in this very moment: see what it makes of it.
+                if self._clock.monotonic() > until:
+                    raise
                 if not await self._worker.tasks.wait_for(caller.domain_id, request.external_id):
                     await self._clock.sleep(OTHER_PAUSE)
 
@@ -124,29 +142,37 @@ class Onboardings:
         The answer's state is ``undone``, or ``undoing`` while the platform does not answer.
         Raises ``GatewayNotFound`` where none was ever onboarded.
         """
-        present = await self._at_rest(caller, external_id)
-        if present is None:
-            return await self.view(caller, external_id)
-        return await self._worker.remove(evolve(present, actor=caller.user_id), caller.token)
+        removed = None
+        # A gateway that was to be replaced comes back when its replacement is removed.
+        while present := await self._journal.current(caller.domain_id, external_id):
+            if removed is not None and present.id == removed.id:
+                return removed
+            removed = await self._worker.remove(present, caller)
+        return removed or await self.view(caller, external_id)
 
     async def retry(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Go on now with a row that waits for its next attempt; one at rest stays as it is.
 
-        Raises ``OnboardingNotFound``, and ``StepFailed`` as ``map`` does.
+        Raises ``OnboardingNotFound``, ``StillRunning``, and ``StepFailed`` as ``map`` does.
         """
         found = await self._journal.get(caller.domain_id, onboarding_id)
         if found.state.is_at_rest:
             return found
-        return await self._worker.go_on(found, caller.token)
+        await self._journal.note(evolve(found, actor=caller.user_id), "retry", "asked for")
+        after = await self._worker.go_on(found, caller)
+        if after is None:
+            raise StillRunning(details={"onboarding_id": found.id, "state": found.state.value})
+        return after
 
     async def undo(self, caller: Caller, onboarding_id: str) -> Onboarding:
-        """Undo a row; one that is undone stays as it is. Raises ``OnboardingNotFound``."""
+        """Undo a row; one that is undone stays as it is.
+
+        Raises ``OnboardingNotFound`` and ``StillRunning``.
+        """
         found = await self._journal.get(caller.domain_id, onboarding_id)
         if found.state is State.UNDONE:
             return found
-        if found.state in (State.UNDOING, State.STUCK):
-            return await self._worker.go_on(found, caller.token)
-        return await self._worker.remove(evolve(found, actor=caller.user_id), caller.token)
+        return await self._worker.remove(found, caller)
 
     async def _at_rest(self, caller: Caller, external_id: str) -> Onboarding | None:
         """Return the gateway that is there, or ``None``, once nobody works on it any more.
@@ -160,18 +186,17 @@ class Onboardings:
             present = await self._journal.current(caller.domain_id, external_id)
             if present is None or present.state is State.DONE:
                 return present
-            after = await self._worker.go_on(present, caller.token)
-            if after.state.is_at_rest:
-                return after if after.state is State.DONE else None
-            if after.attempts > present.attempts:
+            after = await self._worker.go_on(present, caller)
+            if after is not None and not after.state.is_at_rest:
                 raise StillRunning(
-                    f"an earlier onboarding of {external_id!r} ({after.id}) is not undone yet and "
-                    f"goes on being undone in the background: {after.error_message}",
-                    details={"onboarding_id": after.id, "state": after.state},
+                    f"an earlier onboarding of {external_id!r} ({after.id}) has not ended yet; it "
+                    f"goes on in the background: {after.error_message}",
+                    details={"onboarding_id": after.id, "state": after.state.value},
                 )
-            if self._clock.monotonic() > until:
-                raise StillRunning(details={"onboarding_id": present.id, "state": present.state})
-            await self._clock.sleep(OTHER_PAUSE)
+            if after is None:
+                if self._clock.monotonic() > until:
+                    raise StillRunning(details={"onboarding_id": present.id})
+                await self._clock.sleep(OTHER_PAUSE)
 
     async def _with_present(
         self, caller: Caller, request: MappingRequest, present: Onboarding
@@ -195,8 +220,7 @@ class Onboardings:
                 details={"onboarding_id": present.id},
             )
         if request.on_existing is OnExisting.REPAIR:
-            repaired = evolve(present, outcome=Outcome.REPAIRED)
-            return await self._worker.repair(repaired, caller.token)
+            return await self._worker.repair(present, caller)
         return evolve(present, outcome=Outcome.REUSED)
 
     async def _make(
@@ -206,10 +230,12 @@ class Onboardings:
         if old is None:
             async with self._engine.connect() as connection:
                 await self._enrollments.check(connection, plan)
+        csrs = device_requests(plan, request.csrs)
         intent = Intent(
             plan=plan,
             external_key=request.external_key,
-            private_keys=await make_private_keys(plan),
+            private_keys=await make_private_keys(plan, but=csrs),
+            csrs=csrs,
         )
         now = self._clock.now()
         onboarding = Onboarding(
@@ -230,24 +256,29 @@ class Onboardings:
     async def _rotate(
         self, caller: Caller, request: MappingRequest, present: Onboarding
     ) -> Onboarding:
-        plan = present.plan
         fresh = evolve(
-            plan,
-            clients=tuple(evolve(each, secret=self._identifiers.secret()) for each in plan.clients),
+            present.plan,
+            clients=tuple(
+                evolve(each, secret=self._identifiers.secret()) for each in present.plan.clients
+            ),
         )
-        intent = evolve(
-            present.intent,
-            plan=fresh,
-            external_key=request.external_key,
-            external_key_hash="",
-            private_keys=await make_private_keys(fresh),
-        )
-        rotating = evolve(
-            present,
-            state=State.PLANNED,
-            outcome=Outcome.ROTATED,
-            intent=intent,
-            token=caller.token,
-            actor=caller.user_id,
-        )
-        return await self._worker.rotate(rotating)
+        private_keys = await self._make_keys(fresh)
+
+        def remake(taken: Onboarding) -> Onboarding:
+            intent = evolve(
+                taken.intent,
+                plan=fresh,
+                external_key=request.external_key,
+                external_key_hash="",
+                private_keys=private_keys,
+            )
+            return evolve(
+                taken,
+                state=State.PLANNED,
+                outcome=Outcome.ROTATED,
+                intent=intent,
+                token=caller.token,
+                actor=caller.user_id,
+            )
+
+        return await self._worker.rotate(present, remake)

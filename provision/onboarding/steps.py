@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from provision.onboarding.clock import Clock
+from provision.onboarding.errors import LeaseLost
 from provision.onboarding.model import Step
 
 T = TypeVar("T")
@@ -43,12 +44,15 @@ class StepLog:
     async def run(self, name: str, work: Awaitable[T]) -> T:
         """Do a step's work and note how it went.
 
-        Raises ``StepError`` from whatever exception the work ended with.
+        Raises ``StepError`` from whatever exception the work ended with; but ``LeaseLost`` as it
+        is: the step is somebody else's now.
         """
         began_at, started = self._clock.now(), self._clock.monotonic()
         error = ""
         try:
             return await work
+        except LeaseLost:
+            raise
         except Exception as cause:
             error = f"{getattr(cause, 'code', type(cause).__name__)}: {cause}"
             raise StepError(name, cause, self) from cause

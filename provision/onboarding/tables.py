@@ -24,9 +24,10 @@ onboardings = Table(
     Column("id", String(36), primary_key=True),
     Column("domain_id", String(36), nullable=False),
     Column("external_id", String(1024), nullable=False),
-    # Unique while the row is the gateway's present one or on the way to become it; else null.
+    # Unique while the row is in charge of its gateway; else null.
     Column("place", String(1100), unique=True),
     Column("state", String(16), nullable=False),
+    Column("heading", String(16), nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("layout", String(255), nullable=False),
     Column("layout_digest", String(64), nullable=False),
@@ -54,7 +55,6 @@ stored_answers = Table(
     metadata,
     Column("domain_id", String(36), primary_key=True),
     Column("idempotency_key", String(255), primary_key=True),
-    Column("request_digest", String(64), nullable=False),
     Column("status", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),

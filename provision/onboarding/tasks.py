@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from provision.onboarding.errors import LeaseLost
 from provision.onboarding.model import Onboarding
 
 Answer: TypeAlias = asyncio.Future[Onboarding]
@@ -47,10 +48,12 @@ class GatewayTasks:
 
     async def close(self, seconds: float) -> None:
         """Wait for what is running, for at most ``seconds``; the journal keeps what is left."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
-        for task in self._tasks.values():
-            task.cancel()
+        tasks = list(self._tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _whole(
         self, place: tuple[str, str], onboarding_id: str, work: Work, answer: Answer
@@ -65,5 +68,8 @@ class GatewayTasks:
                 self._log.exception("onboarding work failed", onboarding_id=onboarding_id)
             else:
                 answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_exception(LeaseLost())
         finally:
             del self._tasks[place]

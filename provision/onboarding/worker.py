@@ -1,75 +1,44 @@
-"""Works on onboardings: carries them out, undoes what failed, takes over what was left behind."""
+"""Works on onboardings: one task per gateway here, one lease per row among all processes."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-from collections.abc import Collection
-from datetime import timedelta
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, TypeAlias
 
 import structlog
 from attrs import evolve
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.model import Caller
+from provision.onboarding.attempts import Attempts
 from provision.onboarding.clock import Clock
-from provision.onboarding.failures import code_of, is_passing, needs_credentials, step_failed
+from provision.onboarding.errors import LeaseLost, NotPossible, StillRunning
+from provision.onboarding.holding import Holding
 from provision.onboarding.journal import Journal
-from provision.onboarding.model import Onboarding, Outcome, State
-from provision.onboarding.retry import Timing
-from provision.onboarding.runner import Runner
-from provision.onboarding.steps import StepError
+from provision.onboarding.leases import Leases
+from provision.onboarding.model import Heading, Onboarding, State
 from provision.onboarding.tasks import Answer, GatewayTasks
-from provision.platform.errors import PlatformError, TimedOut
 
-LEASE = timedelta(seconds=120)
-STUCK_AFTER = 3
-TRIES_FORWARD = 6
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
-REMOVED = "everything that had been created was removed again"
-REMOVING = "what had been created is still being removed"
-LATER = "it is tried again in the background"
-LEFT = "what is there was left as it is"
+WAIT_FOR_OTHER: Final = 20.0
+OTHER_PAUSE: Final = 0.1
 
-
-class TokenSource(Protocol):
-    """The service's own credentials."""
-
-    async def token(self) -> Secret:
-        """Return an access token that is valid now."""
-        ...
-
-
-class Observer(Protocol):
-    """Is told what becomes of onboardings: the metrics and the log."""
-
-    def note(self, onboarding: Onboarding, action: str, outcome: str) -> None:
-        """Take note; never raises."""
-        ...
+Remake: TypeAlias = Callable[[Onboarding], Onboarding]
 
 
 class Worker:
-    """Runs, undoes and takes over onboardings, one task per gateway."""
+    """Takes rows, has attempts made at them, and lets them go."""
 
     def __init__(
-        self,
-        runner: Runner,
-        journal: Journal,
-        own: TokenSource | None,
-        observer: Observer,
-        clock: Clock,
-        timing: Timing,
+        self, attempts: Attempts, journal: Journal, leases: Leases, holding: Holding, clock: Clock
     ) -> None:
-        """``own`` credentials, where configured, go before a journalled caller's token."""
+        """Take who makes the attempts, and who keeps rows and leases."""
         self.tasks = GatewayTasks()
-        self._runner = runner
+        self._attempts = attempts
         self._journal = journal
-        self._own = own
-        self._observer = observer
+        self._leases = leases
+        self._holding = holding
         self._clock = clock
-        self._timing = timing
+        self._in_need: Collection[str] = ()
         self._log = structlog.get_logger()
 
     async def begin(self, onboarding: Onboarding) -> Onboarding:
@@ -77,168 +46,144 @@ class Worker:
 
         Raises ``StillRunning`` (the gateway's place is taken) and ``StepFailed``.
         """
-        await self._journal.open(onboarding, LEASE)
-        return await self.tasks.run(onboarding, lambda answer: self._finish(onboarding, answer))
 
-    async def rotate(self, rotating: Onboarding) -> Onboarding:
-        """Journal new secrets for a gateway that is there, and put them in force.
+        async def work(answer: Answer) -> None:
+            opened = await self._journal.open(onboarding)
+            await self._holding.run(opened, self._attempts.make(opened, answer))
+            await self._remove_replaced(opened)
 
-        Raises ``StepFailed``; then it is tried again in the background until it is done.
+        return await self.tasks.run(onboarding, work)
+
+    async def rotate(self, present: Onboarding, remake: Remake) -> Onboarding:
+        """Journal the new secrets that ``remake`` gives a gateway, and put them in force.
+
+        Raises ``StillRunning`` and ``StepFailed``; then it is tried again in the background until
+        it is done.
         """
-        await self._journal.reopen(rotating, LEASE)
-        return await self.tasks.run(rotating, lambda answer: self._rotate(rotating, answer))
-
-    async def repair(self, onboarding: Onboarding, token: Secret) -> Onboarding:
-        """Re-create what is missing of a gateway. Raises ``StepFailed``."""
 
         async def work(answer: Answer) -> None:
-            try:
-                repaired = await self._runner.repair(onboarding, token)
-            except StepError as error:
-                raise step_failed(onboarding, error, LEFT) from error.cause
-            self._observer.note(repaired, "repair", "done")
-            answer.set_result(repaired)
+            taken = await self._take_present(present)
+            await self._holding.run(taken, self._rotate(taken, remake, answer))
 
-        return await self.tasks.run(onboarding, work)
+        return await self.tasks.run(present, work)
 
-    async def remove(self, onboarding: Onboarding, token: Secret) -> Onboarding:
-        """Cut the device off, then remove the gateway; return it ``undone``, or ``undoing``."""
+    async def repair(self, present: Onboarding, caller: Caller) -> Onboarding:
+        """Re-create what is missing of a gateway. Raises ``StillRunning`` and ``StepFailed``."""
 
         async def work(answer: Answer) -> None:
-            cut = await self._runner.cut_off(evolve(onboarding, token=token, attempts=0))
-            self._observer.note(cut, "remove", "begun")
-            await self._undo(cut, token, answer)
+            taken = await self._take_present(present)
+            ours = evolve(taken, actor=caller.user_id)
+            await self._holding.run(taken, self._attempts.repair(ours, caller.token, answer))
 
-        return await self.tasks.run(onboarding, work)
+        return await self.tasks.run(present, work)
 
-    async def go_on(self, onboarding: Onboarding, token: Secret) -> Onboarding:
-        """Go on with a row that nobody works on, with ``token``; else return it as it is."""
-        taken = await self._journal.take(onboarding.id, LEASE)
-        return onboarding if taken is None else await self._resume(taken, token)
+    async def remove(self, found: Onboarding, caller: Caller) -> Onboarding:
+        """Cut the device off, then remove the gateway; return it ``undone``, or ``undoing``.
 
-    async def take_over(self, limit: int) -> int:
-        """Work on rows whose lease ran out or whose next attempt is due; return how many."""
-        rows = await self._journal.take_due(LEASE, limit)
-        results = await asyncio.gather(*map(self._take_over, rows), return_exceptions=True)
-        for row, result in zip(rows, results, strict=True):
-            if isinstance(result, Exception):
-                self._log.warning("not finished", onboarding_id=row.id, error=str(result))
-        return len(rows)
+        Raises ``StillRunning`` when another process works on it for too long.
+        """
 
-    async def _take_over(self, row: Onboarding) -> Onboarding:
-        token = row.token
-        if self._own:
-            with contextlib.suppress(PlatformError):
-                token = await self._own.token()
-        return await self._resume(row, token)
-
-    async def _resume(self, row: Onboarding, token: Secret) -> Onboarding:
         async def work(answer: Answer) -> None:
-            if row.state is not State.PLANNED:
-                age = (self._clock.now() - row.updated_at).total_seconds()
-                await self._undo(
-                    row, token, answer, wait=max(self._timing.settled_after - age, 0.0)
-                )
-            elif row.outcome is Outcome.ROTATED:
-                await self._rotate(evolve(row, token=token), answer)
-            else:
-                await self._finish(evolve(row, token=token), answer, resumed=row)
-
-        return await self.tasks.run(row, work)
-
-    async def _finish(
-        self, onboarding: Onboarding, answer: Answer, resumed: Onboarding | None = None
-    ) -> None:
-        touched: set[str] = set()
-        try:
-            done = await self._runner.finish(onboarding, onboarding.token, touched)
-        except StepError as error:
-            failed = _failed(onboarding, error)
-            if resumed and is_passing(error.cause) and onboarding.attempts < TRIES_FORWARD:
-                await self._postpone(failed, error, answer)
+            taken = await self._take_patiently(found)
+            if taken.state is State.UNDONE:
+                await self._leases.release(taken)
+                answer.set_result(taken)
                 return
-            spared = set() if resumed else onboarding.created_ids - touched
-            await self._give_up(failed, error, spared, answer)
+            ours = evolve(taken, token=caller.token, actor=caller.user_id)
+            if taken.heading is Heading.BACK:
+                await self._holding.run(taken, self._attempts.resume(ours, answer))
+            else:
+                ours = evolve(ours, attempts=0)
+                await self._holding.run(taken, self._attempts.remove(ours, answer))
+
+        return await self.tasks.run(found, work)
+
+    async def go_on(self, found: Onboarding, caller: Caller) -> Onboarding | None:
+        """Go on with a row; return it as it is then, or ``None`` if another process works on it.
+
+        A row that somebody made an attempt at since it was ``found`` is returned as it is.
+        """
+        busy = False
+
+        async def work(answer: Answer) -> None:
+            nonlocal busy
+            taken = await self._leases.take(found.id)
+            if taken is None:
+                busy = True
+                answer.set_result(found)
+            elif taken.state.is_at_rest or taken.attempts > found.attempts:
+                await self._leases.release(taken)
+                answer.set_result(taken)
+            else:
+                await self._resume(evolve(taken, token=caller.token), answer)
+
+        after = await self.tasks.run(found, work)
+        return None if busy else after
+
+    async def due(self, limit: int) -> Sequence[Onboarding]:
+        """Lease and return rows that were left behind, or whose next attempt is due."""
+        self._in_need = await self._leases.domains_in_need()
+        return await self._leases.take_due(limit)
+
+    async def take_over(self, row: Onboarding) -> None:
+        """Go on with a row of ``due``; a failure is logged."""
+
+        async def work(answer: Answer) -> None:
+            # It may have waited here while somebody else worked on its gateway.
+            if not await self._leases.renew(row):
+                raise LeaseLost
+            await self._resume(row, answer)
+
+        try:
+            await self.tasks.run(row, work)
+        except Exception as error:
+            self._log.warning("not finished", onboarding_id=row.id, error=str(error))
+
+    async def welcome(self, caller: Caller) -> None:
+        """Let what waits for credentials in the caller's domain go on with the caller's."""
+        if caller.domain_id in self._in_need:
+            self._in_need = set(self._in_need) - {caller.domain_id}
+            count = await self._leases.lend(caller.domain_id, caller.token)
+            self._log.info("credentials found", domain_id=caller.domain_id, onboardings=count)
+
+    async def _resume(self, row: Onboarding, answer: Answer) -> None:
+        await self._holding.run(row, self._attempts.resume(row, answer))
+        await self._remove_replaced(row)
+
+    async def _rotate(self, taken: Onboarding, remake: Remake, answer: Answer) -> None:
+        rotating = remake(taken)
+        await self._journal.reopen(rotating)
+        await self._attempts.rotate(rotating, answer)
+
+    async def _remove_replaced(self, row: Onboarding) -> None:
+        """Remove the gateway that a committed row took the place of."""
+        if not row.replaces:
             return
-        self._observer.note(done, "onboard", done.outcome.value)
-        answer.set_result(done)
-        if done.replaces:
-            await self._remove_replaced(done.replaces, onboarding.token)
-
-    async def _remove_replaced(self, onboarding_id: str, token: Secret) -> None:
-        old = await self._journal.take(onboarding_id, LEASE)
-        if old is not None and not old.state.is_at_rest:
-            await self._undo(old, token, asyncio.get_running_loop().create_future())
-
-    async def _give_up(
-        self, failed: Onboarding, error: StepError, spared: Collection[str], answer: Answer
-    ) -> None:
-        """Undo what failed; the caller gets the cause, and what became of the rest."""
-        try:
-            cut = await self._runner.cut_off(failed)
-        except Exception as store_error:
-            self._log.exception("undo not begun", onboarding_id=failed.id, error=str(store_error))
-            raise step_failed(failed, error, LATER) from error.cause
-        self._observer.note(cut, "onboard", "failed")
-        undone: Answer = asyncio.get_running_loop().create_future()
-        cut_short = isinstance(error.cause, TimedOut)
-        wait = self._timing.settled_after if cut_short else self._timing.visible_after
-        undoing = asyncio.ensure_future(self._undo(cut, failed.token, undone, spared, wait))
-        await asyncio.wait([undone], timeout=self._timing.answer_after)
-        state = undone.result().state if undone.done() else State.UNDOING
-        aftermath = REMOVED if state is State.UNDONE else REMOVING
-        answer.set_exception(step_failed(evolve(cut, state=state), error, aftermath))
-        await undoing
-
-    async def _undo(
-        self,
-        row: Onboarding,
-        token: Secret,
-        answer: Answer,
-        spared: Collection[str] = (),
-        wait: float = 0.0,
-    ) -> None:
-        visible_at = self._clock.monotonic() + wait
-        try:
-            undone = await self._runner.undo(row, token, spared, visible_at)
-        except StepError as error:
-            await self._postpone(_failed(row, error), error, answer)
+        old = await self._leases.take(row.replaces)
+        if old is None:
             return
-        self._observer.note(undone, "undo", "done")
-        answer.set_result(undone)
+        if old.heading is Heading.BACK and not old.state.is_at_rest:
+            unheard: Answer = asyncio.get_running_loop().create_future()
+            # Nobody worked on it since it was whole: there is nothing to wait for.
+            at_once = evolve(old, quiet_since=None)
+            await self._holding.run(old, self._attempts.resume(at_once, unheard))
+        else:
+            await self._leases.release(old)
 
-    async def _rotate(self, rotating: Onboarding, answer: Answer) -> None:
-        try:
-            done = await self._runner.rotate(rotating, rotating.token)
-        except StepError as error:
-            kept: Answer = asyncio.get_running_loop().create_future()
-            await self._postpone(_failed(rotating, error), error, kept)
-            raise step_failed(kept.result(), error, LATER) from error.cause
-        self._observer.note(done, "rotate", "done")
-        answer.set_result(done)
+    async def _take_present(self, present: Onboarding) -> Onboarding:
+        """Lease a gateway that is there. Raises ``StillRunning``: it is not, or not idle."""
+        taken = await self._leases.take(present.id)
+        if taken is None:
+            raise StillRunning(details={"onboarding_id": present.id})
+        if taken.state is not State.DONE:
+            await self._leases.release(taken)
+            raise NotPossible(f"the gateway was {taken.state.value} meanwhile; ask again")
+        return taken
 
-    async def _postpone(self, row: Onboarding, error: StepError, answer: Answer) -> None:
-        """Keep a row for later: ever longer pauses, ``stuck`` once somebody should look."""
-        attempts = row.attempts + 1
-        undoing = row.state is not State.PLANNED
-        stuck = attempts >= STUCK_AFTER or needs_credentials(error.cause)
-        longest = min(FIRST_PAUSE * 2**attempts, LONGEST_PAUSE)
-        pause = timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 - jitter
-        kept = evolve(
-            row,
-            state=State.STUCK if undoing and stuck else row.state,
-            attempts=attempts,
-            next_attempt_at=self._clock.now() + pause,
-        )
-        await self._journal.postpone(kept)
-        self._observer.note(kept, "undo" if undoing else "onboard", "postponed")
-        answer.set_result(kept)
-
-
-def _failed(onboarding: Onboarding, error: StepError) -> Onboarding:
-    return evolve(
-        onboarding,
-        error_code=code_of(error.cause),
-        error_message=f"{error.step}: {error.cause}",
-        steps=error.steps,
-    )
+    async def _take_patiently(self, found: Onboarding) -> Onboarding:
+        until = self._clock.monotonic() + WAIT_FOR_OTHER
+        while (taken := await self._leases.take(found.id)) is None:
+            if self._clock.monotonic() > until:
+                raise StillRunning(details={"onboarding_id": found.id})
+            await self._clock.sleep(OTHER_PAUSE)
+        return taken

@@ -1,0 +1,131 @@
+"""The onboarding put together: give it a store, a platform and a clock, and take its entrance."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core.enrolling import Enroller
+from bootstrap_core.sealing import Sealer
+from provision.layout.request import Identifiers
+from provision.onboarding.attempts import Attempts, Observer
+from provision.onboarding.audit import AuditTrail
+from provision.onboarding.certificate_ledger import CertificateLedger
+from provision.onboarding.certification import Certification, make_private_keys
+from provision.onboarding.chance import Chance
+from provision.onboarding.clock import Clock
+from provision.onboarding.creation import Creation
+from provision.onboarding.credentials import Credentials, TokenSource
+from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.holding import Holding, guarded
+from provision.onboarding.idempotency import Idempotency
+from provision.onboarding.journal import Journal
+from provision.onboarding.leases import Leases
+from provision.onboarding.private_keys import KeepKeys
+from provision.onboarding.reconciler import Reconciler
+from provision.onboarding.removal import Removal
+from provision.onboarding.repair import Repair
+from provision.onboarding.retry import Timing
+from provision.onboarding.rotation import Rotation
+from provision.onboarding.runner import KeyHasher, Runner
+from provision.onboarding.service import MakeKeys, Onboardings
+from provision.onboarding.worker import Worker
+from provision.platform.port import CertificateAuthority, Platform
+
+
+@frozen
+class Store:
+    """Where rows are kept, and how: sealed, and by the core where they are the core's."""
+
+    engine: AsyncEngine
+    sealer: Sealer
+    enroller: Enroller
+    hasher: KeyHasher
+
+
+@frozen
+class Surroundings:
+    """The platform, the service's own credentials for it, and the world's time and chance."""
+
+    platform: Platform
+    authority: CertificateAuthority
+    own: TokenSource | None
+    observer: Observer
+    clock: Clock
+    chance: Chance
+    identifiers: Identifiers
+    timing: Timing
+    make_keys: MakeKeys = make_private_keys
+    keep: KeepKeys = KeepKeys.ALWAYS
+    overlap: timedelta = timedelta(hours=24)
+
+
+@frozen
+class Onboarding:
+    """The parts that others use; start the reconciler, and stop it before closing the worker."""
+
+    onboardings: Onboardings
+    journal: Journal
+    leases: Leases
+    worker: Worker
+    reconciler: Reconciler
+    idempotency: Idempotency
+    audit: AuditTrail
+
+
+def assemble(store: Store, around: Surroundings) -> Onboarding:
+    """Put the onboarding together."""
+    engine, sealer, clock, timing = store.engine, store.sealer, around.clock, around.timing
+    platform = guarded(around.platform, clock)
+    authority = guarded(around.authority, clock)
+    journal = Journal(engine, sealer, clock, around.identifiers.uuid)
+    leases = Leases(engine, sealer, clock, around.identifiers.uuid)
+    creation = Creation(platform, clock, timing)
+    certification = Certification(authority, clock, timing)
+    rotation = Rotation(platform, authority)
+    ledger = CertificateLedger(engine, clock, around.keep, around.overlap)
+    enrollments = Enrollments(store.enroller, ledger, around.keep)
+    runner = Runner(
+        creation,
+        certification,
+        Removal(platform, authority, clock, timing),
+        Repair(platform, authority, creation, certification, rotation),
+        rotation,
+        enrollments,
+        journal,
+        engine,
+        store.hasher,
+        clock,
+        timing,
+    )
+    attempts = Attempts(
+        runner,
+        journal,
+        Credentials(around.own, platform, clock),
+        around.observer,
+        clock,
+        around.chance,
+        timing,
+    )
+    worker = Worker(attempts, journal, leases, Holding(leases, clock), clock)
+    onboardings = Onboardings(
+        journal,
+        worker,
+        enrollments,
+        engine,
+        store.hasher,
+        around.identifiers,
+        clock,
+        around.make_keys,
+    )
+    return Onboarding(
+        onboardings,
+        journal,
+        leases,
+        worker,
+        Reconciler(worker, clock, around.chance),
+        Idempotency(engine, sealer, clock),
+        AuditTrail(engine, clock),
+    )

@@ -1,0 +1,252 @@
+"""The ledger of certificates: which are in use, when they are due, and which came before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from attrs import frozen
+from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bootstrap_core.tables import fetches
+from provision.layout.plan import Plan
+from provision.onboarding.certificate_tables import certificates_in_use as in_use
+from provision.onboarding.certificate_tables import superseded_certificates as superseded
+from provision.onboarding.certification import DUE_AFTER
+from provision.onboarding.clock import Clock
+from provision.onboarding.model import Intent, IssuedCertificate
+from provision.onboarding.private_keys import KeepKeys
+
+FETCH_SETTLES: Final = timedelta(seconds=5)
+"""A fetch that is noted this much later than a change was surely answered after it."""
+HAS_IT: Final = ("delivered", "unchanged")
+
+
+@frozen
+class InUse:
+    """A gateway's certificate that is in use; ``config_id`` is the config that delivers it."""
+
+    client_id: str
+    domain_id: str
+    external_id: str
+    config_id: str
+    serial: str
+    renews: bool
+    expires_at: datetime
+    due_at: datetime
+    key_waits: bool
+    delivered_from: datetime
+    attempts: int
+    next_attempt_at: datetime
+    error: str
+
+
+@frozen
+class Superseded:
+    """A certificate that another one took the place of, and which is to be revoked now."""
+
+    domain_id: str
+    serial: str
+
+
+class CertificateLedger:
+    """Keeps the ledger, mostly in the transactions of what it tells of."""
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, keep: KeepKeys, overlap: timedelta
+    ) -> None:
+        """Have an old certificate revoked ``overlap`` after its successor was fetched."""
+        self._engine = engine
+        self._clock = clock
+        self._keep = keep
+        self._overlap = overlap
+
+    async def put(self, connection: AsyncConnection, intent: Intent) -> None:
+        """Write what the gateway has now; what is in use already stays as it is."""
+        plan = intent.plan
+        known = {row.client_id: row for row in await self._of_gateway(connection, plan)}
+        changed = [
+            each
+            for each in intent.certificates
+            if each.client_id not in known or known[each.client_id].serial != each.serial
+        ]
+        gone = set(known) - {each.client_id for each in intent.certificates}
+        gone |= {each.client_id for each in changed}
+        if gone:
+            await connection.execute(delete(in_use).where(in_use.c.client_id.in_(gone)))
+        if changed:
+            rows = [self._row(plan, each, each.client_id in known) for each in changed]
+            await connection.execute(insert(in_use), rows)
+
+    async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
+        """Forget the certificates of a gateway that is being removed."""
+        await connection.execute(delete(in_use).where(*_of(plan)))
+        await connection.execute(
+            delete(superseded).where(
+                superseded.c.domain_id == plan.domain_id,
+                superseded.c.client_id.in_([each.id for each in plan.clients]),
+            )
+        )
+
+    async def supersede(
+        self, connection: AsyncConnection, plan: Plan, old: IssuedCertificate
+    ) -> None:
+        """Note that a certificate has a successor; it is revoked once that was delivered."""
+        await connection.execute(
+            insert(superseded).values(
+                domain_id=plan.domain_id,
+                serial=old.serial,
+                client_id=old.client_id,
+                config_id=delivering_config(plan, old.client_id),
+                expires_at=old.expires_at,
+                delivered_from=self._clock.now() + FETCH_SETTLES,
+                revoke_at=None,
+            )
+        )
+
+    async def find(self, domain_id: str, client_id: str) -> InUse | None:
+        """Return what a client has in use."""
+        query = select(in_use).where(in_use.c.domain_id == domain_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query.where(in_use.c.client_id == client_id))).first()
+        return InUse(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's public name
+
+    async def stop_renewing(self, domain_id: str, serial: str, reason: str) -> None:
+        """Leave a certificate to its end: it was revoked."""
+        chosen = update(in_use).where(in_use.c.domain_id == domain_id, in_use.c.serial == serial)
+        async with self._engine.begin() as connection:
+            await connection.execute(chosen.values(renews=False, error=reason))
+
+    async def take_due(self, pause: timedelta, limit: int) -> Sequence[InUse]:
+        """Return certificates that are due, each to one taker until ``pause`` has passed."""
+        now = self._clock.now()
+        query = (
+            select(in_use)
+            .where(in_use.c.renews, in_use.c.next_attempt_at <= now)
+            .order_by(in_use.c.expires_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+            taken = [row["client_id"] for row in rows]
+            if taken:
+                await connection.execute(
+                    update(in_use)
+                    .where(in_use.c.client_id.in_(taken))
+                    .values(next_attempt_at=now + pause)
+                )
+        return [InUse(**row) for row in rows]
+
+    async def postpone(self, row: InUse, until: datetime, error: str) -> None:
+        """Note that a renewal failed, and when it is tried again."""
+        chosen = update(in_use).where(
+            in_use.c.client_id == row.client_id, in_use.c.serial == row.serial
+        )
+        values = {"attempts": row.attempts + 1, "next_attempt_at": until, "error": error}
+        async with self._engine.begin() as connection:
+            await connection.execute(chosen.values(values))
+
+    async def fetched_keys(self, limit: int) -> Sequence[InUse]:
+        """Return certificates whose key waits no longer: the device has fetched it."""
+        query = select(in_use).join(fetches, fetches.c.config_id == in_use.c.config_id)
+        query = query.where(
+            in_use.c.key_waits,
+            fetches.c.at > in_use.c.delivered_from,
+            fetches.c.outcome.in_(HAS_IT),
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query.limit(limit))).mappings().all()
+        return [InUse(**row) for row in rows]
+
+    async def key_dropped(self, connection: AsyncConnection, client_id: str) -> None:
+        """Note that a client's key is no longer held."""
+        await connection.execute(
+            update(in_use).where(in_use.c.client_id == client_id).values(key_waits=False)
+        )
+
+    async def take_superseded(self, pause: timedelta, limit: int) -> Sequence[Superseded]:
+        """Return certificates that are to be revoked, each to one taker until ``pause`` is over."""
+        now = self._clock.now()
+        fetched = and_(
+            fetches.c.config_id == superseded.c.config_id,
+            fetches.c.at > superseded.c.delivered_from,
+            fetches.c.outcome.in_(HAS_IT),
+        )
+        delivered = select(superseded.c.domain_id, superseded.c.serial, fetches.c.at).join(
+            fetches, fetched
+        )
+        due = select(superseded).where(superseded.c.revoke_at <= now).limit(limit)
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(superseded).where(superseded.c.expires_at < now))
+            waiting = delivered.where(superseded.c.revoke_at.is_(None)).limit(limit)
+            for domain_id, serial, at in (await connection.execute(waiting)).all():
+                await self._revoke_at(connection, (domain_id, serial), at + self._overlap)
+            rows = (await connection.execute(due.with_for_update(skip_locked=True))).all()
+            for row in rows:
+                await self._revoke_at(connection, (row.domain_id, row.serial), now + pause)
+        return [Superseded(row.domain_id, row.serial) for row in rows]
+
+    async def revoked(self, old: Superseded) -> None:
+        """Forget a certificate that was revoked."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(superseded).where(
+                    superseded.c.domain_id == old.domain_id, superseded.c.serial == old.serial
+                )
+            )
+
+    async def first_ends(self) -> Mapping[str, datetime]:
+        """Return for each domain when the first of its certificates in use expires."""
+        query = select(in_use.c.domain_id, func.min(in_use.c.expires_at))
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query.group_by(in_use.c.domain_id))).all()
+        return {domain_id: ends for domain_id, ends in rows}  # noqa: C416 - rows are not pairs
+
+    async def _revoke_at(
+        self, connection: AsyncConnection, place: tuple[str, str], at: datetime
+    ) -> None:
+        chosen = update(superseded).where(
+            superseded.c.domain_id == place[0], superseded.c.serial == place[1]
+        )
+        await connection.execute(chosen.values(revoke_at=at))
+
+    async def _of_gateway(self, connection: AsyncConnection, plan: Plan) -> Sequence[InUse]:
+        rows = (await connection.execute(select(in_use).where(*_of(plan)))).mappings()
+        return [InUse(**row) for row in rows]
+
+    def _row(self, plan: Plan, issued: IssuedCertificate, had_another: bool) -> dict[str, Any]:  # noqa: FBT001
+        now = self._clock.now()
+        planned = next(e for e in plan.certificates if e.client_id == issued.client_id)
+        due_at = now + (issued.expires_at - now) * DUE_AFTER
+        config_id = delivering_config(plan, issued.client_id)
+        waits = self._keep is KeepKeys.UNTIL_FETCHED and bool(issued.private_key and config_id)
+        return {
+            "client_id": issued.client_id,
+            "domain_id": plan.domain_id,
+            "external_id": plan.external_id,
+            "config_id": config_id,
+            "serial": issued.serial,
+            "renews": planned.renew == "auto",
+            "expires_at": issued.expires_at,
+            "due_at": due_at,
+            "key_waits": waits,
+            "delivered_from": now + FETCH_SETTLES if had_another else now,
+            "attempts": 0,
+            "next_attempt_at": due_at,
+            "error": "",
+        }
+
+
+def delivering_config(plan: Plan, client_id: str) -> str:
+    """Return the ID of the config that delivers a client's certificate; empty if none does."""
+    if plan.config is None:
+        return ""
+    bound = {each.resource_id for each in plan.bindings if each.type == "certificate"}
+    return plan.config.id if client_id in bound | {plan.config.id} else ""
+
+
+def _of(plan: Plan) -> tuple[Any, ...]:
+    return (in_use.c.domain_id == plan.domain_id, in_use.c.external_id == plan.external_id)

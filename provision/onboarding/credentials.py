@@ -1,0 +1,88 @@
+"""Credentials to finish an onboarding with: the service's own, else the caller's journalled token.
+
+Which one the platform takes for the domain is asked before anything is done with it, and believed
+for a few seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from bootstrap_core.secret import Secret
+from provision.onboarding.clock import Clock
+from provision.onboarding.failures import needs_credentials
+from provision.onboarding.model import Onboarding
+from provision.platform.errors import InvalidToken, PlatformError
+from provision.platform.port import Domains
+
+BELIEVED_SECONDS: Final = 5.0
+BELIEVED_MOST: Final = 1000
+MISSING: Final = (
+    "no credentials are left to finish with: the service has none of its own, and the token of the "
+    "request is gone; any request to this domain with a valid token lets it go on"
+)
+
+
+class TokenSource(Protocol):
+    """The service's own credentials."""
+
+    async def token(self) -> Secret:
+        """Return an access token that should be valid now."""
+        ...
+
+    async def renewed(self, refused: Secret) -> Secret:
+        """Return another token after the platform refused this one."""
+        ...
+
+
+class Credentials:
+    """Finds a token that the platform takes for a row's domain."""
+
+    def __init__(self, own: TokenSource | None, domains: Domains, clock: Clock) -> None:
+        """``own`` credentials, where configured, go before a journalled caller's token."""
+        self._own = own
+        self._domains = domains
+        self._clock = clock
+        self._believed: dict[tuple[str, Secret], float] = {}
+
+    async def usable(self, row: Onboarding) -> Secret:
+        """Return a token with which work on the row can go on.
+
+        Raises ``InvalidToken``, ``NotAMember`` or ``DomainNotFound`` when there is none, and the
+        platform's other errors when it can't be asked.
+        """
+        refusal: PlatformError = InvalidToken(MISSING)
+        async for token in self._candidates(row):
+            try:
+                await self._prove(token, row.domain_id)
+            except PlatformError as error:
+                if not needs_credentials(error):
+                    raise
+                refusal = error
+            else:
+                return token
+        raise refusal
+
+    async def _candidates(self, row: Onboarding) -> AsyncIterator[Secret]:
+        if self._own is not None:
+            try:
+                own = await self._own.token()
+                yield own
+                yield await self._own.renewed(own)
+            except PlatformError as error:
+                if not needs_credentials(error) and not row.token:
+                    raise
+        if row.token:
+            yield row.token
+
+    async def _prove(self, token: Secret, domain_id: str) -> None:
+        place = (domain_id, token)
+        now = self._clock.monotonic()
+        if self._believed.get(place, now) > now:
+            return
+        self._believed.pop(place, None)
+        await self._domains.view_domain(token, domain_id)
+        while len(self._believed) >= BELIEVED_MOST:
+            del self._believed[next(iter(self._believed))]
+        self._believed[place] = now + BELIEVED_SECONDS
