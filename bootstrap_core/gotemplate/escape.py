@@ -10,7 +10,7 @@ from bootstrap_core.gotemplate.errors import BudgetError, FunctionError
 from bootstrap_core.gotemplate.floats import format_float
 from bootstrap_core.gotemplate.limits import Budget
 from bootstrap_core.gotemplate.printer import printable, sprint
-from bootstrap_core.gotemplate.runes import from_bytes, is_print, to_bytes, valid
+from bootstrap_core.gotemplate.runes import all_print, from_bytes, is_print, to_bytes
 from bootstrap_core.gotemplate.values import Value, from_data, kind_of, sorted_keys, type_name
 
 _HTML: Final = str.maketrans(
@@ -25,7 +25,9 @@ _JS: Final = {
     "&": r"\u0026",
     "=": r"\u003D",
 }
-_JS_SPECIAL: Final = re.compile(r"[\\'\"<>&=\x00-\x1f]|[^\x00-\x7f]")
+_JS_TABLE: Final = {code: f"\\u{code:04X}" for code in range(32)} | str.maketrans(_JS)
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_ESCAPED_BYTE: Final = re.compile("[\ud800-\udfff]")
 _URL_SPECIAL: Final = re.compile(rb"[^A-Za-z0-9_.~-]")
 _JSON: Final = {
     '"': r"\"",
@@ -36,7 +38,10 @@ _JSON: Final = {
     "\r": r"\r",
     "\t": r"\t",
 }
-_JSON_SPECIAL: Final = re.compile('["\\\\<>&\x00-\x1f\u2028\u2029\ud800-\udfff]')
+_JSON_TABLE: Final = {
+    ord(char): _JSON.get(char) or f"\\u{ord(char):04x}"
+    for char in [*map(chr, range(32)), *'"\\<>&\u2028\u2029']
+}
 
 
 def eval_args(budget: Budget, args: list[Value]) -> str:
@@ -55,19 +60,16 @@ def html(budget: Budget, args: list[Value]) -> str:
 
 def js(budget: Budget, args: list[Value]) -> str:
     """Escape for a string in JavaScript."""
-    text = _JS_SPECIAL.sub(_js_char, eval_args(budget, args))
+    text = eval_args(budget, args).translate(_JS_TABLE)
+    if not all_print(text):
+        text = _NOT_ASCII.sub(_js_char, text)
     budget.room(len(text))
     return text
 
 
 def _js_char(found: re.Match[str]) -> str:
-    """Escape one character for JavaScript."""
+    """Escape one character beyond ASCII for JavaScript."""
     char = found[0]
-    short = _JS.get(char)
-    if short:
-        return short
-    if char < " ":
-        return f"\\u00{ord(char):02X}"
     if "\udc80" <= char <= "\udcff":
         return char
     return char if is_print(char) else f"\\u{ord(char):04X}"
@@ -164,16 +166,10 @@ class JSONWriter:
         """Write a string."""
         text = text if isinstance(text, str) else from_bytes(text)
         self.budget.step(len(text) // 16)
-        self.write('"' + _JSON_SPECIAL.sub(_json_char, text) + '"')
-
-
-def _json_char(found: re.Match[str]) -> str:
-    """Escape one character for JSON."""
-    char = found[0]
-    short = _JSON.get(char)
-    if short:
-        return short
-    return f"\\u{ord(valid(char)):04x}"
+        shown = text.translate(_JSON_TABLE)
+        if not shown.isascii():
+            shown = _ESCAPED_BYTE.sub(r"\\ufffd", shown)
+        self.write(f'"{shown}"')
 
 
 def json_number(value: float) -> str:

@@ -286,12 +286,12 @@ class Evaluation:
 
     def arguments(self, function: Function, given: Sequence[Node]) -> list[Expr]:
         """Compile the arguments of a call."""
-        args = [self.argument(node, calls.param_type(function, i)) for i, node in enumerate(given)]
-        if function is _SLICE:
-            for i, node in enumerate(given[1:], start=1):
-                is_field = isinstance(node, _CHAINS)
-                if is_field and (args[i].element or not _is_variable(node)):
-                    args[i].eval = calls.boxed(args[i].eval)
+        args = []
+        for i, node in enumerate(given):
+            expr = self.argument(node, calls.param_type(function, i))
+            if i and function is _SLICE and (expr.element or _is_field(node)):
+                expr.eval = calls.boxed(expr.eval)
+            args.append(expr)
         return args
 
     def logic(self, function: Function, given: Sequence[Node]) -> Stage:
@@ -320,9 +320,9 @@ def slot_setter(slot: int) -> Setter:
     return set_
 
 
-def _is_variable(node: Node) -> bool:
-    """Say whether a node is a variable without fields."""
-    return isinstance(node, VariableNode) and len(node.ident) == 1
+def _is_field(node: Node) -> bool:
+    """Say whether a node takes a field of something."""
+    return isinstance(node, _FIELDS) or (isinstance(node, VariableNode) and len(node.ident) > 1)
 
 
 def _no_function(node: Node) -> str:

@@ -6,12 +6,13 @@ actions, and writes all of it at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from bootstrap_core.gotemplate.errors import BudgetError, FunctionError
 from bootstrap_core.gotemplate.evaluate import Evaluation, Setter, slot_setter
+from bootstrap_core.gotemplate.expr import Expr
 from bootstrap_core.gotemplate.floats import shortest
 from bootstrap_core.gotemplate.funcs import Function
 from bootstrap_core.gotemplate.limits import Budget, Limits
@@ -19,9 +20,12 @@ from bootstrap_core.gotemplate.loop import BreakLoop, ContinueLoop, Loop
 from bootstrap_core.gotemplate.nodes import (
     ActionNode,
     BranchNode,
+    BreakNode,
     ContinueNode,
+    IfNode,
     ListNode,
     Node,
+    PipeNode,
     RangeNode,
     TemplateNode,
     TextNode,
@@ -36,6 +40,9 @@ from bootstrap_core.gotemplate.values import INVALID, Value, truth
 MAX_FRAMES: Final = 500
 _FRAMES_A_LEVEL: Final = 3
 _LINE: Final = (TextNode, ActionNode)
+
+# The node of an if or with, the work of its pipeline, the pipeline, and what to run if it is true.
+Condition: TypeAlias = tuple[Node, int, Eval, Run]
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ class Compiler:
             if line:
                 runs.append(self.line(line))
                 line = []
-            runs.append(self.control(child))
+            runs.append(_COMPILERS[type(child)](self, child))
         if line:
             runs.append(self.line(line))
         if len(runs) == 1:
@@ -125,7 +132,8 @@ class Compiler:
             else:
                 emits.append(self.action(node))
                 texts += ["", ""]
-        cost, source, first = self.evaluation.cost + len(texts) // 2, self.source, nodes[0]
+        cost, source = self.evaluation.cost + len(texts) // 2, self.source
+        first = next((node for node in nodes if isinstance(node, ActionNode)), nodes[0])
 
         def line(state: State, dot: Value) -> None:
             budget = state.budget
@@ -159,16 +167,6 @@ class Compiler:
 
         return declare if silent else emit
 
-    def control(self, node: Node) -> Run:
-        """Compile a node that is neither text nor action."""
-        if isinstance(node, RangeNode):
-            return self.range(node)
-        if isinstance(node, BranchNode):
-            return self.branch(node)
-        if isinstance(node, TemplateNode):
-            return self.template(node)
-        return _continue if isinstance(node, ContinueNode) else _break
-
     def inner(self, node: ListNode, *, dot_is_element: bool) -> Run:
         """Compile a list inside a control."""
         evaluation, mark = self.evaluation, self.scope.mark()
@@ -185,15 +183,12 @@ class Compiler:
         """Compile an if or a with, and what is chained to it by else."""
         mark, is_element = self.scope.mark(), self.evaluation.dot_is_element
         is_with = isinstance(node, WithNode)
-        branches: list[tuple[Eval, Run]] = []
+        conditions: list[Condition] = []
         otherwise: Run | None = None
-        self.evaluation.cost = 1
         while True:
-            condition = self.evaluation.pipeline(node.pipe).eval
-            cost = self.evaluation.cost
+            condition, cost = self.costed(node.pipe)
             body = self.inner(node.list, dot_is_element=is_element and not is_with)
-            branches.append((condition, body))
-            self.evaluation.cost = cost
+            conditions.append((node, cost, condition.eval, body))
             following = node.else_list.nodes if node.else_list else []
             if len(following) != 1 or type(following[0]) is not type(node):
                 break
@@ -201,13 +196,19 @@ class Compiler:
         if node.else_list:
             otherwise = self.inner(node.else_list, dot_is_element=is_element)
         self.scope.pop(mark)
-        return _branch(self.source, node, branches, otherwise, is_with=is_with)
+        return _branch(self.source, conditions, otherwise, is_with=is_with)
+
+    def costed(self, pipe: PipeNode) -> tuple[Expr, int]:
+        """Compile a pipeline, and count the work of it."""
+        self.evaluation.cost = 1
+        expr = self.evaluation.pipeline(pipe)
+        return expr, self.evaluation.cost
 
     def range(self, node: RangeNode) -> Run:
         """Compile a range."""
         scope, decl, mark = self.scope, node.pipe.decl, self.scope.mark()
         is_element = self.evaluation.dot_is_element
-        expr = self.evaluation.pipeline(node.pipe)
+        expr, cost = self.costed(node.pipe)
         setters: list[Setter] = []
         if node.pipe.is_assign:
             setters = [self.evaluation.setter(v.ident[0], expr.last) for v in decl]
@@ -227,6 +228,7 @@ class Compiler:
             self.source,
             node,
             expr.last,
+            cost,
             expr.eval,
             setters[0] if len(setters) > 1 else None,
             setters[-1] if setters else None,
@@ -237,7 +239,11 @@ class Compiler:
     def template(self, node: TemplateNode) -> Run:
         """Compile the call of a template."""
         source, limits, bodies = self.source, self.limits, self.bodies
-        evaluate = self.evaluation.pipeline(node.pipe).definite() if node.pipe else _no_data
+        evaluate: Eval = _no_data
+        cost = 2
+        if node.pipe:
+            expr, cost = self.costed(node.pipe)
+            evaluate = expr.definite()
         here = _FRAMES_A_LEVEL * (self.level + 1)
 
         def call(state: State, dot: Value) -> None:
@@ -250,7 +256,7 @@ class Compiler:
                     raise BudgetError(
                         "call_depth", f"exceeded maximum template depth ({limits.call_depth})"
                     )
-                state.budget.step(2 + body.slots // 8)
+                state.budget.step(cost + body.slots // 8)
             except BudgetError as fault:
                 raise source.failure(node, fault) from None
             value = evaluate(state, dot)
@@ -262,20 +268,17 @@ class Compiler:
 
 
 def _branch(
-    source: Source,
-    node: Node,
-    branches: Sequence[tuple[Eval, Run]],
-    otherwise: Run | None,
-    *,
-    is_with: bool,
+    source: Source, conditions: Sequence[Condition], otherwise: Run | None, *, is_with: bool
 ) -> Run:
     """Return what runs the first list whose condition is true."""
 
     def branch(state: State, dot: Value) -> None:
         budget = state.budget
-        for condition, run in branches:
+        for node, cost, condition, run in conditions:
+            budget.steps -= cost
+            if budget.steps < 0:
+                raise source.failure(node, budget.exhausted())
             value = condition(state, dot)
-            budget.steps -= 1
             if truth(value):
                 run(state, value if is_with else dot)
                 return
@@ -305,3 +308,13 @@ def _break(state: State, dot: Value) -> None:
 def _continue(state: State, dot: Value) -> None:
     """Go on with the range's next element."""
     raise ContinueLoop
+
+
+_COMPILERS: Final[Mapping[type[Node], Callable[[Compiler, Any], Run]]] = {
+    IfNode: Compiler.branch,
+    WithNode: Compiler.branch,
+    RangeNode: Compiler.range,
+    TemplateNode: Compiler.template,
+    BreakNode: lambda _compiler, _node: _break,
+    ContinueNode: lambda _compiler, _node: _continue,
+}

@@ -122,25 +122,27 @@ class Lexer:
             left = text.find("{{", start)
             if left < 0:
                 if start < len(text):
-                    self.items.append(Item(TEXT, start, text[start:], self.line))
+                    self.items.append(Item(TEXT, start, text[start:], line))
                     self.skip(len(text))
                 self.items.append(Item(EOF, len(text), "EOF", self.line))
                 return False
             trim = text.startswith("-", left + 2) and text[left + 3 : left + 4] in _BLANKS
-            value = text[start:left]
-            if trim:
-                value = value.rstrip(SPACES)
             if left > start:
-                self.skip(left)
-            if value:
-                self.items.append(new_item((TEXT, start, value, line, False)))
+                value = text[start:left]
+                self.line += value.count("\n")
+                if trim:
+                    value = value.rstrip(SPACES)
+                if value:
+                    self.items.append(new_item((TEXT, start, value, line, False)))
+            self.pos = left
             inside = left + 4 if trim else left + 2
-            if not text.startswith("/*", inside):
-                self.items.append(new_item((LEFT_DELIM, left, "{{", self.line, False)))
-                self.skip(inside)
-                return True
-            if not self.lex_comment(inside):
-                return False
+            if text.startswith("/*", inside):
+                if not self.lex_comment(inside):
+                    return False
+                continue
+            self.items.append(new_item((LEFT_DELIM, left, "{{", self.line, False)))
+            self.skip(inside)
+            return True
 
     def lex_comment(self, start: int) -> bool:
         """Scan a comment, which must be closed directly by the end of its action."""
@@ -179,26 +181,27 @@ class Lexer:
     def lex_ordinary(self) -> bool | None:
         """Scan ordinary items, to the action's end (True), a mistake, or an odd item (None)."""
         text, items, match = self.text, self.items, _ITEM.match
-        pos = self.pos
+        pos, line = self.pos, self.line
         while found := match(text, pos):
             blank = found[1]
             start, pos = pos + len(blank), found.end()
             if "\n" in blank:
-                self.line += blank.count("\n")
+                line += blank.count("\n")
             typ, val = found.lastgroup or "", text[start:pos]
             if typ == IDENTIFIER:
                 typ = _WORDS.get(val, IDENTIFIER)
             elif typ in _NESTED:
                 if typ == RIGHT_DELIM:
-                    self.pos = start
+                    self.pos, self.line = start, line
                     return self.lex_right_delim(val)
                 self.depth += _NESTED[typ]
                 if self.depth < 0:
+                    self.line = line
                     return self.error("unexpected right paren")
-            items.append(new_item((typ, start, val, self.line, bool(blank))))
+            items.append(new_item((typ, start, val, line, bool(blank))))
             if typ == RAW_STRING:
-                self.line += val.count("\n")
-        self.pos = pos
+                line += val.count("\n")
+        self.pos, self.line = pos, line
         return None
 
     def lex_right_delim(self, val: str) -> bool:

@@ -15,7 +15,8 @@ from bootstrap_core.gotemplate.errors import BudgetError
 class Limits:
     """Upper bounds, each of them adjustable.
 
-    ``template_size``: bytes of a template's text. ``nesting``: how deep control structures may
+    ``template_size``: bytes of a template's text. ``items``: the words, signs and texts in it.
+    ``nesting``: how deep control structures may
     stand in each other. ``parentheses``: the same for pipelines in parentheses. ``variables``: how
     many one template may declare.
     ``steps``: units of work of one rendering, where a step is about one node visited, one list
@@ -26,10 +27,11 @@ class Limits:
     """
 
     template_size: int = 64 * 1024
+    items: int = 25_000
     nesting: int = 100
     parentheses: int = 40
     variables: int = 1_000
-    steps: int = 100_000
+    steps: int = 60_000
     output: int = 1024 * 1024
     string: int = 256 * 1024
     width: int = 100_000
@@ -58,7 +60,11 @@ class Budget:
         """
         self.steps -= count
         if self.steps < 0:
-            raise BudgetError("steps", f"more than {self.limits.steps} steps")
+            raise self.exhausted()
+
+    def exhausted(self) -> BudgetError:
+        """Return the error about work that is not left."""
+        return BudgetError("steps", f"more than {self.limits.steps} steps")
 
     def room(self, length: int) -> None:
         """Make sure that a value of ``length`` characters may be made, and take the work it costs.

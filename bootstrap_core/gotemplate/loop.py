@@ -26,13 +26,14 @@ class ContinueLoop(Exception):
 class Loop:
     """A compiled range.
 
-    ``last`` is the node that an error about the value names, ``set_index`` and ``set_element``
-    set the variables of the range, where it has them.
+    ``last`` is the node that an error about the value names, ``cost`` the work of getting it.
+    ``set_index`` and ``set_element`` set the variables of the range, where it has them.
     """
 
     source: Source
     node: Node
     last: Node | None
+    cost: int
     value: Eval
     set_index: Callable[[State, Value], None] | None
     set_element: Callable[[State, Value], None] | None
@@ -41,6 +42,9 @@ class Loop:
 
     def run(self, state: State, dot: Value) -> None:
         """Run the body for every element, or the else list if there is none."""
+        state.budget.steps -= self.cost
+        if state.budget.steps < 0:
+            raise self.source.failure(self.node, state.budget.exhausted())
         value = self.value(state, dot)
         kind = kind_of(value)
         if kind not in _RANGES and kind not in {values.INVALID_KIND, values.NIL}:

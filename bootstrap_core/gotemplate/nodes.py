@@ -15,21 +15,24 @@ _GO_SPACE: Final = (
 )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """A part of a template."""
 
     pos: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class TextNode(Node):
     """Text between actions."""
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class DotNode(Node):
     """The cursor, "."."""
 
@@ -37,7 +40,7 @@ class DotNode(Node):
         return "."
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class NilNode(Node):
     """The constant nil."""
 
@@ -45,7 +48,7 @@ class NilNode(Node):
         return "nil"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BoolNode(Node):
     """The constant true or false."""
 
@@ -55,7 +58,7 @@ class BoolNode(Node):
         return "true" if self.true else "false"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StringNode(Node):
     """A string constant: as written, and its text."""
 
@@ -66,7 +69,7 @@ class StringNode(Node):
         return self.quoted
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class NumberNode(Node):
     """A number as written, and what it is under each type that can hold it (None where none can).
 
@@ -83,7 +86,7 @@ class NumberNode(Node):
         return self.text
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class IdentifierNode(Node):
     """The name of a function."""
 
@@ -93,7 +96,7 @@ class IdentifierNode(Node):
         return self.ident
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FieldNode(Node):
     """A chain of fields of dot: ``.A.B``."""
 
@@ -103,7 +106,7 @@ class FieldNode(Node):
         return "." + ".".join(self.ident)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class VariableNode(Node):
     """A variable, "$" included, and the fields taken of it: ``$x.A.B``."""
 
@@ -113,7 +116,7 @@ class VariableNode(Node):
         return ".".join(self.ident)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ChainNode(Node):
     """Fields of a term that is neither a field nor a variable: ``(print 1).A.B``."""
 
@@ -124,7 +127,7 @@ class ChainNode(Node):
         return ".".join([_operand(self.node), *self.field])
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CommandNode(Node):
     """A function with its arguments, or a single operand."""
 
@@ -134,7 +137,7 @@ class CommandNode(Node):
         return " ".join(map(_operand, self.args))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class PipeNode(Node):
     """Commands, each of which gets the value of the one before, and the variables that it sets.
 
@@ -153,14 +156,14 @@ class PipeNode(Node):
         return (declared + sign if declared else "") + " | ".join(map(str, self.cmds))
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ListNode(Node):
     """Nodes one after the other."""
 
     nodes: list[Node] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ActionNode(Node):
     """A pipeline whose value is printed."""
 
@@ -170,41 +173,44 @@ class ActionNode(Node):
         return "{{" + str(self.pipe) + "}}"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BranchNode(Node):
-    """What if, range and with have in common."""
+    """What if, range and with have in common. ``str`` gives the opening action alone."""
 
     pipe: PipeNode
     list: ListNode
     else_list: ListNode | None
 
+    def __str__(self) -> str:
+        return "{{" + f"{type(self).__name__.removesuffix('Node').lower()} {self.pipe}" + "}}"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class IfNode(BranchNode):
     """{{if pipe}} list {{else}} else_list {{end}}."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RangeNode(BranchNode):
     """{{range pipe}} list {{else}} else_list {{end}}."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class WithNode(BranchNode):
     """{{with pipe}} list {{else}} else_list {{end}}."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BreakNode(Node):
     """{{break}}."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ContinueNode(Node):
     """{{continue}}."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class EndNode(Node):
     """{{end}}; it stays in no list."""
 
@@ -212,7 +218,7 @@ class EndNode(Node):
         return "{{end}}"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ElseNode(Node):
     """{{else}}; it stays in no list."""
 
@@ -220,7 +226,7 @@ class ElseNode(Node):
         return "{{else}}"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class TemplateNode(Node):
     """{{template "name" pipe}}; ``quoted`` is the name as Go quotes it."""
 

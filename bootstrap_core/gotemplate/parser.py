@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Final
 
 from bootstrap_core.gotemplate.cursor import Cursor, Stream
@@ -54,16 +54,21 @@ def parse(text: str, name: str, functions: Container[str], limits: Limits) -> di
         ParseError: the text is not a template, or over a limit (``ParseLimitExceeded``).
 
     """
-    size = length(text)
-    if size > limits.template_size:
-        error = ParseLimitExceeded(
-            f"a template of {size} bytes; at most {limits.template_size}", name=name, line=1
-        )
-        error.limit = "template_size"
+    _check(name, "template_size", length(text), limits.template_size)
+    stream = Stream(text, name, functions, limits)
+    _check(name, "items", len(stream.items), limits.items)
+    Tree(name, stream).parse()
+    return stream.tree_set
+
+
+def _check(name: str, limit: str, size: int, allowed: int) -> None:
+    """Refuse a text that is over a limit."""
+    if size > allowed:
+        unit = "bytes" if limit == "template_size" else limit
+        message = f"a template of {size} {unit}; at most {allowed} are allowed"
+        error = ParseLimitExceeded(message, name=name, line=1)
+        error.limit = limit
         raise error
-    tree = Tree(name, Stream(text, name, functions, limits))
-    tree.parse()
-    return tree.stream.tree_set
 
 
 class Tree:
@@ -138,29 +143,15 @@ class Tree:
         if item.typ != LEFT_DELIM:
             raise cursor.unexpected(item, "input")
         cursor.action_line = item.line
-        node = self.action()
+        item = cursor.next()
+        parse = _ACTIONS.get(item.typ)
+        if parse is not None:
+            node = parse(self, item)
+        else:
+            cursor.backup()
+            node = ActionNode(item.pos, pipeline(cursor, "command", RIGHT_DELIM))
         cursor.action_line = 0
         return node
-
-    def action(self) -> Node:
-        """Parse an action; the left delimiter is taken."""
-        cursor = self.cursor
-        item = cursor.next()
-        typ = item.typ
-        if typ in _BRANCHES:
-            return self.parse_control(typ)
-        if typ == "end":
-            return EndNode(cursor.expect(RIGHT_DELIM, "end").pos)
-        if typ == "else":
-            return self.else_control()
-        if typ == "template":
-            return self.template_control()
-        if typ == "block":
-            return self.block_control()
-        if typ in {"break", "continue"}:
-            return self.loop_control(item)
-        cursor.backup()
-        return ActionNode(item.pos, pipeline(cursor, "command", RIGHT_DELIM))
 
     def loop_control(self, item: Item) -> Node:
         """Parse {{break}} or {{continue}}; the keyword is taken."""
@@ -170,12 +161,12 @@ class Tree:
             raise self.cursor.fault(f"{name} outside {{{{range}}}}")
         return BreakNode(item.pos) if item.typ == "break" else ContinueNode(item.pos)
 
-    def parse_control(self, context: str) -> Node:
+    def parse_control(self, keyword: Item) -> Node:
         """Parse an if, range or with; the keyword is taken.
 
         "else if" and "else with" make a chain of nodes, each in the else list of the one before.
         """
-        cursor = self.cursor
+        cursor, context = self.cursor, keyword.typ
         declared = len(cursor.vars)
         cursor.nest()
         cursor.depth += 1
@@ -203,14 +194,18 @@ class Tree:
             else_list = ListNode(pipe.pos, [node])
         return node
 
-    def else_control(self) -> ElseNode:
-        """Parse {{else}}, or the else of an "else if" or "else with"; the keyword is taken."""
-        item = self.cursor.peek()
-        if item.typ not in {"if", "with"}:
-            item = self.cursor.expect(RIGHT_DELIM, "else")
-        return ElseNode(item.pos)
+    def end_control(self, keyword: Item) -> EndNode:
+        """Parse {{end}}; the keyword is taken."""
+        self.cursor.expect(RIGHT_DELIM, "end")
+        return EndNode(keyword.pos)
 
-    def block_control(self) -> TemplateNode:
+    def else_control(self, keyword: Item) -> ElseNode:
+        """Parse {{else}}, or the else of an "else if" or "else with"; the keyword is taken."""
+        if self.cursor.peek().typ not in {"if", "with"}:
+            self.cursor.expect(RIGHT_DELIM, "else")
+        return ElseNode(keyword.pos)
+
+    def block_control(self, _keyword: Item) -> TemplateNode:
         """Parse {{block "name" pipe}} list {{end}}: a definition, and its use here."""
         cursor = self.cursor
         item = cursor.next()
@@ -221,7 +216,7 @@ class Tree:
         Tree(name, self.stream, cursor.depth + 1).parse_body(_BLOCK, line)
         return TemplateNode(item.pos, name, quote(name), pipe)
 
-    def template_control(self) -> TemplateNode:
+    def template_control(self, _keyword: Item) -> TemplateNode:
         """Parse {{template "name" pipe}}; the keyword is taken."""
         cursor = self.cursor
         item = cursor.next()
@@ -240,3 +235,14 @@ class Tree:
         if name is None:
             raise self.cursor.fault("invalid syntax")
         return name
+
+
+_ACTIONS: Final[dict[str, Callable[[Tree, Item], Node]]] = {
+    **dict.fromkeys(_BRANCHES, Tree.parse_control),
+    "end": Tree.end_control,
+    "else": Tree.else_control,
+    "template": Tree.template_control,
+    "block": Tree.block_control,
+    "break": Tree.loop_control,
+    "continue": Tree.loop_control,
+}

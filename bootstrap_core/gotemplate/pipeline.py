@@ -110,11 +110,10 @@ def _check_pipeline(cursor: Cursor, pipe: PipeNode, context: str) -> None:
     """Refuse an empty pipeline, and one that pipes into what takes no argument."""
     if not pipe.cmds:
         raise cursor.fault(f"missing value for {context}")
-    for stage, cmd in enumerate(pipe.cmds[1:], start=2):
-        if isinstance(cmd.args[0], _LITERALS):
-            raise cursor.fault(f"non executable command in pipeline stage {stage}")
     depth = 0
-    for cmd in pipe.cmds:
+    for stage, cmd in enumerate(pipe.cmds, start=1):
+        if stage > 1 and isinstance(cmd.args[0], _LITERALS):
+            raise cursor.fault(f"non executable command in pipeline stage {stage}")
         for arg in cmd.args:
             if isinstance(arg, _NESTING):
                 depth = max(depth, _depth(arg))

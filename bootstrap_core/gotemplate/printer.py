@@ -9,7 +9,7 @@ from bootstrap_core.gotemplate import values
 from bootstrap_core.gotemplate.errors import BudgetError, FunctionError
 from bootstrap_core.gotemplate.floats import shortest
 from bootstrap_core.gotemplate.limits import Budget
-from bootstrap_core.gotemplate.runes import from_bytes, normal
+from bootstrap_core.gotemplate.runes import all_print, from_bytes, normal
 from bootstrap_core.gotemplate.values import Value, from_data, kind_of, sorted_keys, type_name
 
 NO_VALUE: Final = "<no value>"
@@ -123,7 +123,8 @@ class Printer:
         """Return a string under a verb; None if the verb is not for strings."""
         flags = self.flags
         if verb == "q" or (verb == "v" and flags.sharp_v):
-            self.budget.step(len(text) // 8)
+            quick = text.isascii() or (all_print(text) and not flags.plus)
+            self.budget.step(len(text) // (64 if quick else 1))
             return fmt.fmt_q(flags, text)
         if verb in "vs":
             return fmt.fmt_s(flags, text)

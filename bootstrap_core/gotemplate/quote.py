@@ -37,6 +37,8 @@ def quote(text: str) -> str:
     """Write a string in double quotes (strconv.Quote, %q)."""
     if all_print(text):
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if text.isascii():
+        return '"' + text.translate(_ASCII) + '"'
     return '"' + _ODD.sub(lambda found: _escape(found[0]), text) + '"'
 
 
@@ -74,6 +76,9 @@ def _escape(char: str, *, ascii_only: bool = False) -> str:
     if number < 0x20 or number == 0x7F:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+_ASCII: Final = {code: _escape(chr(code)) for code in (*range(32), 34, 92, 127)}
 
 
 def unquote(literal: str) -> str | None:
