@@ -45,9 +45,9 @@ class Delivery:
         renderer: Renderer,
         fetch_log: FetchLog,
         *,
-        verified: VerifiedKeys | None = None,
-        throttle: Throttle | None = None,
-        rendered: RenderedContent | None = None,
+        verified: VerifiedKeys,
+        throttle: Throttle,
+        rendered: RenderedContent,
         refusal_step: float = 0.1,
     ) -> None:
         """Refusals are answered at the next full ``refusal_step`` (seconds) of the attempt.
@@ -59,9 +59,9 @@ class Delivery:
         self._sealer = sealer
         self._renderer = renderer
         self._fetch_log = fetch_log
-        self._verified = verified or VerifiedKeys()
-        self._throttle = throttle or Throttle()
-        self._rendered = rendered or RenderedContent()
+        self._verified = verified
+        self._throttle = throttle
+        self._rendered = rendered
         self._refusal_step = refusal_step
 
     async def fetch(self, place: Place, key: bytes | None, address: str) -> Rendered:

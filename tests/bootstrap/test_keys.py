@@ -1,0 +1,178 @@
+"""External keys: every kind of stored hash, and what is remembered of verified ones."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import threading
+from collections.abc import AsyncIterator
+
+import bcrypt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootstrap_core.errors import Busy, Throttled
+from bootstrap_core.keys import Cost, KeyHasher, VerifiedKeys, is_hash
+from bootstrap_core.secret import Secret
+from tests.bootstrap.world import CHEAP
+
+KEY = Secret("k\u00e9y with space")
+BCRYPT = bcrypt.hashpw(KEY.encode(), bcrypt.gensalt(4)).decode()
+
+
+def go_scrypt(key: Secret) -> str:
+    """Write a hash as the Go service's older releases did."""
+    salt = b"0123456789abcdef"
+    digest = hashlib.scrypt(key.encode(), salt=salt, n=16384, r=8, p=1, dklen=32)
+    return f"scrypt${base64.b64encode(digest).decode()}.{base64.b64encode(salt).decode()}"
+
+
+@pytest.fixture
+async def hasher() -> AsyncIterator[KeyHasher]:
+    hasher = KeyHasher(CHEAP, threads=2)
+    yield hasher
+    hasher.close()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.text(min_size=1, max_size=300).filter(lambda text: text.isprintable()))
+def test_a_key_matches_its_own_hash_and_no_other(text: str) -> None:
+    async def check() -> None:
+        hasher = KeyHasher(CHEAP, threads=1)
+        try:
+            stored = await hasher.hash(Secret(text))
+            assert await hasher.verify(Secret(text), stored)
+            assert not await hasher.verify(Secret(text + "x"), stored)
+            assert is_hash(stored)
+            assert text not in stored or len(text) < 4
+        finally:
+            hasher.close()
+
+    asyncio.run(check())
+
+
+async def test_the_parameters_are_stored_with_the_hash(hasher: KeyHasher) -> None:
+    assert (await hasher.hash(KEY)).startswith("$scrypt$ln=4,r=1,p=1$")
+    raised = KeyHasher(Cost(ln=5, r=2, p=1), threads=1)
+    old = await hasher.hash(KEY)
+    assert await raised.verify(KEY, old)
+    assert await hasher.verify(KEY, await raised.hash(KEY))
+    raised.close()
+
+
+async def test_the_default_cost_is_that_of_the_document() -> None:
+    hasher = KeyHasher(threads=1)
+    stored = await hasher.hash(KEY)
+    hasher.close()
+    assert stored.startswith("$scrypt$ln=14,r=8,p=1$")
+
+
+@pytest.mark.parametrize("stored", [BCRYPT, BCRYPT.replace("$2b$", "$2a$"), go_scrypt(KEY)])
+async def test_hashes_of_the_go_service_are_accepted(hasher: KeyHasher, stored: str) -> None:
+    assert is_hash(stored)
+    assert await hasher.verify(KEY, stored)
+    assert not await hasher.verify(Secret("another"), stored)
+
+
+async def test_a_key_that_bcrypt_would_cut_short_does_not_match(hasher: KeyHasher) -> None:
+    long = Secret("x" * 72)
+    stored = bcrypt.hashpw(long.encode(), bcrypt.gensalt(4)).decode()
+    assert await hasher.verify(long, stored)
+    assert not await hasher.verify(Secret("x" * 73), stored)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "k\u00e9y with space",
+        "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=999,p=1$AAAA$AAAA",
+        "scrypt$no-dot",
+        "$2b$04$short",
+    ],
+)
+async def test_what_is_no_hash_matches_nothing(hasher: KeyHasher, stored: str) -> None:
+    assert not is_hash(stored)
+    assert not await hasher.verify(KEY, stored)
+
+
+async def test_an_unknown_device_costs_a_verification_too() -> None:
+    hasher = KeyHasher(Cost(ln=14), threads=1)
+    try:
+        started = asyncio.get_running_loop().time()
+        await hasher.verify(KEY, await hasher.hash(KEY))
+        known = asyncio.get_running_loop().time() - started
+        started = asyncio.get_running_loop().time()
+        assert not await hasher.verify(KEY, None)
+        unknown = asyncio.get_running_loop().time() - started
+    finally:
+        hasher.close()
+    # The known one has been hashed and verified: two scrypts against one.
+    assert unknown > known / 8
+
+
+async def test_admission_is_asked_when_a_thread_is_free(hasher: KeyHasher) -> None:
+    def refuse() -> None:
+        raise Throttled(3)
+
+    with pytest.raises(Throttled):
+        await hasher.verify(KEY, None, admit=refuse)
+
+
+async def test_too_many_waiting_are_turned_away() -> None:
+    hasher = KeyHasher(CHEAP, threads=1, waiting=2)
+    gate = threading.Event()
+    try:
+        waiting = [asyncio.create_task(hasher.take_turn(gate.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy) as caught:
+            await hasher.verify(KEY, None)
+        assert caught.value.headers == {"Retry-After": "1"}
+        gate.set()
+        await asyncio.gather(*waiting)
+        assert not await hasher.verify(KEY, None)
+    finally:
+        gate.set()
+        hasher.close()
+
+
+class Clock:
+    """A time that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_verified_key_is_known_for_its_revision_alone() -> None:
+    known = VerifiedKeys()
+    known.remember("config", "revision-1", b"key")
+    assert known.knows("config", "revision-1", b"key")
+    assert not known.knows("config", "revision-2", b"key")
+    assert not known.knows("config", "revision-1", b"other")
+    assert not known.knows("other", "revision-1", b"key")
+
+
+def test_a_verified_key_is_forgotten_in_time() -> None:
+    clock = Clock()
+    known = VerifiedKeys(seconds=10, clock=clock)
+    known.remember("config", "r", b"key")
+    clock.now = 9.9
+    assert known.knows("config", "r", b"key")
+    clock.now = 10.1
+    assert not known.knows("config", "r", b"key")
+    assert len(known) == 0
+
+
+def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:
+    known = VerifiedKeys(limit=3)
+    for number in range(10):
+        known.remember(f"config-{number}", "r", b"a-very-secret-key")
+    assert len(known) == 3
+    assert known.knows("config-9", "r", b"a-very-secret-key")
+    assert not known.knows("config-0", "r", b"a-very-secret-key")
+    assert b"a-very-secret-key" not in repr(vars(known)).encode()

@@ -1,0 +1,251 @@
+"""What strangers, guessers and thieves of the database get: nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootstrap_core.keys import Cost
+from bootstrap_core.resealing import reseal
+from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.throttle import Allowance
+from tests.bootstrap.world import ALICE, BOB, SEALER, World, running
+
+SECRETS = ("a-device-key-of-mine", "PRIVATE-KEY-PEM", "the-secret-of-the-client")
+READS = [
+    "/{d}/clients/configs",
+    "/{d}/clients/configs?status=all",
+    "/{d}/clients/bootstrap/profiles",
+]
+
+
+async def make_with_secrets(world: World) -> str:
+    """Make a config that holds every kind of secret; return its ID."""
+    client = world.platform.add_client(world.domain, secret=SECRETS[2])
+    profile = await world.make(
+        "bootstrap/profiles",
+        name="p",
+        content_format="go-template",
+        content_template="{{ .Bindings.mqtt.Secret.secret }}",
+        binding_slots=[{"name": "mqtt", "type": "client", "required": True}],
+    )
+    config = await world.make(
+        "configs",
+        external_id="gw",
+        external_key=SECRETS[0],
+        client_key=SECRETS[1],
+        profile_id=profile["id"],
+    )
+    path = f"/{{d}}/clients/bootstrap/enrollments/{config['id']}/bindings"
+    bound = {"bindings": [{"slot": "mqtt", "type": "client", "resource_id": client}]}
+    assert (await world.call("PUT", path, json=bound)).status_code == 204
+    config_id: str = config["id"]
+    return config_id
+
+
+class TestUniformAnswers:
+    """An unknown device and a wrong key cannot be told apart."""
+
+    async def test_answers_are_the_same_byte_for_byte(self, world: World) -> None:
+        await world.make("configs", external_id="gw", external_key="key")
+        unknown = await world.fetch("nobody", "key")
+        wrong = await world.fetch("gw", "wrong")
+        long = await world.fetch("gw", "k" * 5000)
+        assert unknown.status_code == wrong.status_code == long.status_code == 403
+        assert unknown.content == wrong.content == long.content
+        assert dict(unknown.headers) == dict(wrong.headers) == dict(long.headers)
+
+    async def test_they_take_the_same_time(self, tmp_path: Path) -> None:
+        async with running(tmp_path, key_cost=Cost(ln=12)) as world:
+            await world.make("configs", external_id="gw", external_key="key")
+            times: dict[str, list[float]] = {"gw": [], "nobody": []}
+            for external_id in ("gw", "nobody") * 8:
+                started = time.perf_counter()
+                assert (await world.fetch(external_id, "wrong")).status_code == 403
+                times[external_id].append(time.perf_counter() - started)
+            known, unknown = min(times["gw"]), min(times["nobody"])
+            assert 0.5 < known / unknown < 2
+
+    async def test_refusals_wait_for_the_next_full_step(self, tmp_path: Path) -> None:
+        async with running(tmp_path, refusal_step=0.1) as world:
+            await world.make("configs", external_id="gw", external_key="key")
+            for external_id in ("gw", "nobody"):
+                started = time.perf_counter()
+                await world.fetch(external_id, "wrong")
+                assert time.perf_counter() - started >= 0.1
+            started = time.perf_counter()
+            await world.fetch("gw", "key")
+            assert time.perf_counter() - started < 0.1
+
+
+class TestThrottling:
+    """Guessing is slowed down, and cannot be used to lock a device out."""
+
+    async def test_guessing_is_told_to_wait(self, tmp_path: Path) -> None:
+        options = {"failures_per_device": Allowance(3, 7.0)}
+        async with running(tmp_path, **options) as world:
+            await world.make("configs", external_id="gw", external_key="key")
+            for _ in range(3):
+                assert (await world.fetch("gw", "wrong")).status_code == 403
+            refused = await world.fetch("gw", "wrong")
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "7"
+            assert refused.json()["details"] == {"retry_after": 7}
+
+    async def test_unknown_devices_are_throttled_alike(self, tmp_path: Path) -> None:
+        async with running(tmp_path, failures_per_device=Allowance(2, 60.0)) as world:
+            statuses = [(await world.fetch("nobody", "x")).status_code for _ in range(3)]
+            assert statuses == [403, 403, 429]
+
+    async def test_an_address_is_throttled_over_all_devices(self, tmp_path: Path) -> None:
+        async with running(tmp_path, failures_per_address=Allowance(4, 60.0)) as world:
+            answers = [await world.fetch(f"nobody-{number}", "x") for number in range(5)]
+            assert [answer.status_code for answer in answers] == [403] * 4 + [429]
+
+    async def test_a_device_that_is_known_is_not_locked_out(self, tmp_path: Path) -> None:
+        options = {"failures_per_device": Allowance(2, 60.0)}
+        async with running(tmp_path, **options) as world:
+            await world.make("configs", external_id="gw", external_key="key")
+            assert (await world.fetch("gw", "key")).status_code == 200
+            for _ in range(5):
+                await world.fetch("gw", "guess")
+            assert (await world.fetch("gw", "guess")).status_code == 429
+            assert (await world.fetch("gw", "key")).status_code == 200
+
+    async def test_the_secure_route_is_throttled_too(self, tmp_path: Path) -> None:
+        async with running(tmp_path, failures_per_device=Allowance(2, 60.0)) as world:
+            statuses = [(await world.fetch("secure/gw", "zz")).status_code for _ in range(3)]
+            assert statuses == [403, 403, 429]
+
+
+class TestAtRest:
+    """Who has the database file has no secret."""
+
+    async def test_the_file_holds_no_secret(self, tmp_path: Path) -> None:
+        async with running(tmp_path) as world:
+            await make_with_secrets(world)
+            assert (await world.fetch("gw", SECRETS[0])).json()["content"] == SECRETS[2]
+            await world.core.stop()
+        stored = b"".join(path.read_bytes() for path in tmp_path.glob("bootstrap.db*"))
+        assert b"$scrypt$" in stored
+        for secret in SECRETS:
+            assert secret.encode() not in stored
+
+    async def test_rotation_moves_every_secret_to_the_new_key(self, world: World) -> None:
+        await make_with_secrets(world)
+        new = SealingKey.generate()
+        old = SealingKey(bytes(range(32)))
+        assert await reseal(world.engine, Sealer([new, old])) == 2
+        assert await reseal(world.engine, Sealer([new])) == 0
+        refused = await world.fetch("gw", SECRETS[0])
+        assert refused.json()["code"] == "sealed_value_unreadable"
+        assert await reseal(world.engine, Sealer([old, new])) == 2
+        assert (await world.fetch("gw", SECRETS[0])).json()["client_key"] == SECRETS[1]
+
+    async def test_rotation_reaches_more_than_one_batch(self, world: World) -> None:
+        for number in range(3):
+            await world.make(
+                "configs", external_id=f"gw-{number}", external_key="k", client_key="P"
+            )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bootstrap_core.resealing.BATCH", 1)
+            keys = [SealingKey.generate(), SealingKey(bytes(range(32)))]
+            assert await reseal(world.engine, Sealer(keys)) == 3
+
+
+class TestWhatIsShown:
+    """Members of the domain see no secret either, unless they ask for it."""
+
+    async def test_no_answer_shows_a_secret(self, world: World) -> None:
+        config_id = await make_with_secrets(world)
+        profile_id = (await world.call("GET", READS[2])).json()["profiles"][0]["id"]
+        one = f"/{{d}}/clients/configs/{config_id}"
+        enrollment = f"/{{d}}/clients/bootstrap/enrollments/{config_id}/bindings"
+        preview = f"/{{d}}/clients/bootstrap/profiles/{profile_id}/render-preview"
+        answers = [await world.call("GET", path) for path in (*READS, one, enrollment)]
+        answers += [await world.call("POST", one + end) for end in ("/disable", "/enable")]
+        answers.append(await world.call("PATCH", one, json={"name": "new"}))
+        answers.append(await world.call("POST", preview, json={"config_id": config_id}))
+        for answer in answers:
+            assert answer.status_code == 200
+            for secret in SECRETS:
+                assert secret not in answer.text
+            assert "$scrypt$" not in answer.text
+
+    async def test_a_member_may_ask_for_them_in_a_preview(self, world: World) -> None:
+        config_id = await make_with_secrets(world)
+        profile_id = (await world.call("GET", READS[2])).json()["profiles"][0]["id"]
+        preview = f"/{{d}}/clients/bootstrap/profiles/{profile_id}/render-preview"
+        asked = {"config_id": config_id, "show_secrets": True}
+        assert (await world.call("POST", preview, json=asked)).json()["content"] == SECRETS[2]
+        assert (await world.call("POST", preview, BOB, json=asked)).status_code == 403
+
+
+class TestWhoMayComeIn:
+    """Every management route asks who is calling."""
+
+    def _operations(self, world: World) -> list[tuple[str, str]]:
+        others = re.compile(r"\{(?!domain_id)\w+\}")
+        return [
+            (each.method, others.sub("x", each.path).replace("{domain_id}", world.domain))
+            for each in world.core.operations()
+            if each.security == "bearer"
+        ]
+
+    async def test_without_a_token_nothing_is_done(self, world: World) -> None:
+        for method, path in self._operations(world):
+            for headers in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer "}):
+                answer = await world.http.request(method, path, headers=headers, json={})
+                assert answer.status_code == 401, (method, path, headers)
+            answer = await world.call(method, path, "nobody's token", json={})
+            assert answer.status_code == 401, (method, path)
+
+    async def test_strangers_to_the_domain_are_refused(self, world: World) -> None:
+        valid = {"external_id": "x", "external_key": "k", "name": "n", "profile_id": "p"}
+        valid |= {"bindings": [{"slot": "s", "type": "client", "resource_id": "r"}]}  # type: ignore[dict-item]
+        for method, path in self._operations(world):
+            answer = await world.call(method, path, BOB, json=valid)
+            assert answer.status_code == 403, (method, path)
+
+    async def test_an_unknown_domain_is_not_found(self, world: World) -> None:
+        path = "/11111111-2222-4333-8444-555555555555/clients/configs"
+        assert (await world.call("GET", path)).status_code == 404
+
+    async def test_another_domains_configs_are_not_there(self, world: World) -> None:
+        made = await world.make("configs", external_id="gw", external_key="k")
+        own = f"/{world.other_domain}/clients/configs/{made['id']}"
+        assert (await world.call("GET", own, BOB)).status_code == 404
+        assert (await world.call("PATCH", own, BOB, json={"name": "x"})).status_code == 404
+        assert (await world.call("DELETE", own, BOB)).status_code == 204
+        assert (await world.call("GET", f"/{{d}}/clients/configs/{made['id']}")).status_code == 200
+
+    async def test_another_domains_profile_cannot_be_used(self, world: World) -> None:
+        profile = await world.make("bootstrap/profiles", name="alice's")
+        new = {"external_id": "x", "external_key": "k", "profile_id": profile["id"]}
+        path = f"/{world.other_domain}/clients/configs"
+        assert (await world.call("POST", path, BOB, json=new)).status_code == 422
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_no_sealed_text_holds_what_it_seals(secret: bytes) -> None:
+    sealed = SEALER.seal(secret, "row")
+    if len(secret) > 5:
+        assert secret not in sealed.encode()
+    assert SEALER.open(sealed, "row") == secret
+
+
+async def test_an_error_tells_no_secret(world: World) -> None:
+    answer = await world.call(
+        "POST",
+        "/{d}/clients/configs",
+        ALICE,
+        json={"external_id": 5, "external_key": SECRETS[0], "client_key": SECRETS[1]},
+    )
+    assert answer.status_code == 400
+    assert SECRETS[0] not in answer.text
+    assert SECRETS[1] not in answer.text
