@@ -30,14 +30,16 @@ from provision.certificates import Certificates
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
 from provision.errors import StartError
-from provision.layout.durations import parse_lifetime
+from provision.layout.durations import parse_lifetime, parse_overlap
 from provision.layout.model import DEFAULT_TTL_SECONDS
 from provision.layouts_in_force import LayoutWatcher, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
 from provision.onboarding.assembly import Store, Surroundings, assemble
-from provision.onboarding.clock import SystemClock
+from provision.onboarding.certificate_care import CareSettings, take_care
+from provision.onboarding.clock import Clock, SystemClock
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
+from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.retry import Timing
 from provision.pki.errors import PkiError
 from provision.platform.errors import Misconfigured
@@ -62,15 +64,19 @@ async def open_service(
     base_url: str,
     wire: httpx.AsyncBaseTransport | None = None,
     timing: Timing | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Service]:
     """Open the store, the platform and everything in between; close all of it at the end.
 
-    ``base_url`` is where the service is reached; ``wire`` and ``timing`` stand in for the network
-    to a Magistrala and its habits, in tests. Raises ``StartError`` and ``SettingsError``.
+    ``base_url`` is where the service is reached; ``wire``, ``timing`` and ``clock`` stand in for
+    the network to a Magistrala, its habits and the time, in tests. Raises ``StartError`` and
+    ``SettingsError``.
     """
     async with contextlib.AsyncExitStack() as stack:
         try:
-            service = await _open(stack, loaded, base_url, wire, timing or Timing())
+            service = await _open(
+                stack, loaded, base_url, wire, timing or Timing(), clock or SystemClock()
+            )
         except (SealingError, PkiError, Misconfigured, SQLAlchemyError, OSError) as error:
             raise StartError(_reason(loaded.settings, error)) from error
         yield service
@@ -82,6 +88,7 @@ async def _open(
     base_url: str,
     wire: httpx.AsyncBaseTransport | None,
     timing: Timing,
+    clock: Clock,
 ) -> Service:
     settings = loaded.settings
     data = DataDirectory(Path(settings.data))
@@ -92,7 +99,7 @@ async def _open(
     stack.push_async_callback(engine.dispose)
     await migrate(engine)
     choice = await stack.enter_async_context(
-        open_platform(settings, engine, sealer, data, wire, SystemClock().now)
+        open_platform(settings, engine, sealer, data, wire, clock.now)
     )
     catalog = open_catalog(loaded)
     watcher = LayoutWatcher(catalog)
@@ -102,26 +109,47 @@ async def _open(
     core.start()
     stack.push_async_callback(core.stop)
     metrics = Metrics()
+    observer = OnboardingObserver(metrics)
+    keeping = CareSettings(
+        KeepKeys(settings.keep_private_keys.lower()),
+        timedelta(seconds=parse_overlap(settings.renewal_overlap)),
+    )
     onboarding = assemble(
         Store(engine, sealer, core.enroller, core.hasher),
         Surroundings(
             platform=choice.platform,
             authority=choice.authority,
             own=choice.own,
-            observer=OnboardingObserver(metrics),
-            clock=SystemClock(),
+            observer=observer,
+            clock=clock,
             chance=random.SystemRandom(),
             identifiers=RandomIdentifiers(),
             timing=timing,
+            keep=keeping.keep,
+            overlap=keeping.overlap,
         ),
+    )
+    care = take_care(
+        engine,
+        sealer,
+        onboarding.journal,
+        onboarding.worker.tasks,
+        choice.authority,
+        choice.own_authority,
+        observer,
+        keeping,
+        clock,
+        timing,
     )
     if not settings.database_url:
         # The data directory is locked: what was leased before the start is left behind.
         await onboarding.leases.release_all()
         await onboarding.idempotency.forget_unfinished()
     onboarding.reconciler.start()
+    care.upkeep.start()
     stack.push_async_callback(onboarding.worker.tasks.close, settings.shutdown_grace)
     stack.push_async_callback(onboarding.reconciler.stop)
+    stack.push_async_callback(care.upkeep.stop)
     parts: list[Part] = [
         MappingRoutes(
             onboarding.onboardings,
@@ -136,7 +164,15 @@ async def _open(
             onboarding.onboardings, onboarding.journal, onboarding.audit, authentication
         ),
         CertificateRoutes(
-            Certificates(choice.platform, choice.authority, _certificate_ttl(settings)),
+            Certificates(
+                choice.platform,
+                choice.authority,
+                care.ledger,
+                care.renewal,
+                _certificate_ttl(settings),
+                clock.now,
+            ),
+            onboarding.onboardings,
             authentication,
         ),
         LayoutRoutes(catalog, authentication),
@@ -144,6 +180,7 @@ async def _open(
             engine,
             metrics,
             onboarding.journal.count_by_state,
+            care.ledger.first_ends,
             tuple(state.value for state in State),
             build_info(),
             str(uuid.uuid4()),

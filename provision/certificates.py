@@ -1,20 +1,30 @@
-"""Certificates on request, for a client that is there already."""
+"""Certificates of clients that are there already: issued, shown, revoked and renewed on request."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
+from cryptography import x509
 
 from bootstrap_core.model import Caller
 from bootstrap_core.secret import Secret
-from provision.errors import InvalidFields
+from provision.errors import CertificateRevoked, InvalidFields, LifetimeTooLong, UnknownClient
+from provision.onboarding.certificate_ledger import REVOKED, CertificateLedger, InUse
+from provision.onboarding.errors import CertificateChanged
+from provision.onboarding.model import Onboarding
+from provision.onboarding.renewal import Renewal, issued_to
 from provision.pki.errors import KeyTypeUnknown
 from provision.pki.keys import KeyType, make_key
-from provision.pki.requests import Holder, make_request
+from provision.pki.requests import Holder, check_request, make_request
+from provision.platform.errors import NotFound
 from provision.platform.port import CertificateAuthority, Clients
 from provision.platform.types import Certificate, SigningRequest
+
+NO_KEY: Final = Secret("")
 
 
 @frozen
@@ -40,37 +50,145 @@ class MadeCertificate:
     private_key: Secret
 
 
+@frozen
+class KnownCertificate:
+    """A certificate, and what is known of its use where a gateway has it."""
+
+    certificate: Certificate
+    in_use: InUse | None
+
+
 class Certificates:
-    """Issues certificates for clients of the caller's domain."""
+    """Works with certificates for clients of the caller's domain."""
 
     def __init__(
-        self, clients: Clients, authority: CertificateAuthority, default_ttl: timedelta
+        self,
+        clients: Clients,
+        authority: CertificateAuthority,
+        ledger: CertificateLedger,
+        renewal: Renewal,
+        default_ttl: timedelta,
+        now: Callable[[], datetime],
     ) -> None:
         """``default_ttl`` is the life of a certificate for which none is asked."""
         self._clients = clients
         self._authority = authority
+        self._ledger = ledger
+        self._renewal = renewal
         self._default_ttl = default_ttl
+        self._now = now
 
     async def issue(self, caller: Caller, wish: CertificateWish) -> MadeCertificate:
         """Issue a certificate.
 
-        Raises ``InvalidFields`` (there is no such key type), the platform's ``NotFound`` (no such
-        client in the domain) and ``Rejected`` (the authority does not accept the request).
+        Raises ``InvalidFields`` (there is no such key type), ``UnknownClient``,
+        ``LifetimeTooLong``, the errors of ``check_request``, and ``Rejected`` (the authority does
+        not accept the request). Nothing was issued then.
         """
-        await self._clients.view_client(caller.token, caller.domain_id, wish.client_id)
-        private_key, csr = Secret(""), wish.csr
-        if not csr:
-            private_key, csr = await self._make_request(caller, wish)
+        await self._check_client(caller, wish.client_id)
+        private_key, csr = await self._request(caller, wish)
+        chain = await self._authority.chain()
+        if wish.ttl:
+            self._check_lifetime(wish.ttl, chain)
         request = SigningRequest(wish.client_id, csr, wish.ttl or self._default_ttl)
-        signed, chain = await asyncio.gather(
-            self._authority.sign(caller.token, caller.domain_id, request), self._authority.chain()
-        )
+        signed = await self._authority.sign(caller.token, caller.domain_id, request)
         return MadeCertificate(signed, chain, private_key)
 
-    async def _make_request(self, caller: Caller, wish: CertificateWish) -> tuple[Secret, str]:
+    async def of_client(self, caller: Caller, client_id: str) -> Sequence[KnownCertificate]:
+        """Return a client's certificates, newest first, revoked ones too; none if unknown."""
+        found = await self._authority.list_certificates(caller.token, caller.domain_id, client_id)
+        in_use = await self._ledger.find(caller.domain_id, client_id)
+        return [_known(each, in_use) for each in found]
+
+    async def of_gateway(self, caller: Caller, gateway: Onboarding) -> Sequence[KnownCertificate]:
+        """Return the certificates of all clients of a gateway."""
+        lists = [await self.of_client(caller, each.id) for each in gateway.plan.clients]
+        return [each for found in lists for each in found]
+
+    async def view(self, caller: Caller, serial: str) -> KnownCertificate:
+        """Return one certificate (the platform's ``NotFound`` when the serial is unknown)."""
+        found = await self._authority.view_certificate(caller.token, caller.domain_id, serial)
+        return _known(found, await self._ledger.find(caller.domain_id, found.client_id))
+
+    async def revoke(self, caller: Caller, serial: str) -> None:
+        """Revoke one certificate; one that a gateway has in use is not renewed any more.
+
+        Raises ``NotFound`` and ``CertificateRevoked``.
+        """
+        found = (await self.view(caller, serial)).certificate
+        if found.revoked:
+            raise CertificateRevoked
+        await self._authority.revoke_certificate(caller.token, caller.domain_id, found.serial)
+        await self._ledger.stop_renewing(caller.domain_id, found.serial, REVOKED)
+
+    async def renew(self, caller: Caller, serial: str, wish: CertificateWish) -> MadeCertificate:
+        """Issue another certificate for the client of one; that one stays as it is.
+
+        A gateway's certificate is renewed as its layout says, but for a ``csr``, and its device
+        gets the new one at its next fetch. Raises ``NotFound``, ``CertificateRevoked``,
+        ``CertificateChanged`` (the gateway has another one by now), ``InvalidFields`` and what
+        ``issue`` raises.
+        """
+        known = await self.view(caller, serial)
+        certificate, row = known.certificate, known.in_use
+        if certificate.revoked:
+            raise CertificateRevoked("the certificate is revoked: issue another one instead")
+        if row is not None:
+            return await self._renew_in_use(caller, row, wish)
+        if await self._ledger.is_superseded(caller.domain_id, certificate.serial):
+            raise CertificateChanged
+        return await self.issue(caller, evolve(wish, client_id=certificate.client_id))
+
+    async def _renew_in_use(
+        self, caller: Caller, row: InUse, wish: CertificateWish
+    ) -> MadeCertificate:
+        if wish.ttl or wish.key_type or wish.key_bits:
+            raise InvalidFields(
+                "ttl, key_type, key_bits: this certificate is a gateway's, and its layout says "
+                "them; leave them out"
+            )
+        await self._check_client(caller, row.client_id)
+        if wish.csr:
+            check_request(wish.csr, Holder(caller.domain_id, row.client_id))
+        renewed = await self._renewal.renew(caller.token, row, wish.csr)
+        issued = issued_to(renewed, row.client_id)
+        certificate = Certificate(
+            issued.serial, issued.client_id, issued.certificate, issued.expires_at
+        )
+        return MadeCertificate(certificate, renewed.intent.ca_chain, issued.private_key)
+
+    async def _check_client(self, caller: Caller, client_id: str) -> None:
+        try:
+            await self._clients.view_client(caller.token, caller.domain_id, client_id)
+        except NotFound as error:
+            raise UnknownClient(
+                f"client_id: there is no client {client_id!r} in this domain that you may see"
+            ) from error
+
+    async def _request(self, caller: Caller, wish: CertificateWish) -> tuple[Secret, str]:
+        holder = Holder(caller.domain_id, wish.client_id)
+        if wish.csr:
+            check_request(wish.csr, holder)
+            return NO_KEY, wish.csr
         try:
             key_type = KeyType.named(wish.key_type, wish.key_bits)
         except KeyTypeUnknown as error:
             raise InvalidFields(f"key_type: {error}") from error
         key = await asyncio.to_thread(make_key, key_type)
-        return Secret(key.pem()), make_request(key, Holder(caller.domain_id, wish.client_id))
+        return Secret(key.pem()), make_request(key, holder)
+
+    def _check_lifetime(self, ttl: timedelta, chain: str) -> None:
+        authorities = x509.load_pem_x509_certificates(chain.encode())
+        ends = min(each.not_valid_after_utc for each in authorities)
+        left = ends - self._now()
+        if ttl > left:
+            hours = max(0, left // timedelta(hours=1))
+            raise LifetimeTooLong(
+                f"ttl: the authority that signs ends at {ends:%Y-%m-%d %H:%M} UTC; ask for at "
+                f'most "{hours}h"'
+            )
+
+
+def _known(certificate: Certificate, in_use: InUse | None) -> KnownCertificate:
+    is_it = in_use is not None and in_use.serial == certificate.serial
+    return KnownCertificate(certificate, in_use if is_it else None)

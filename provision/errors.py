@@ -12,6 +12,9 @@
         TooLarge           413  the body is over the limit
         Unauthenticated    401  no credentials, or none that the platform takes
         DomainNotNamed     400  several domains, and none is named
+        UnknownClient      401  a certificate is asked for a client that is not there
+        LifetimeTooLong    400  a certificate would outlive its authority
+        CertificateRevoked 409  what is asked can't be done with a revoked certificate
         UnknownRoute       404
         UnknownMethod      405
 """
@@ -104,6 +107,27 @@ class DomainNotNamed(RequestError):
     code = "domain_not_named"
 
 
+class UnknownClient(RequestError):
+    """There is no such client in this domain that you may see."""
+
+    # Magistrala's provision service answers this status, and its callers know it.
+    status = 401
+    code = "unknown_client"
+
+
+class LifetimeTooLong(RequestError):
+    """The certificate would be valid for longer than the authority that signs it."""
+
+    code = "lifetime_too_long"
+
+
+class CertificateRevoked(RequestError):
+    """The certificate is revoked already."""
+
+    status = 409
+    code = "certificate_revoked"
+
+
 class UnknownRoute(RequestError):
     """There is nothing at this address."""
 
@@ -116,3 +140,10 @@ class UnknownMethod(RequestError):
 
     status = 405
     code = "unknown_method"
+
+
+class LayoutNotFound(RequestError):
+    """There is no layout of this name."""
+
+    status = 404
+    code = "layout_unknown"

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
+import structlog
+from attrs import frozen
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.model import Onboarding, State
 
+SECONDS_A_DAY = 86_400
 ONBOARDING_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
 
 
@@ -46,19 +54,72 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self.certificate_days_left = Gauge(
+            "provision_certificate_days_left",
+            "Days until the first of a domain's certificates in use expires; below 0: it has",
+            ("domain",),
+            registry=self.registry,
+        )
+        self.certificate_renewals = Counter(
+            "provision_certificate_renewals",
+            "Renewals in the background, by outcome (renewed, failed)",
+            ("outcome",),
+            registry=self.registry,
+        )
+
+    def watch_layouts(self, catalog: LayoutCatalog) -> None:
+        """Tell of the layouts of ``catalog``, too, as they are whenever somebody asks."""
+        self.registry.register(LayoutCollector(catalog))
+
+    def note_certificate_ends(self, ends: Mapping[str, datetime], now: datetime) -> None:
+        """Take over when the first certificate of each domain expires; other domains are gone."""
+        self.certificate_days_left.clear()
+        for domain_id, at in ends.items():
+            days = (at - now).total_seconds() / SECONDS_A_DAY
+            self.certificate_days_left.labels(domain_id).set(round(days, 3))
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
+@frozen
+class LayoutCollector(Collector):
+    """Tells of each layout whether its file as it is now is what serves."""
+
+    catalog: LayoutCatalog
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metrics."""
+        good = GaugeMetricFamily(
+            "provision_layout_good",
+            "1 where the layout's file is in force, 0 where a bad edit of it was refused",
+            labels=("layout",),
+        )
+        problems = GaugeMetricFamily(
+            "provision_layout_problems",
+            "Errors and warnings of the layout's file as it is now",
+            labels=("layout", "severity"),
+        )
+        for state in self.catalog.states:
+            good.add_metric((state.name,), float(state.good))
+            for severity in ("error", "warning"):
+                count = sum(each.severity == severity for each in state.problems)
+                problems.add_metric((state.name, severity), count)
+        yield from (good, problems)
+
+
 class OnboardingObserver:
-    """Counts how onboardings end, and logs it."""
+    """Counts how onboardings and renewals end, and logs it."""
 
     def __init__(self, metrics: Metrics) -> None:
         """Count into ``metrics``."""
         self._metrics = metrics
         self._log = structlog.get_logger()
+
+    def renewed(self, outcome: str) -> None:
+        """Take note of a renewal of a certificate."""
+        self._metrics.certificate_renewals.labels(outcome).inc()
 
     def note(self, onboarding: Onboarding, action: str, outcome: str) -> None:
         """Take note of one transition."""

@@ -1,4 +1,4 @@
-"""``/cert``: a certificate for a client, as both documents have it."""
+"""``/cert``: certificates of clients; issuing as both documents have it, and what belongs to it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,30 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.model import rfc3339
-from bootstrap_core.openapi import JSON, Operation, Reply
+from bootstrap_core.model import Caller, rfc3339
+from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
 from provision.api.answers import JsonAnswer
 from provision.api.decoding import Fields, read_object
 from provision.authentication import Authentication, token_of
-from provision.certificates import Certificates, CertificateWish
+from provision.certificates import (
+    Certificates,
+    CertificateWish,
+    KnownCertificate,
+    MadeCertificate,
+)
 from provision.errors import InvalidFields
 from provision.layout.durations import parse_lifetime
+from provision.onboarding.service import Onboardings
 
-FIELDS = ("client_id", "thing_id", "ttl", "key_bits", "key_type", "csr")
-CREATED = 201
+HOW = ("ttl", "key_bits", "key_type", "csr")
+FIELDS = ("client_id", "thing_id", *HOW)
+OK, CREATED, NO_CONTENT = 200, 201, 204
 CSR_MOST = 16_384
+ID_MOST = 255
+FOREIGN = (401, 403, 404, 502, 503, 504)
+TAG = "certificates"
+CLIENT = Parameter("client_id", {"type": "string"}, "The client whose certificates are meant")
+GATEWAY = Parameter("external_id", {"type": "string"}, "Or the gateway, with all of its clients")
 
 
 @frozen
@@ -29,50 +41,124 @@ class CertificateRoutes:
     """Handlers that decode, call and encode."""
 
     certificates: Certificates
+    onboardings: Onboardings
     authentication: Authentication
 
     def operations(self) -> list[Operation]:
-        """Return what is served."""
-        return [
+        """Return what is served; these paths are none of Magistrala's ``/certs``."""
+        one = "/{domain_id}/cert/{serial}"
+        issued = {CREATED: Reply("Issued; the key is shown once", "IssuedCertificate")}
+        issuing = [
             Operation(
                 method="POST",
                 path=f"{prefix}/cert",
                 handler=self.create,
                 id=f"issueCertificate{name}",
                 summary="Issue a certificate for a client",
-                tag="certificates",
-                replies={CREATED: Reply("Issued; the key is shown once", "IssuedCertificate")},
+                tag=TAG,
+                replies=issued,
                 errors=(400, 401, 403, 404, 413, 415, 422, 502, 503, 504),
                 body={JSON: "CertificateRequest"},
             )
             for prefix, name in (("", ""), ("/{domain_id}", "InDomain"))
         ]
+        return [
+            *issuing,
+            Operation(
+                method="GET",
+                path="/{domain_id}/cert",
+                handler=self.list,
+                id="listClientCertificates",
+                summary="List the certificates of a client or of a gateway",
+                tag=TAG,
+                replies={OK: Reply("All of them, newest first", "CertificateList")},
+                errors=(400, *FOREIGN),
+                parameters=(CLIENT, GATEWAY),
+            ),
+            Operation(
+                method="GET",
+                path=one,
+                handler=self.view,
+                id="viewClientCertificate",
+                summary="Show a certificate",
+                tag=TAG,
+                replies={OK: Reply("The certificate", "Certificate")},
+                errors=FOREIGN,
+            ),
+            Operation(
+                method="POST",
+                path=f"{one}/revoke",
+                handler=self.revoke,
+                id="revokeClientCertificate",
+                summary="Revoke a certificate",
+                tag=TAG,
+                replies={NO_CONTENT: Reply("It is revoked")},
+                errors=(409, *FOREIGN),
+            ),
+            Operation(
+                method="POST",
+                path=f"{one}/renew",
+                handler=self.renew,
+                id="renewClientCertificate",
+                summary="Issue another certificate for a certificate's client",
+                tag=TAG,
+                replies=issued,
+                errors=(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504),
+                body={JSON: "CertificateRenewal"},
+            ),
+        ]
 
     async def create(self, request: Request) -> Response:
         """Issue a certificate."""
+        caller = await self._caller(request)
+        fields = Fields(document := await read_object(request), FIELDS)
+        client_id = fields.text("client_id", most_bytes=ID_MOST, required=False)
+        client_id = client_id or fields.text("thing_id", most_bytes=ID_MOST, required=False)
+        if not client_id:
+            fields.refuse("client_id", "is missing: the ID of the client (or thing_id)")
+        wish = _wish(client_id or "", fields, document)
+        return _made(await self.certificates.issue(caller, wish))
+
+    async def list(self, request: Request) -> Response:
+        """List the certificates of a client or of a gateway."""
+        caller = await self._caller(request)
+        client_id = request.query_params.get("client_id", "")
+        external_id = request.query_params.get("external_id", "")
+        if bool(client_id) == bool(external_id):
+            raise InvalidFields("client_id or external_id is needed, as a query parameter")
+        if client_id:
+            found = await self.certificates.of_client(caller, client_id)
+        else:
+            gateway = await self.onboardings.view(caller, external_id)
+            found = await self.certificates.of_gateway(caller, gateway)
+        return JsonAnswer({"certificates": [_shown(each) for each in found], "total": len(found)})
+
+    async def view(self, request: Request) -> Response:
+        """Show a certificate."""
+        caller = await self._caller(request)
+        found = await self.certificates.view(caller, request.path_params["serial"])
+        return JsonAnswer({**_shown(found), "certificate": found.certificate.certificate})
+
+    async def revoke(self, request: Request) -> Response:
+        """Revoke a certificate."""
+        caller = await self._caller(request)
+        await self.certificates.revoke(caller, request.path_params["serial"])
+        return Response(status_code=NO_CONTENT)
+
+    async def renew(self, request: Request) -> Response:
+        """Issue another certificate for a certificate's client; the body may be ``{}``."""
+        caller = await self._caller(request)
+        fields = Fields(document := await read_object(request), HOW)
+        wish = _wish("", fields, document)
+        serial = request.path_params["serial"]
+        return _made(await self.certificates.renew(caller, serial, wish))
+
+    async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))
-        caller = await self.authentication.identify(token, request.path_params.get("domain_id"))
-        wish = _decode(await read_object(request))
-        made = await self.certificates.issue(caller, wish)
-        return JsonAnswer(
-            {
-                "certificate": made.certificate.certificate,
-                "key": made.private_key,
-                "ca_cert": made.chain,
-                "serial_number": made.certificate.serial,
-                "expiry_time": rfc3339(made.certificate.expires_at),
-                "client_id": made.certificate.client_id,
-            },
-            CREATED,
-        )
+        return await self.authentication.identify(token, request.path_params.get("domain_id"))
 
 
-def _decode(document: Mapping[str, Any]) -> CertificateWish:
-    fields = Fields(document, FIELDS)
-    client_id = fields.text("client_id", most_bytes=255, required=False)
-    client_id = client_id or fields.text("thing_id", most_bytes=255, required=False)
-    if not client_id:
-        fields.refuse("client_id", "is missing: the ID of the client (or thing_id)")
+def _wish(client_id: str, fields: Fields, document: Mapping[str, Any]) -> CertificateWish:
     key_type = fields.text("key_type", most_bytes=32, required=False)
     csr = fields.text("csr", most_bytes=CSR_MOST, required=False)
     ttl = fields.text("ttl", most_bytes=64, required=False)
@@ -81,18 +167,48 @@ def _decode(document: Mapping[str, Any]) -> CertificateWish:
         fields.refuse("key_bits", "must be a whole number")
     if csr and (key_type or bits):
         fields.refuse("csr", "brings its own key: leave key_type and key_bits out")
+    lifetime = None
+    if ttl:
+        try:
+            lifetime = timedelta(seconds=parse_lifetime(ttl))
+        except (ValueError, OverflowError) as error:
+            fields.refuse("ttl", str(error))
     fields.finish()
     return CertificateWish(
-        client_id=client_id or "",
-        ttl=_duration(ttl) if ttl else None,
+        client_id=client_id,
+        ttl=lifetime,
         key_type=key_type or "",
         key_bits=bits,
         csr=csr or "",
     )
 
 
-def _duration(text: str) -> timedelta:
-    try:
-        return timedelta(seconds=parse_lifetime(text))
-    except (ValueError, OverflowError) as error:
-        raise InvalidFields(f"ttl: {error}") from error
+def _made(made: MadeCertificate) -> Response:
+    return JsonAnswer(
+        {
+            "certificate": made.certificate.certificate,
+            "key": made.private_key,
+            "ca_cert": made.chain,
+            "serial_number": made.certificate.serial,
+            "expiry_time": rfc3339(made.certificate.expires_at),
+            "client_id": made.certificate.client_id,
+        },
+        CREATED,
+    )
+
+
+def _shown(known: KnownCertificate) -> dict[str, Any]:
+    certificate, row = known.certificate, known.in_use
+    answer: dict[str, Any] = {
+        "serial_number": certificate.serial,
+        "client_id": certificate.client_id,
+        "expiry_time": rfc3339(certificate.expires_at),
+        "revoked": certificate.revoked,
+        "in_use": row is not None,
+    }
+    if row is not None:
+        answer |= {"external_id": row.external_id, "due_time": rfc3339(row.due_at)}
+        answer["renewal"] = {"automatic": row.renews, "attempts": row.attempts}
+        if row.error:
+            answer["renewal"]["error"] = row.error
+    return answer

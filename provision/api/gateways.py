@@ -29,7 +29,8 @@ def mapping_answer(onboarding: Onboarding, base_url: str) -> dict[str, Any]:
     answer["connections"] = connections_answer(plan)
     if intent.certificates:
         answer["client_cert"] = {c.client_id: c.certificate for c in intent.certificates}
-        answer["client_key"] = {c.client_id: c.private_key for c in intent.certificates}
+        keys = {c.client_id: c.private_key for c in intent.certificates if c.private_key}
+        answer["client_key"] = keys
         answer["ca_cert"] = intent.ca_chain
     if plan.config is not None:
         if plan.config.status == "enabled":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 from attrs import frozen
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -32,6 +33,7 @@ class OperationsRoutes:
     engine: AsyncEngine
     metrics: Metrics
     count_onboardings: Callable[[], Awaitable[Mapping[str, int]]]
+    certificate_ends: Callable[[], Awaitable[Mapping[str, datetime]]]
     states: tuple[str, ...]
     build: BuildInfo
     instance_id: str
@@ -86,4 +88,5 @@ class OperationsRoutes:
         counted = await self.count_onboardings()
         for state in self.states:
             self.metrics.onboarding_rows.labels(state).set(counted.get(state, 0))
+        self.metrics.note_certificate_ends(await self.certificate_ends(), datetime.now(UTC))
         return Response(self.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -32,6 +32,19 @@ ONBOARDING_NOTE: Final = _object(
     layout_digest=TEXT,
 )
 
+CERTIFICATE: Final = _object(
+    "serial_number client_id expiry_time revoked in_use",
+    serial_number=TEXT,
+    client_id=TEXT,
+    expiry_time=TIME,
+    revoked={"type": "boolean"},
+    in_use={"type": "boolean", "description": "Whether a gateway has it in use"},
+    external_id={"type": "string", "description": "The gateway's external ID"},
+    due_time={**TIME, "description": "When two thirds of its life have passed"},
+    renewal={"type": "object", "description": "Whether it is renewed by itself, and what failed"},
+    certificate={"type": "string", "description": "PEM; left out of lists"},
+)
+
 SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "MappingRequest": {
         **_object(
@@ -45,6 +58,12 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
                 "type": "string",
                 "enum": ["reuse", "fail", "repair", "rotate", "replace"],
                 "default": "reuse",
+            },
+            csrs={
+                "type": "object",
+                "description": "PKCS #10 requests (PEM) of devices that hold their own key, "
+                "by the layout's keys of their clients",
+                "additionalProperties": TEXT,
             },
         ),
         "additionalProperties": False,
@@ -112,6 +131,20 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         ),
         "additionalProperties": False,
     },
+    "CertificateRenewal": {
+        **_object(
+            "",
+            ttl={"type": "string", "description": "A duration in Go's syntax, such as 2400h"},
+            key_bits={"type": "integer"},
+            key_type=TEXT,
+            csr={"type": "string", "description": "A PKCS #10 request in PEM form"},
+        ),
+        "additionalProperties": False,
+    },
+    "Certificate": CERTIFICATE,
+    "CertificateList": _object(
+        "certificates total", certificates=_list(CERTIFICATE), total={"type": "integer"}
+    ),
     "IssuedCertificate": _object(
         "certificate key ca_cert serial_number expiry_time",
         certificate=TEXT,
@@ -121,5 +154,29 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         expiry_time=TIME,
     ),
     "Health": _object("status", status={"type": "string", "enum": ["pass", "fail"]}),
-    "LayoutPage": _object("default layouts", default=TEXT, layouts=_list(OBJECT)),
+    "LayoutPage": _object(
+        "default layouts",
+        default=TEXT,
+        layouts=_list({"$ref": "#/components/schemas/Layout"}),
+    ),
+    "Layout": _object(
+        "name file good problems",
+        name=TEXT,
+        file=TEXT,
+        good={"type": "boolean", "description": "Whether the file as it is now is in force"},
+        description=TEXT,
+        digest=TEXT,
+        dialect={"type": "string", "enum": ["provision", "magistrala", "mainflux"]},
+        parameters=_list(OBJECT),
+        clients=_list(OBJECT),
+        channels=_list(OBJECT),
+        connections=_list(OBJECT),
+        binding_slots=_list(OBJECT),
+        problems=_list(TEXT),
+        report=_list(OBJECT),
+    ),
+    "LayoutParameters": {
+        "type": "object",
+        "description": "A JSON Schema (2020-12) of the layout's parameters, for forms",
+    },
 }

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from bootstrap_core.secret import Secret
 from provision.embedded.access import Membership
+from provision.embedded.authority_routes import AuthorityRoutes, PublicAuthority
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST
 from provision.embedded.encoding import page_json
 from provision.embedded.entrance import enter
@@ -36,9 +37,8 @@ from provision.embedded.errors import (
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ListQuery
 from provision.embedded.wire import Fields, Query, answering, decode, empty, path_text, written
-from provision.pki.errors import OcspMalformed, PkiError
+from provision.pki.errors import PkiError
 from provision.pki.keys import KeyType, make_key
-from provision.pki.ocsp import request_of_path
 from provision.pki.requests import Holder, make_request
 from provision.platform.errors import NotFound, Rejected
 from provision.platform.port import CertificateAuthority
@@ -51,17 +51,13 @@ TTL_PART: Final = re.compile(r"([\d.]+)([dhms])")
 TTL_UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
-class ListingAuthority(CertificateAuthority, Protocol):
-    """A certificate authority that can also list a whole domain and answer OCSP requests."""
+class ListingAuthority(PublicAuthority, CertificateAuthority, Protocol):
+    """A certificate authority that can also list a whole domain."""
 
     async def list_all_certificates(
         self, token: Secret, domain_id: str, offset: int, limit: int
     ) -> Page[Certificate]:
         """List the certificates of all clients of a domain, newest first."""
-        ...
-
-    async def answer_ocsp(self, request: bytes) -> bytes:
-        """Answer an OCSP request (RFC 6960), DER to DER."""
         ...
 
 
@@ -77,11 +73,7 @@ class CertificateRoutes:
         """Return the routes."""
         every = "/{domain_id}/certs"
         return [
-            Route("/certs/view-ca", self.chain, methods=["GET"]),
-            Route("/certs/crl", self.revocation_list, methods=["GET"]),
-            Route("/certs/crl.der", self.revocation_list_file, methods=["GET"]),
-            Route("/certs/ocsp", self.ocsp, methods=["POST"]),
-            Route("/certs/ocsp/{request:path}", self.ocsp_by_path, methods=["GET"]),
+            *AuthorityRoutes(self._authority).routes(),
             Route(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
             Route(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
             Route(every, answering(self.page), methods=["GET"]),
@@ -176,36 +168,6 @@ class CertificateRoutes:
             raise NoCertificates
         await self._authority.revoke_client_certificates(token, domain_id, client_id)
         return empty(204)
-
-    async def chain(self, request: Request) -> Response:
-        """Return the authority's chain, to anybody."""
-        return JSONResponse({"certificate": await self._authority.chain(), "revoked": False})
-
-    async def revocation_list(self, request: Request) -> Response:
-        """Return the CRL, to anybody: DER in base64."""
-        der = await self._authority.revocation_list()
-        return JSONResponse({"crl": base64.b64encode(der).decode()})
-
-    async def revocation_list_file(self, request: Request) -> Response:
-        """Return the CRL itself, as a distribution point gives it (RFC 5280, section 4.2.1.13)."""
-        der = await self._authority.revocation_list()
-        return Response(der, media_type="application/pkix-crl")
-
-    async def ocsp(self, request: Request) -> Response:
-        """Answer an OCSP request, of anybody."""
-        return await self._answer_ocsp(await request.body())
-
-    async def ocsp_by_path(self, request: Request) -> Response:
-        """Answer an OCSP request that is in the path, as caches like it (RFC 6960, appendix A)."""
-        try:
-            question = request_of_path(path_text(request, "request"))
-        except OcspMalformed:
-            question = b""
-        return await self._answer_ocsp(question)
-
-    async def _answer_ocsp(self, question: bytes) -> Response:
-        answer = await self._authority.answer_ocsp(question)
-        return Response(answer, media_type="application/ocsp-response")
 
     async def _require(self, token: Secret, domain_id: str, action: str) -> Membership:
         try:

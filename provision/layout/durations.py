@@ -40,6 +40,14 @@ def parse_duration(text: str) -> Fraction:
     return -seconds if text.startswith("-") else seconds
 
 
+def parse_overlap(text: str) -> int:
+    """Return a duration of nothing or more in whole seconds. Raises ``ValueError``."""
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise ValueError(f'"{text}" is less than nothing: at least "0s"')
+    return int(seconds)
+
+
 def parse_lifetime(text: str) -> int:
     """Return a duration of at least one second in whole seconds. Raises ``ValueError``."""
     seconds = parse_duration(text)

@@ -22,6 +22,7 @@ from provision.onboarding.private_keys import KeepKeys
 FETCH_SETTLES: Final = timedelta(seconds=5)
 """A fetch that is noted this much later than a change was surely answered after it."""
 HAS_IT: Final = ("delivered", "unchanged")
+REVOKED: Final = "it was revoked, and is not renewed"
 
 
 @frozen
@@ -112,6 +113,14 @@ class CertificateLedger:
         async with self._engine.connect() as connection:
             row = (await connection.execute(query.where(in_use.c.client_id == client_id))).first()
         return InUse(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's public name
+
+    async def is_superseded(self, domain_id: str, serial: str) -> bool:
+        """Say whether another certificate has taken this one's place."""
+        query = select(superseded.c.serial).where(
+            superseded.c.domain_id == domain_id, superseded.c.serial == serial
+        )
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).first() is not None
 
     async def stop_renewing(self, domain_id: str, serial: str, reason: str) -> None:
         """Leave a certificate to its end: it was revoked."""

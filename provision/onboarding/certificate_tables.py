@@ -46,5 +46,7 @@ superseded_certificates: Final = Table(
     # From when on a fetch of the config surely delivered the certificate that came after.
     Column("delivered_from", UtcDateTime, nullable=False),
     # When it is revoked, known once its successor was delivered.
-    Column("revoke_at", UtcDateTime, index=True),
+    Column("revoke_at", UtcDateTime),
+    Index("ix_superseded_certificates_expires", "expires_at"),
+    Index("ix_superseded_certificates_revoke", "revoke_at"),
 )

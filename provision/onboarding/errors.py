@@ -120,7 +120,7 @@ class RequestNotUsable(OnboardingError):
 
 
 class CertificateChanged(OnboardingError):
-    """The certificate is not in use any more; list the gateway's certificates for the present one."""
+    """Another certificate has taken the place of this one: list those of the gateway."""
 
     status = 409
     code = "certificate_superseded"

@@ -6,7 +6,7 @@ and then see what it left. The task goes on when its request is cancelled; the j
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -37,7 +37,7 @@ from provision.onboarding.worker import Worker
 WAIT_FOR_OTHER: Final = 20.0
 OTHER_PAUSE: Final = 0.1
 
-MakeKeys: TypeAlias = Callable[[Plan], Awaitable[Mapping[str, Secret]]]
+MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
 
 
 class OnExisting(StrEnum):
@@ -234,7 +234,7 @@ class Onboardings:
         intent = Intent(
             plan=plan,
             external_key=request.external_key,
-            private_keys=await make_private_keys(plan, but=csrs),
+            private_keys=await self._make_keys(plan, csrs),
             csrs=csrs,
         )
         now = self._clock.now()
@@ -262,7 +262,9 @@ class Onboardings:
                 evolve(each, secret=self._identifiers.secret()) for each in present.plan.clients
             ),
         )
-        private_keys = await self._make_keys(fresh)
+        # A device that holds its key keeps it, unless it sends a request for another one.
+        csrs = {**present.intent.csrs, **device_requests(fresh, request.csrs)}
+        private_keys = await self._make_keys(fresh, csrs)
 
         def remake(taken: Onboarding) -> Onboarding:
             intent = evolve(
@@ -271,6 +273,7 @@ class Onboardings:
                 external_key=request.external_key,
                 external_key_hash="",
                 private_keys=private_keys,
+                csrs=csrs,
             )
             return evolve(
                 taken,

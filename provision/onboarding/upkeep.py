@@ -12,7 +12,7 @@ import structlog
 from attrs import frozen
 
 from bootstrap_core.secret import Secret
-from provision.onboarding.certificate_ledger import CertificateLedger, InUse, Superseded
+from provision.onboarding.certificate_ledger import REVOKED, CertificateLedger, InUse, Superseded
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import OnboardingError
 from provision.onboarding.gateway_certificates import GatewayCertificates
@@ -25,7 +25,6 @@ AT_ONCE: Final = 16
 TAKEN_FOR: Final = timedelta(minutes=2)
 FIRST_PAUSE: Final = 15.0
 LONGEST_PAUSE: Final = 3600.0
-REVOKED: Final = "it was revoked, and is not renewed"
 
 
 class TokenSource(Protocol):

@@ -63,9 +63,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_certificates_in_use_gateway", ["domain_id", "external_id"], unique=False
         )
-        batch_op.create_index(
-            "ix_certificates_in_use_keys", ["key_waits", "next_attempt_at"], unique=False
-        )
+        batch_op.create_index("ix_certificates_in_use_keys", ["key_waits"], unique=False)
 
     op.create_table(
         "onboardings",
@@ -256,13 +254,12 @@ def upgrade() -> None:
         sa.Column("config_id", sa.String(length=36), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("delivered_from", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("revoke_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("domain_id", "serial"),
     )
     with op.batch_alter_table("superseded_certificates", schema=None) as batch_op:
-        batch_op.create_index("ix_superseded_certificates_next", ["next_attempt_at"], unique=False)
+        batch_op.create_index("ix_superseded_certificates_expires", ["expires_at"], unique=False)
+        batch_op.create_index("ix_superseded_certificates_revoke", ["revoke_at"], unique=False)
 
     op.create_table(
         "configs",
@@ -492,7 +489,8 @@ def downgrade() -> None:
 
     op.drop_table("configs")
     with op.batch_alter_table("superseded_certificates", schema=None) as batch_op:
-        batch_op.drop_index("ix_superseded_certificates_next")
+        batch_op.drop_index("ix_superseded_certificates_revoke")
+        batch_op.drop_index("ix_superseded_certificates_expires")
 
     op.drop_table("superseded_certificates")
     with op.batch_alter_table("stored_answers", schema=None) as batch_op:
