@@ -67,7 +67,7 @@ class Query:
         if b";" in raw:
             raise Malformed("the query: parameters are separated by &, not by a semicolon")
         try:
-            pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+            pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
         except (ValueError, UnicodeDecodeError) as error:
             raise Malformed("the query is not valid percent-encoded UTF-8") from error
         return cls(pairs)
