@@ -24,7 +24,7 @@ from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.journal import Journal
 from provision.onboarding.leases import Leases
 from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.reconciler import Reconciler
+from provision.onboarding.reconciler import PAUSE, Reconciler
 from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair
 from provision.onboarding.retry import Timing
@@ -47,7 +47,10 @@ class Store:
 
 @frozen
 class Surroundings:
-    """The platform, the service's own credentials for it, and the world's time and chance."""
+    """The platform, the service's own credentials for it, and the world's time and chance.
+
+    ``look_every`` so many seconds work that was left behind is looked for.
+    """
 
     platform: Platform
     authority: CertificateAuthority
@@ -60,6 +63,7 @@ class Surroundings:
     make_keys: MakeKeys = make_private_keys
     keep: KeepKeys = KeepKeys.ALWAYS
     overlap: timedelta = timedelta(hours=24)
+    look_every: float = PAUSE
 
 
 @frozen
@@ -125,7 +129,7 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
         journal,
         leases,
         worker,
-        Reconciler(worker, clock, around.chance),
+        Reconciler(worker, clock, around.chance, around.look_every),
         Idempotency(engine, sealer, clock),
         AuditTrail(engine, clock),
     )

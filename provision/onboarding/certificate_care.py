@@ -57,5 +57,7 @@ def take_care(
     def renewal(asked: CertificateAuthority) -> Renewal:
         return Renewal(Certification(asked, clock, timing), gateways, tasks)
 
-    upkeep = Upkeep(own, renewal(own.authority), gateways, ledger, observer, clock)
+    upkeep = Upkeep(
+        own, renewal(own.authority), gateways, ledger, observer, clock, timing.look_after
+    )
     return CertificateCare(ledger, renewal(authority), upkeep)

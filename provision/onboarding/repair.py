@@ -6,7 +6,7 @@ from attrs import evolve
 
 from bootstrap_core.secret import Secret
 from provision.layout.plan import Plan, PlannedConnections
-from provision.onboarding.certification import Certification
+from provision.onboarding.certification import Certification, make_private_keys
 from provision.onboarding.creation import Creation, all_of
 from provision.onboarding.model import Intent
 from provision.onboarding.rotation import Rotation
@@ -73,7 +73,7 @@ class Repair:
     async def certificates(self, token: Secret, intent: Intent, trace: Trace) -> Intent:
         """Return the intent with new certificates in place of those gone or revoked.
 
-        They are for new keys, where the device does not hold its own.
+        They are for the same keys, and for new ones where none is held here or by the device.
         """
         plan = intent.plan
         lost = [
@@ -83,11 +83,19 @@ class Repair:
         ]
         if not lost:
             return intent
-        asked = evolve(intent, plan=evolve(plan, certificates=tuple(lost)))
+        again = evolve(plan, certificates=tuple(lost))
+        held = {**intent.private_keys, **intent.csrs}
+        keys = {**intent.private_keys, **await make_private_keys(again, but=held)}
+        asked = evolve(intent, plan=again, private_keys=keys)
         issued, chain = await self._certification.certify_again(token, asked, trace)
         fresh = {each.client_id: each for each in issued}
         kept = {each.client_id: each for each in intent.certificates}
-        return evolve(intent, certificates=tuple((kept | fresh).values()), ca_chain=chain)
+        return evolve(
+            intent,
+            private_keys=keys,
+            certificates=tuple((kept | fresh).values()),
+            ca_chain=chain,
+        )
 
     async def _has_client(self, token: Secret, plan: Plan, client_id: str) -> bool:
         query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)

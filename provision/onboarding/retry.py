@@ -19,12 +19,14 @@ class Timing:
     ``visible_after``: what was created can be seen; Magistrala's authorization store trails its
     answers by 50 to 95 ms under load. ``settled_after``: a call that was cut off can no longer
     take effect. ``answer_after``: a caller whose onboarding failed is not kept waiting any longer
-    for its undoing, which goes on in the background.
+    for its undoing, which goes on in the background. ``look_after``: how often the background looks
+    for certificates that are due.
     """
 
     visible_after: float = 2.0
     settled_after: float = 5.0
     answer_after: float = 3.0
+    look_after: float = 2.0
 
 
 class Patience:

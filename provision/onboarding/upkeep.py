@@ -20,7 +20,6 @@ from provision.onboarding.renewal import Renewal
 from provision.platform.errors import NotFound
 from provision.platform.port import CertificateAuthority
 
-PAUSE: Final = 2.0
 AT_ONCE: Final = 16
 TAKEN_FOR: Final = timedelta(minutes=2)
 FIRST_PAUSE: Final = 15.0
@@ -62,14 +61,16 @@ class Upkeep:
         ledger: CertificateLedger,
         observer: Observer,
         clock: Clock,
+        pause: float,
     ) -> None:
-        """``renewal`` must be with the authority of ``own``."""
+        """Look every ``pause`` seconds; ``renewal`` must be with the authority of ``own``."""
         self._own = own
         self._renewal = renewal
         self._gateways = gateways
         self._ledger = ledger
         self._observer = observer
         self._clock = clock
+        self._pause = pause
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
 
@@ -104,7 +105,7 @@ class Upkeep:
             except Exception as error:
                 self._log.warning("certificates can't be looked after", error=str(error))
             if done < AT_ONCE:
-                await self._clock.sleep(PAUSE)
+                await self._clock.sleep(self._pause)
 
     async def _renew(self, row: InUse) -> None:
         told = {"domain_id": row.domain_id, "external_id": row.external_id, "serial": row.serial}

@@ -1,0 +1,344 @@
+"""A platform with the habits of a real Magistrala, on a network that loses and delays.
+
+What is called takes effect at its own time: perhaps after the caller gave up, or died, but never
+later than the time after which a call that was cut off counts as settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from bootstrap_core.secret import Secret
+from provision.pki.issuer import make_hierarchy
+from provision.pki.keys import check_strength, fingerprint
+from provision.pki.profiles import ClientProfile, issue
+from provision.pki.requests import Holder, check_request
+from provision.platform import errors
+from provision.platform.types import (
+    Certificate,
+    Channel,
+    ChannelQuery,
+    Client,
+    ClientQuery,
+    Connections,
+    Domain,
+    NewChannel,
+    NewClient,
+    Page,
+    SigningRequest,
+    Status,
+)
+from tests.onboarding.virtual import EPOCH, VirtualClock
+
+CALL_TIMEOUT = 3.0
+READS = ("list_", "view_", "chain")
+Effect = Callable[[], Any]
+
+
+@frozen
+class Faults:
+    """How often calls fail, and how long what is new stays unseen at most (seconds)."""
+
+    rate: float = 0.0
+    unseen: float = 0.0
+
+
+@define
+class SimulatedPlatform:
+    """The platform's own state."""
+
+    clock: VirtualClock
+    rng: random.Random
+    clients: dict[str, Client] = field(factory=dict)
+    channels: dict[str, Channel] = field(factory=dict)
+    connections: set[tuple[str, str, str]] = field(factory=set)
+    certificates: dict[str, Certificate] = field(factory=dict)
+    valid_until: dict[str, float] = field(factory=dict)
+    seen_at: dict[str, float] = field(factory=dict)
+    faults: Faults = field(factory=Faults)
+    effects: int = 0
+
+    def token(self, seconds: float) -> Secret:
+        """Return a token that is good for so long."""
+        token = f"token-{len(self.valid_until)}"
+        self.valid_until[token] = self.clock.monotonic() + seconds
+        return Secret(token)
+
+    def apply(self, name: str, token: Secret | None, values: Sequence[Any]) -> Any:
+        """Let a call take effect, as the platform sees it."""
+        if token is not None and self.valid_until.get(token.reveal(), -1) < self.clock.monotonic():
+            raise errors.InvalidToken
+        if not name.startswith(READS):
+            self.effects += 1
+        return getattr(self, f"_{name}")(*values)
+
+    def _view_domain(self, domain_id: str) -> Domain:
+        return Domain(domain_id, "domain", "domain", Status.ENABLED)
+
+    def _create_clients(self, domain_id: str, drafts: Sequence[NewClient]) -> list[Client]:
+        secrets = {each.secret for each in self.clients.values()}
+        if any(each.id in self.clients or each.secret in secrets for each in drafts):
+            raise errors.AlreadyExists
+        made = [
+            Client(
+                each.id,
+                domain_id,
+                each.name,
+                each.secret,
+                each.identity,
+                each.metadata,
+                each.tags,
+                each.status,
+                self.clock.now(),
+            )
+            for each in drafts
+        ]
+        self.clients |= {each.id: each for each in made}
+        self._appear([each.id for each in made])
+        return made
+
+    def _create_channels(self, domain_id: str, drafts: Sequence[NewChannel]) -> list[Channel]:
+        if any(each.id in self.channels for each in drafts):
+            raise errors.AlreadyExists
+        made = [
+            Channel(
+                each.id,
+                domain_id,
+                each.name,
+                each.route,
+                each.metadata,
+                each.tags,
+                each.status,
+                self.clock.now(),
+            )
+            for each in drafts
+        ]
+        self.channels |= {each.id: each for each in made}
+        self._appear([each.id for each in made])
+        return made
+
+    def _view_client(self, _: str, client_id: str) -> Client:
+        self._must_see([client_id])
+        return self.clients[client_id]
+
+    def _list_clients(self, _: str, query: ClientQuery) -> Page[Client]:
+        found = [
+            each
+            for each in self.clients.values()
+            if (not query.id or each.id == query.id)
+            and self._is_seen(each.id)
+            and (
+                not query.channel_id
+                or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
+            )
+        ]
+        return Page(found[query.offset :], len(found), query.offset, query.limit)
+
+    def _list_channels(self, _: str, query: ChannelQuery) -> Page[Channel]:
+        found = [each for each in self.channels.values() if each.id == query.id]
+        found = [each for each in found if self._is_seen(each.id)]
+        return Page(found, len(found), 0, query.limit)
+
+    def _update_client_secret(self, _: str, client_id: str, secret: Secret) -> Client:
+        self._must_see([client_id])
+        self.clients[client_id] = evolve(self.clients[client_id], secret=secret)
+        return self.clients[client_id]
+
+    def _delete_client(self, _: str, client_id: str) -> None:
+        self._must_see([client_id])
+        del self.clients[client_id]
+        self.connections = {each for each in self.connections if each[0] != client_id}
+
+    def _delete_channel(self, _: str, channel_id: str) -> None:
+        self._must_see([channel_id])
+        del self.channels[channel_id]
+        self.connections = {each for each in self.connections if each[1] != channel_id}
+
+    def _connect(self, _: str, wanted: Connections) -> None:
+        self._must_see([*wanted.client_ids, *wanted.channel_ids])
+        new = _product(wanted)
+        if new & self.connections:
+            raise errors.AlreadyExists
+        self.connections |= new
+
+    def _disconnect(self, _: str, unwanted: Connections) -> None:
+        self._must_see([*unwanted.client_ids, *unwanted.channel_ids])
+        self.connections -= _product(unwanted)
+
+    def _sign(self, domain_id: str, request: SigningRequest) -> Certificate:
+        # As Magistrala does, it asks neither whether the client exists nor what was signed before.
+        pem = _certificate_for(request.csr, Holder(domain_id, request.client_id))
+        serial = f"serial-{len(self.certificates)}"
+        made = Certificate(serial, request.client_id, pem, EPOCH + timedelta(days=300))
+        self.certificates[serial] = made
+        return made
+
+    def _view_certificate(self, _: str, serial: str) -> Certificate:
+        if serial not in self.certificates:
+            raise errors.NotFound
+        return self.certificates[serial]
+
+    def _list_certificates(self, _: str, client_id: str) -> list[Certificate]:
+        return [each for each in self.certificates.values() if each.client_id == client_id]
+
+    def _revoke_certificate(self, _: str, serial: str) -> None:
+        self.certificates[serial] = evolve(self.certificates[serial], revoked=True)
+
+    def _revoke_client_certificates(self, domain_id: str, client_id: str) -> None:
+        for each in self._list_certificates(domain_id, client_id):
+            self._revoke_certificate(domain_id, each.serial)
+
+    def _chain(self) -> str:
+        return "chain"
+
+    def _appear(self, identifiers: Sequence[str]) -> None:
+        at = self.clock.monotonic() + self.rng.uniform(0.0, self.faults.unseen)
+        self.seen_at |= dict.fromkeys(identifiers, at)
+
+    def _is_seen(self, identifier: str) -> bool:
+        return self.seen_at.get(identifier, 0.0) <= self.clock.monotonic()
+
+    def _must_see(self, identifiers: Sequence[str]) -> None:
+        for each in identifiers:
+            if each not in self.clients and each not in self.channels:
+                raise errors.NotFound
+            if not self._is_seen(each):
+                raise errors.NotFound
+
+
+def _product(wanted: Connections) -> set[tuple[str, str, str]]:
+    return {
+        (client, channel, kind.value)
+        for client in wanted.client_ids
+        for channel in wanted.channel_ids
+        for kind in wanted.types
+    }
+
+
+@cache
+def _issuer() -> Any:
+    return make_hierarchy("simulation", EPOCH).intermediate
+
+
+_signed: dict[str, str] = {}
+
+
+def _certificate_for(csr: str, holder: Holder) -> str:
+    key = check_request(csr, holder)
+    mark = fingerprint(check_strength(key))
+    if mark not in _signed:
+        made = issue(_issuer(), ClientProfile(), holder, key, timedelta(days=300), EPOCH)
+        _signed[mark] = made.pem
+    return _signed[mark]
+
+
+class Wire:
+    """One replica's way to the platform: the ports ``Platform`` and ``CertificateAuthority``."""
+
+    def __init__(
+        self, platform: SimulatedPlatform, clock: VirtualClock, settled_after: float
+    ) -> None:
+        self._platform = platform
+        self._clock = clock
+        self._settled_after = settled_after
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        async def call(*values: Any) -> Any:
+            if self.dead:
+                raise asyncio.CancelledError
+            token = None if name == "chain" else values[0]
+            rest = values[0 if token is None else 1 :]
+            return await self._send(name, lambda: self._platform.apply(name, token, rest))
+
+        return call
+
+    async def _send(self, name: str, effect: Effect) -> Any:
+        rng, loop = self._platform.rng, asyncio.get_running_loop()
+        fate = _fate(rng, self._platform.faults.rate)
+        if fate == "refused":
+            raise errors.Unavailable
+        if fate == "overloaded":
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
+            raise errors.Overloaded
+        if fate == "failed":
+            await asyncio.sleep(rng.uniform(0.0, 0.1))
+            raise errors.Failed
+        answer: asyncio.Future[Any] = loop.create_future()
+        timer = None if fate == "lost" else self._effect_in(_delay(rng, fate), effect, answer)
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                result = await asyncio.shield(answer)
+        except TimeoutError:
+            self._cut(timer, effect, answer)
+            await self._clock.thaw()
+            raise errors.TimedOut from None
+        except asyncio.CancelledError:
+            self._cut(timer, effect, answer)
+            raise
+        await asyncio.sleep(rng.uniform(0.0, 0.02))
+        await self._clock.thaw()
+        if self.dead:
+            raise asyncio.CancelledError
+        if fate == "failed when done":
+            raise errors.Failed
+        if fate == "answer lost":
+            raise errors.TimedOut
+        if isinstance(result, errors.PlatformError):
+            raise result
+        return result
+
+    def _effect_in(
+        self, seconds: float, effect: Effect, answer: asyncio.Future[Any]
+    ) -> asyncio.TimerHandle:
+        def happen() -> None:
+            try:
+                result = effect()
+            except errors.PlatformError as error:
+                result = error
+            if not answer.done():
+                answer.set_result(result)
+
+        return asyncio.get_running_loop().call_later(seconds, happen)
+
+    def _cut(
+        self, timer: asyncio.TimerHandle | None, effect: Effect, answer: asyncio.Future[Any]
+    ) -> None:
+        """The caller is gone; what it asked for may still happen, but not for ever."""
+        if timer is None or answer.done():
+            return
+        timer.cancel()
+        most = 0.98 * self._settled_after
+        self._effect_in(self._platform.rng.uniform(0.0, most), effect, answer)
+
+
+def _fate(rng: random.Random, rate: float) -> str:
+    if rng.random() >= rate:
+        return "well"
+    fates = ("refused", "overloaded", "failed", "failed when done", "answer lost", "lost", "late")
+    return rng.choice(fates)
+
+
+def _delay(rng: random.Random, fate: str) -> float:
+    return CALL_TIMEOUT + 1.0 if fate == "late" else rng.uniform(0.001, 0.2)
+
+
+def certificates_in_force(platform: SimulatedPlatform, client_id: str) -> list[Certificate]:
+    """Return a client's certificates that are not revoked."""
+    found = platform.certificates.values()
+    return [each for each in found if each.client_id == client_id and not each.revoked]
+
+
+def at(seconds: float) -> datetime:
+    """Return a moment of the simulation."""
+    return EPOCH + timedelta(seconds=seconds)
