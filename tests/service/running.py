@@ -19,7 +19,7 @@ from provision.settings_reader import load
 ROOT = Path(__file__).parents[2]
 BASE = "http://service"
 KEY = "device-key-1"
-QUICK = Timing(visible_after=0.15, settled_after=0.3, answer_after=1.0)
+QUICK = Timing(visible_after=0.15, settled_after=0.3, answer_after=1.0, look_after=0.2)
 Fault = Callable[[httpx.Request, Callable[[], Any]], Any]
 
 
