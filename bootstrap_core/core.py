@@ -8,7 +8,9 @@
     ...
     await core.stop()
 
-The application renders the errors of ``bootstrap_core.errors``.
+The application renders the errors of ``bootstrap_core.errors``. An engine for SQLite must open its
+transactions itself and not leave that to the driver, which forgets it where savepoints are used
+(SQLAlchemy's documentation of pysqlite: "Serializable isolation / Savepoints / Transactional DDL").
 """
 
 from __future__ import annotations

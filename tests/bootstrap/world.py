@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from attrs import evolve, field, frozen, mutable
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -184,13 +185,22 @@ async def running(
 async def database(directory: Path) -> AsyncIterator[AsyncEngine]:
     """Open a new SQLite file with the core's tables."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{directory / 'bootstrap.db'}")
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", lambda each: each.exec_driver_sql("BEGIN"))
     try:
         async with engine.begin() as connection:
-            await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             await connection.run_sync(metadata.create_all)
         yield engine
     finally:
         await engine.dispose()
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.isolation_level = None
+    # A test's database need not survive a power cut.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:

@@ -1,0 +1,144 @@
+"""The ways of reading the store for delivery give the same; the fetch log writes behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, make_url, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bootstrap_core.device_reads import (
+    AsyncpgReads,
+    DeviceReads,
+    EngineReads,
+    SqliteReads,
+    open_reads,
+)
+from bootstrap_core.fetch_log import FetchLog, last_fetch
+from bootstrap_core.rendered import Place, Rendered, RenderedContent
+from bootstrap_core.tables import fetches
+from tests.bootstrap.world import BOB, World
+
+
+class SqlitePool:
+    """What asyncpg's pool promises, over a SQLite file: ``$1`` and ``$2`` are its parameters."""
+
+    def __init__(self, reads: SqliteReads) -> None:
+        self._connection = reads._open()
+
+    async def fetch(self, query: str, *values: str) -> list[Any]:
+        return self._connection.execute(query.replace("$", "?"), values).fetchall()
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+async def all_readers(world: World) -> list[DeviceReads]:
+    asyncpg = AsyncpgReads(make_url("postgresql+asyncpg://nobody@localhost/none"))
+    asyncpg._pool = SqlitePool(SqliteReads(world.path))
+    return [SqliteReads(world.path), EngineReads(world.engine), asyncpg]
+
+
+async def test_all_ways_of_reading_give_the_same(world: World) -> None:
+    client = world.platform.add_client(world.domain)
+    profile = await world.make("bootstrap/profiles", name="p", defaults={"a": 1})
+    config = await world.make(
+        "configs", external_id="gw", external_key="k", profile_id=profile["id"]
+    )
+    bound = [{"slot": slot, "type": "client", "resource_id": client} for slot in "ab"]
+    path = f"/{{d}}/clients/bootstrap/enrollments/{config['id']}/bindings"
+    await world.call("PUT", path, json={"bindings": bound})
+    new = {"external_id": "gw", "external_key": "k2", "content": "own"}
+    await world.call("POST", f"/{world.other_domain}/clients/configs", BOB, json=new)
+    readers = await all_readers(world)
+    for domain_id, configs, rows in (("", 2, 3), (world.domain, 1, 2), ("nowhere", 0, 0)):
+        heads = [list(await reader.heads("gw", domain_id)) for reader in readers]
+        found = [sorted(await reader.rows("gw", domain_id), key=str) for reader in readers]
+        assert heads[0] == heads[1] == heads[2]
+        assert found[0] == found[1] == found[2]
+        assert (len(heads[0]), len(found[0])) == (configs, rows)
+    for reader in readers:
+        await reader.close()
+
+
+async def test_the_store_decides_how_it_is_read(world: World) -> None:
+    assert isinstance(open_reads(world.engine), SqliteReads)
+    memory = create_async_engine("sqlite+aiosqlite://")
+    assert isinstance(open_reads(memory), EngineReads)
+    await memory.dispose()
+    postgresql = create_async_engine("postgresql+asyncpg://user:pass@host/name")
+    assert isinstance(open_reads(postgresql), AsyncpgReads)
+    await postgresql.dispose()
+
+
+async def test_reading_cannot_write(world: World) -> None:
+    reads = SqliteReads(world.path)
+    with pytest.raises(Exception, match="readonly"):
+        reads._open().execute("DELETE FROM configs")
+    await reads.close()
+
+
+class TestFetchLog:
+    """Fetches are written behind the answers, the last one of each config."""
+
+    async def count(self, world: World) -> int:
+        async with world.engine.connect() as connection:
+            return await connection.scalar(select(func.count()).select_from(fetches)) or 0
+
+    async def test_it_writes_by_itself(self, world: World) -> None:
+        made = await world.make("configs", external_id="gw", external_key="k")
+        log = FetchLog(world.engine, seconds=0.01)
+        log.start()
+        log.note(made["id"], "delivered", "d" * 64)
+        async with asyncio.timeout(5):
+            while log.pending(made["id"]):  # noqa: ASYNC110 - the log tells nobody
+                await asyncio.sleep(0.01)
+        await log.stop()
+        async with world.engine.connect() as connection:
+            found = await last_fetch(connection, made["id"])
+        assert found is not None
+        assert (found.outcome, found.digest) == ("delivered", "d" * 64)
+
+    async def test_an_older_fetch_never_overwrites_a_newer_one(self, world: World) -> None:
+        made = await world.make("configs", external_id="gw", external_key="k")
+        for at, outcome in ((2000.0, "newer"), (1000.0, "older")):
+            log = FetchLog(world.engine, clock=lambda at=at: at)
+            log.note(made["id"], outcome)
+            await log.flush()
+        async with world.engine.connect() as connection:
+            found = await last_fetch(connection, made["id"])
+        assert found is not None
+        assert found.outcome == "newer"
+
+    async def test_configs_that_are_gone_are_passed_over(self, world: World) -> None:
+        log = FetchLog(world.engine)
+        log.note("gone", "delivered")
+        await log.flush()
+        assert await self.count(world) == 0
+        assert log.pending("gone") is None
+
+    async def test_nothing_is_lost_while_the_store_fails(self, tmp_path: Path) -> None:
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}")
+        log = FetchLog(engine, seconds=0.01)
+        log.start()
+        log.note("config", "delivered")
+        await asyncio.sleep(0.05)
+        assert log.pending("config") is not None
+        assert log._task is not None
+        assert not log._task.done()
+        log._task.cancel()
+        await engine.dispose()
+
+
+def test_what_is_kept_of_rendered_content_is_bounded() -> None:
+    kept = RenderedContent(limit=50_000)
+    for number in range(100):
+        rendered = Rendered(f"config-{number}", "r", "", b"x" * 4000, "d" * 64)
+        kept.keep(Place(f"gw-{number}"), rendered)
+        kept.keep(Place(f"gw-{number}"), rendered)
+    assert len(kept) == 10
+    assert kept.get(Place("gw-99")) is not None
+    assert kept.get(Place("gw-0")) is None
