@@ -109,6 +109,7 @@ async def _open(
     core.start()
     stack.push_async_callback(core.stop)
     metrics = Metrics()
+    metrics.watch_layouts(catalog)
     observer = OnboardingObserver(metrics)
     keeping = CareSettings(
         KeepKeys(settings.keep_private_keys.lower()),

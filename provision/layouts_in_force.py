@@ -101,7 +101,10 @@ def _overrides(loaded: Loaded) -> Overrides:
 def _tell(states: Iterable[LayoutState]) -> None:
     log = structlog.get_logger()
     for state in states:
-        if state.good:
+        if state.good and state.problems:
+            problems = [each.headline for each in state.problems]
+            log.warning("layout read with warnings", layout=state.name, problems=problems)
+        elif state.good:
             log.debug("layout read", layout=state.name)
         else:
             log.error(

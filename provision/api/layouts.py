@@ -1,17 +1,25 @@
-"""``/layouts``: which layouts are served, and what is wrong with those that are not."""
+"""``/layouts``: which layouts are served, what they ask for, what is wrong with those refused."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bootstrap_core.openapi import Operation, Reply
 from provision.api.answers import JsonAnswer
 from provision.authentication import Authentication, token_of
+from provision.errors import LayoutNotFound
 from provision.layout.catalog import LayoutCatalog, LayoutState
+from provision.layout.errors import UnknownLayoutError
+from provision.layout.graph import graph_of
+from provision.layout.json_schema import parameters_schema
+from provision.layout.model import InlineProfile, Layout
+
+OK, NOT_FOUND = 200, 404
+FOREIGN = (401, 403, 502, 503, 504)
 
 
 @frozen
@@ -31,20 +39,70 @@ class LayoutRoutes:
                 id="listLayouts",
                 summary="List the layouts, with what is wrong with broken ones",
                 tag="layouts",
-                replies={200: Reply("All layouts", "LayoutPage")},
-                errors=(401, 403, 502, 503, 504),
-            )
+                replies={OK: Reply("All layouts", "LayoutPage")},
+                errors=FOREIGN,
+            ),
+            Operation(
+                method="GET",
+                path="/layouts/{layout}",
+                handler=self.view,
+                id="viewLayout",
+                summary="Show what a layout makes, and the lint report of its file",
+                tag="layouts",
+                replies={OK: Reply("The layout", "Layout")},
+                errors=(NOT_FOUND, *FOREIGN),
+            ),
+            Operation(
+                method="GET",
+                path="/layouts/{layout}/schema",
+                handler=self.schema,
+                id="viewLayoutSchema",
+                summary="Show the JSON Schema of a layout's parameters, for a form",
+                tag="layouts",
+                replies={OK: Reply("The schema", "LayoutParameters", "application/schema+json")},
+                errors=(NOT_FOUND, 422, *FOREIGN),
+            ),
         ]
 
     async def list(self, request: Request) -> Response:
         """List the layouts."""
-        await self.authentication.authenticate(token_of(request.headers.get("authorization")))
+        await self._authenticate(request)
         return JsonAnswer(
             {
                 "default": self.catalog.default,
                 "layouts": [_state(each) for each in self.catalog.states],
             }
         )
+
+    async def view(self, request: Request) -> Response:
+        """Show one layout; ``default`` is the one of requests that name none."""
+        await self._authenticate(request)
+        state = self._found(request)
+        answer = _state(state)
+        if state.layout is not None:
+            answer |= _parts(state.layout)
+        answer["report"] = [asdict(each) for each in state.problems]
+        return JsonAnswer(answer)
+
+    async def schema(self, request: Request) -> Response:
+        """Show the JSON Schema of a layout's parameters."""
+        await self._authenticate(request)
+        layout = self.catalog.get(self._found(request).name)
+        return JsonAnswer(
+            parameters_schema(layout), headers={"Content-Type": "application/schema+json"}
+        )
+
+    async def _authenticate(self, request: Request) -> None:
+        await self.authentication.authenticate(token_of(request.headers.get("authorization")))
+
+    def _found(self, request: Request) -> LayoutState:
+        name = request.path_params["layout"]
+        try:
+            return self.catalog.state(name)
+        except UnknownLayoutError as error:
+            if name == "default":
+                return self.catalog.state()
+            raise LayoutNotFound(str(error)) from error
 
 
 def _state(state: LayoutState) -> dict[str, Any]:
@@ -69,3 +127,31 @@ def _state(state: LayoutState) -> dict[str, Any]:
         }
     answer["problems"] = [each.headline for each in state.problems]
     return answer
+
+
+def _parts(layout: Layout) -> dict[str, Any]:
+    graph = graph_of(layout)
+    profile = layout.profile
+    slots = profile.binding_slots if isinstance(profile, InlineProfile) else ()
+    return {
+        "clients": [
+            {
+                "key": each.key,
+                "name": each.name,
+                "gateway": each.bootstrap,
+                "certificate": each.certificate,
+            }
+            for each in layout.clients
+        ],
+        "channels": [
+            {"key": each.key, "name": each.name, "metadata": each.metadata}
+            for each in layout.channels
+        ],
+        "connections": [
+            {"client": each.client, "channel": each.channel, "types": list(each.types)}
+            for each in graph.edges
+        ],
+        "binding_slots": [
+            {"name": each.name, "type": each.type, "required": each.required} for each in slots
+        ],
+    }

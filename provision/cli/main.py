@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from provision.build_info import release
-from provision.cli import layout_commands, settings_command
+from provision.cli import gateway_commands, layout_commands, settings_command
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
-from provision.cli.output import note
+from provision.cli.healthcheck import healthcheck
+from provision.cli.output import note, print_text
 from provision.cli.serve import serve
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
@@ -59,6 +60,15 @@ def settings_of_service(
     show(os.environ, {"config_file": config})
 
 
+@app.command("healthcheck", epilog=MEANINGS)
+def healthcheck_command(
+    url: Annotated[str, typer.Option(help="Address of the service.")] = "",
+) -> None:
+    """Tell whether the service on this host works."""
+    print_text(healthcheck(os.environ, url))
+
+
+app.add_typer(gateway_commands.app)
 app.add_typer(layout_commands.app)
 
 

@@ -1,0 +1,191 @@
+"""``provision map``, ``unmap``, ``show`` and ``list``: gateways, over HTTP."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import typer
+
+from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.exits import MEANINGS, CommandFailed
+from provision.cli.output import Json, note, print_json, print_table
+
+ON_EXISTING: Final = "reuse, fail, repair, rotate or replace the gateway where it exists"
+
+ExternalId = Annotated[str, typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.")]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="K=V", help="A parameter of the layout; can be repeated."),
+]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command("map", epilog=MEANINGS)
+def map_gateway(
+    external_id: ExternalId,
+    external_key: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXTERNAL_KEY",
+            envvar="PROVISION_EXTERNAL_KEY",
+            help="The device's key; without it you are asked.",
+        ),
+    ] = "",
+    *,
+    name: Annotated[str, typer.Option(help="Name of the gateway.")] = "",
+    layout: Annotated[str, typer.Option(help="Layout; default: the service's.")] = "",
+    param: Params = None,
+    on_existing: Annotated[str, typer.Option(help=ON_EXISTING)] = "reuse",
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Onboard a gateway."""
+    body: dict[str, Any] = {
+        "external_id": external_id,
+        "external_key": external_key or typer.prompt("External key", hide_input=True),
+        "on_existing": on_existing,
+    }
+    body |= {key: value for key, value in (("name", name), ("layout", layout)) if value}
+    with connect(os.environ, url, token, domain, data) as client:
+        if param:
+            schema = client.ask("GET", f"/layouts/{quote(layout or 'default', safe='')}/schema")
+            body["parameters"] = parameters(param, schema)
+        made = client.ask("POST", client.in_domain("mapping"), body)
+    if json:
+        print_json(made)
+        return
+    print_table(("what", "name", "ID"), gateway_rows(made))
+    onboarding = made["onboarding"]
+    note(f"gateway {external_id}: {onboarding['outcome']} with layout {onboarding['layout']}")
+    if "bootstrap" in made:
+        note(f"the device fetches its configuration from {made['bootstrap']['url']}")
+
+
+@app.command("unmap", epilog=MEANINGS)
+def unmap(
+    external_id: ExternalId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Cut a device off and remove its gateway."""
+    if not (yes or json):
+        typer.confirm(f"Remove gateway {external_id} with all that belongs to it?", abort=True)
+    with connect(os.environ, url, token, domain, data) as client:
+        left = client.ask("DELETE", client.in_domain("mapping", external_id))
+    if json:
+        print_json(left or {"external_id": external_id, "state": "undone"})
+    elif left is None:
+        note(f"gateway {external_id}: nothing is left of it")
+    else:
+        note(f"gateway {external_id}: the device is cut off; the rest goes on in the background")
+
+
+@app.command("show", epilog=MEANINGS)
+def show(
+    external_id: ExternalId,
+    *,
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Show a gateway as it is."""
+    with connect(os.environ, url, token, domain, data) as client:
+        found = client.ask("GET", client.in_domain("mapping", external_id))
+    if json:
+        print_json(found)
+        return
+    print_table(("what", "name", "ID"), gateway_rows(found))
+
+
+@app.command("list", epilog=MEANINGS)
+def list_gateways(
+    *,
+    state: Annotated[
+        str, typer.Option(help="planned, done, undoing, stuck, undone, or all.")
+    ] = "done",
+    layout: Annotated[str, typer.Option(help="Only gateways of this layout.")] = "",
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """List the gateways of a domain, newest first."""
+    with connect(os.environ, url, token, domain, data) as client:
+        rows = list_rows(client, state, layout)
+    if json:
+        print_json({"onboardings": rows})
+        return
+    print_table(
+        ("external ID", "layout", "state", "outcome", "since"),
+        ((e["external_id"], e["layout"], e["state"], e["outcome"], e["updated_at"]) for e in rows),
+    )
+
+
+def list_rows(client: ServiceClient, state: str, layout: str) -> Sequence[Mapping[str, Any]]:
+    """Return the onboardings of the domain in ``state`` (or all), and of ``layout`` if given."""
+    query = {"state": "" if state == "all" else state, "layout": layout}
+    path = client.in_domain("onboardings")
+    given: Mapping[str, str | int] = {key: value for key, value in query.items() if value}
+    return list(client.pages(path, "onboardings", given))
+
+
+def gateway_rows(gateway: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return rows of what, name and ID for an answer of ``/mapping``."""
+    clients = gateway.get("clients") or gateway.get("things") or []
+    names = {each["id"]: each["name"] for each in (*clients, *gateway["channels"])}
+    rows = [("client", each["name"], each["id"]) for each in clients]
+    rows += [("channel", each["name"], each["id"]) for each in gateway["channels"]]
+    for each in gateway["connections"]:
+        pair = f"{names[each['client_id']]} - {names[each['channel_id']]}"
+        rows.append(("connection", pair, ", ".join(each["types"])))
+    for client_id in gateway.get("client_cert", {}):
+        rows.append(("certificate", names[client_id], ""))
+    for each in gateway.get("certificates", ()):
+        until = f"{each['serial_number']}, until {each['expiry_time']}"
+        rows.append(("certificate", names.get(each["client_id"], each["client_id"]), until))
+    if config := gateway.get("bootstrap"):
+        rows.append(("config", config["status"], config["config_id"]))
+        rows += [("binding", each["slot"], each["resource_id"]) for each in config["bindings"]]
+        if fetch := config.get("last_fetch"):
+            rows.append(("last fetch", fetch["outcome"], fetch["at"]))
+    onboarding = gateway["onboarding"]
+    rows.append(("onboarding", f"{onboarding['state']}, {onboarding['layout']}", onboarding["id"]))
+    return rows
+
+
+def parameters(given: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of ``K=V`` texts; ``schema`` says which are no texts.
+
+    Raises ``CommandFailed``.
+    """
+    values: dict[str, Any] = {}
+    for each in given:
+        key, equals, text = each.partition("=")
+        if not equals or not key:
+            raise CommandFailed(f"--param {each}: write it as name=value")
+        kind = schema["properties"].get(key, {}).get("type", "string")
+        values[key] = text if kind == "string" else _value(each, text, kind)
+    return values
+
+
+def _value(given: str, text: str, kind: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json_module.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"--param {given}: must be of type {kind}") from error

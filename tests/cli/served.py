@@ -1,0 +1,95 @@
+"""The service on a loopback port, in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from attrs import frozen
+
+from provision.app import open_service
+from provision.settings_reader import load
+from tests.cli.prompt import Ended, provision
+
+ROOT = Path(__file__).parents[2]
+KEY = "device-key-1"
+
+
+@frozen
+class Served:
+    """A running service: where it is, its data directory, its operator's domain."""
+
+    url: str
+    data: Path
+
+    @property
+    def operator(self) -> dict[str, Any]:
+        account: dict[str, Any] = json.loads((self.data / "operator.json").read_text())
+        return account
+
+    @property
+    def domain(self) -> str:
+        return str(self.operator["domain_id"])
+
+    def run(self, *arguments: str) -> Ended:
+        """Run a command as the operator."""
+        return provision(*arguments, "--url", self.url, "--data", str(self.data))
+
+    def map(self, external_id: str, *more: str) -> Any:
+        """Onboard a gateway."""
+        ended = self.run("map", external_id, KEY, "--json", *more)
+        assert ended.code == 0, ended.err
+        return ended.json
+
+
+class TellingServer(uvicorn.Server):
+    """A server that says when it can be reached."""
+
+    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+
+@contextlib.contextmanager
+def serving(data: Path, layouts: Path, **environment: str) -> Iterator[Served]:
+    """Run the service on its embedded platform until the context ends."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(layouts)}
+    ready = threading.Event()
+    server: list[uvicorn.Server] = []
+
+    async def serve() -> None:
+        async with open_service(load(variables | environment, {}), url) as service:
+            config = uvicorn.Config(service.app, log_config=None, lifespan="off")
+            running = TellingServer(config, ready)
+            server.append(running)
+            await running.serve([listening])
+
+    # Its log would stand among what the commands print.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield Served(url, data)
+    finally:
+        for running in server:
+            running.should_exit = True
+        thread.join(30)
+        listening.close()
+        structlog.reset_defaults()

@@ -1,0 +1,89 @@
+"""Gateways at the prompt: map, show, list, unmap, and the health check."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.prompt import provision
+from tests.cli.served import KEY, Served
+
+
+def test_a_gateway_from_map_to_unmap(served: Served) -> None:
+    made = served.run("map", "gw/1 a", KEY, "--layout", "gateway", "--param", "mqtt_url=tcp://b:1")
+    assert made.code == 0, made.err
+    assert "gw/1 a-control" in made.out
+    assert "gateway gw/1 a: created with layout gateway" in made.err
+    shown = served.run("show", "gw/1 a", "--json")
+    assert shown.json["external_id"] == "gw/1 a"
+    table = served.run("show", "gw/1 a")
+    assert "mqtt_client" in table.out
+    assert KEY not in table.out
+    listed = served.run("list", "--layout", "gateway", "--json").json["onboardings"]
+    assert "gw/1 a" in [each["external_id"] for each in listed]
+    assert "gw/1 a" in served.run("list").out
+    gone = served.run("unmap", "gw/1 a", "--yes")
+    assert (gone.code, gone.err) == (0, "gateway gw/1 a: nothing is left of it\n")
+    left = served.run("list", "--state", "undone", "--json").json["onboardings"]
+    assert "gw/1 a" in [each["external_id"] for each in left]
+
+
+def test_scripts_get_the_answer_as_it_is(served: Served) -> None:
+    assert served.map("gw-json")["onboarding"]["outcome"] == "created"
+    assert served.map("gw-json")["onboarding"]["outcome"] == "reused"
+
+
+def test_a_refusal_is_1_with_the_next_thing_to_try(served: Served) -> None:
+    served.map("gw-key")
+    ended = served.run("map", "gw-key", "another")
+    assert ended.code == 1
+    assert ended.out == ""
+    assert "exists with another external key" in ended.err
+    assert "next: see what is there with `provision show`" in ended.err
+    ended = served.run("map", "gw-params", KEY, "--param", "mqtt_url=ftp://x")
+    assert "must match the pattern" in ended.err
+    ended = served.run("map", "gw-params", KEY, "--layout", "gatewya")
+    assert 'did you mean "gateway"?' in ended.err
+
+
+def test_parameters_take_the_types_that_the_layout_declares(served: Served) -> None:
+    made = served.map("gw-typed", "--layout", "gateway-export", "--param", "export_workers=3")
+    assert made["onboarding"]["layout"] == "gateway-export"
+    ended = served.run(
+        "map", "gw-x", KEY, "--layout", "gateway-export", "--param", "export_workers=many"
+    )
+    assert (ended.code, ended.err) == (
+        1,
+        "provision: --param export_workers=many: must be of type integer\n",
+    )
+
+
+@pytest.mark.parametrize("token", ["wrong", "Bearer wrong"])
+def test_a_wrong_token_is_told_as_such(served: Served, token: str) -> None:
+    ended = served.run("show", "gw-json", "--token", token, "--domain", served.domain)
+    assert ended.code == 1
+    assert "next: give --token" in ended.err
+
+
+def test_without_a_service_the_command_says_how_to_start_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    data = str(tmp_path_factory.mktemp("empty"))
+    ended = provision("show", "gw", "--url", "http://127.0.0.1:9", "--data", data, "--domain", "d")
+    assert ended.code == 1
+    assert "http://127.0.0.1:9 does not answer" in ended.err
+    assert "provision serve" in ended.err
+    ended = provision("show", "gw", "--url", "http://127.0.0.1:9", "--data", data)
+    assert "next: give --domain" in ended.err
+
+
+def test_healthcheck_is_right_only_while_the_service_works(served: Served) -> None:
+    assert provision("healthcheck", "--url", served.url).code == 0
+    assert provision("healthcheck", "--url", "http://127.0.0.1:9").code == 1
+    assert provision("healthcheck", "--url", f"{served.url}/nothing").code == 1
+
+
+def test_healthcheck_asks_the_configured_port(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MG_PROVISION_HTTP_PORT", served.url.rpartition(":")[2])
+    assert provision("healthcheck").code == 0
