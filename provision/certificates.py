@@ -95,14 +95,22 @@ class Certificates:
         return MadeCertificate(signed, chain, private_key)
 
     async def of_client(self, caller: Caller, client_id: str) -> Sequence[KnownCertificate]:
-        """Return a client's certificates, newest first, revoked ones too; none if unknown."""
+        """Return a client's certificates, newest first, revoked ones too.
+
+        Raises the platform's ``NotFound``: there is no such client in the domain.
+        """
+        # Magistrala's certs service lists whatever it is asked for, of other domains too.
+        await self._clients.view_client(caller.token, caller.domain_id, client_id)
+        return await self._of(caller, client_id)
+
+    async def _of(self, caller: Caller, client_id: str) -> Sequence[KnownCertificate]:
         found = await self._authority.list_certificates(caller.token, caller.domain_id, client_id)
         in_use = await self._ledger.find(caller.domain_id, client_id)
         return [_known(each, in_use) for each in found]
 
     async def of_gateway(self, caller: Caller, gateway: Onboarding) -> Sequence[KnownCertificate]:
-        """Return the certificates of all clients of a gateway."""
-        lists = [await self.of_client(caller, each.id) for each in gateway.plan.clients]
+        """Return the certificates of all clients of a gateway, of a removed one too."""
+        lists = [await self._of(caller, each.id) for each in gateway.plan.clients]
         return [each for found in lists for each in found]
 
     async def view(self, caller: Caller, serial: str) -> KnownCertificate:

@@ -12,6 +12,9 @@ class NobodyAsks:
     async def check_member(self, token: Secret, domain_id: str) -> None:
         """Do nothing: there is no caller to check."""
 
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        """Do nothing: there is no caller to check."""
+
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Do nothing: the journal says whose the client is."""
 

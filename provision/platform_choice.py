@@ -75,7 +75,7 @@ async def open_platform(
         async with _embedded(store, data) as choice:
             yield choice
         return
-    async with Transport(_endpoints(settings), _transport(settings), wire) as transport:
+    async with Transport(endpoints(settings), transport_settings(settings), wire) as transport:
         magistrala = Magistrala(transport)
         own = own_credentials(settings, magistrala)
         if settings.certs_url:
@@ -122,7 +122,7 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     )
     await _prepare_operator(platform, data)
     issuer = await _issuer(store)
-    authority = _authority(store, issuer, _Members(platform))
+    authority = _authority(store, issuer, platform)
     background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
     served = (
         *CertificateRoutes(platform, authority).routes(),
@@ -137,12 +137,19 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
 
 @frozen
 class _Members:
-    """Membership and clients, as the authority asks for them, of whichever platform."""
+    """Membership and clients, as the authority asks a Magistrala for them.
+
+    As with Magistrala's own certs service, every member of a domain may have certificates issued
+    and revoked.
+    """
 
     platform: Platform
 
     async def check_member(self, token: Secret, domain_id: str) -> None:
         await self.platform.view_domain(token, domain_id)
+
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        await self.check_member(token, domain_id)
 
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
         return await self.platform.view_client(token, domain_id, client_id)
@@ -200,7 +207,8 @@ def _operators_issuer(settings: Settings, now: datetime) -> Issuer:
         ) from error
 
 
-def _endpoints(settings: Settings) -> Endpoints:
+def endpoints(settings: Settings) -> Endpoints:
+    """Return where the services of the Magistrala are that the settings name."""
     users = settings.users_url or GO_DEFAULT
     return Endpoints(
         clients=settings.clients_url or GO_DEFAULT,
@@ -211,7 +219,9 @@ def _endpoints(settings: Settings) -> Endpoints:
     )
 
 
-def _transport(settings: Settings) -> TransportSettings:
+def transport_settings(settings: Settings) -> TransportSettings:
+    """Return how the platform is spoken to."""
+
     def path(name: str) -> Path | None:
         return Path(name) if name else None
 

@@ -41,6 +41,10 @@ class Members(Protocol):
         """Raise the platform's error unless the caller is a member of the domain."""
         ...
 
+    async def check_change(self, token: Secret, domain_id: str) -> object:
+        """Raise the platform's error unless the caller may change clients of the domain."""
+        ...
+
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> object:
         """Raise ``NotFound`` unless a certificate may be issued for the client in the domain."""
         ...
@@ -74,13 +78,10 @@ class EmbeddedAuthority:
         """Issue a certificate for the public key of the request, or return the one it has.
 
         Raises ``Rejected`` (the request, its names or the lifetime are not acceptable),
-        ``NotFound`` (no such client in the domain) and what the membership check raises.
+        ``NotFound`` (no such client in the domain) and what ``Members`` raises.
         """
-        try:
-            await self._members.view_client(token, domain_id, request.client_id)
-        except NotFound:
-            await self._members.check_member(token, domain_id)
-            raise
+        await self._members.check_change(token, domain_id)
+        await self._members.view_client(token, domain_id, request.client_id)
         holder = Holder(domain_id, request.client_id)
         with _platform_errors("sign"):
             key = check_request(request.csr, holder)
@@ -131,7 +132,7 @@ class EmbeddedAuthority:
 
     async def revoke_certificate(self, token: Secret, domain_id: str, serial: str) -> None:
         """Revoke one certificate (``NotFound`` when unknown); the first revocation's time stays."""
-        await self._members.check_member(token, domain_id)
+        await self._members.check_change(token, domain_id)
         change = update(certificates).where(*_one(domain_id, serial))
         async with self._engine.begin() as connection:
             done = await connection.execute(
@@ -146,7 +147,7 @@ class EmbeddedAuthority:
         self, token: Secret, domain_id: str, client_id: str
     ) -> None:
         """Revoke every certificate of a client; none at all is no error."""
-        await self._members.check_member(token, domain_id)
+        await self._members.check_change(token, domain_id)
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(certificates)

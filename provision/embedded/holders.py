@@ -26,6 +26,10 @@ class AnyHolder:
         """Raise the platform's error unless the caller is a member of the domain."""
         await self._platform.check_member(token, domain_id)
 
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        """Raise the platform's error unless the caller may change clients of the domain."""
+        await self._platform.check_change(token, domain_id)
+
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Raise ``NotFound`` when the client is one of another domain."""
         await self.check_member(token, domain_id)

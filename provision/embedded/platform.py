@@ -115,6 +115,11 @@ class EmbeddedPlatform:
         with translated("check membership"):
             (await self.access.membership(token, domain_id)).require_member()
 
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        """Raise ``NotAMember`` or ``DomainNotFound`` unless the caller may change clients."""
+        with translated("check membership"):
+            (await self.access.membership(token, domain_id)).require("client_update")
+
     async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
         """List the domains that the caller is a member of."""
         with translated("list domains"):

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 from tests.certificates.world import Device, SettableClock, post, public, read, serving
+from tests.embedded.people import person
 from tests.service.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,7 +145,9 @@ async def test_an_unknown_client_is_told_as_the_go_service_does(running: Running
     answer = await post(running, "/cert", client_id=UNKNOWN, csr=GOOD)
     assert (answer.status_code, answer.json()["code"]) == (401, "unknown_client")
     assert UNKNOWN in answer.json()["message"]
-    assert await listed(running, UNKNOWN) == []
+    for path in (f"/cert?client_id={UNKNOWN}", f"/certs?entity_id={UNKNOWN}"):
+        answer = await running.http.get(f"/{running.domain}{path}", headers=running.headers)
+        assert answer.json().get("certificates", []) == []
 
 
 async def test_without_a_client_nothing_is_issued(running: Running) -> None:
@@ -213,6 +216,30 @@ async def test_a_renewal_leaves_the_certificate_before_as_it_is(
         read(old["certificate"]).public_key()
     )
     assert [each["revoked"] for each in await listed(running, client)] == [False, False]
+
+
+async def test_a_member_who_may_only_look_gets_no_certificate_and_revokes_none(
+    running: Running, client: str
+) -> None:
+    made = (await post(running, "/cert", client_id=client)).json()
+    reader = await person(running.http, running.token, "reader")
+    role = {"role_name": "reader", "optional_actions": ["read", "client_read"]}
+    role["optional_members"] = [reader.id]
+    answer = await running.http.post(
+        f"/domains/{running.domain}/roles", json=role, headers=running.headers
+    )
+    assert answer.status_code == 201, answer.text
+    path = f"/{running.domain}/cert"
+    shown = await reader.ask("GET", f"{path}/{made['serial_number']}")
+    assert shown.status_code == 200
+    for call, body in (
+        ("", {"client_id": client}),
+        (f"/{made['serial_number']}/revoke", {}),
+        (f"/{made['serial_number']}/renew", {}),
+    ):
+        refused = await reader.ask("POST", path + call, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_a_member")
+    assert [each["revoked"] for each in await listed(running, client)] == [False]
 
 
 async def test_strangers_see_and_change_nothing(running: Running, client: str) -> None:
