@@ -127,6 +127,45 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert load({"MG_PROVISION_HTTP_PORT": ""}, {}).settings.http_port == 9016
 
 
+CERTIFICATES = {
+    "MG_PROVISION_RENEWAL_OVERLAP": ("cert.renewal_overlap", "renewal_overlap", "90m"),
+    "MG_PROVISION_KEEP_PRIVATE_KEYS": ("cert.keep_private_keys", "keep_private_keys", "never"),
+    "MG_PROVISION_ISSUER_CHAIN": ("cert.issuer_chain", "issuer_chain", "ca.pem"),
+    "MG_PROVISION_ISSUER_KEY": ("cert.issuer_key", "issuer_key", "ca.key"),
+    "MG_PROVISION_ISSUER_KEY_PASSPHRASE": (
+        "cert.issuer_key_passphrase",
+        "issuer_key_passphrase",
+        Secret("open sesame"),
+    ),
+}
+
+
+@pytest.mark.parametrize("variable", CERTIFICATES)
+def test_certificates_are_set_by_variable_or_file(variable: str) -> None:
+    key, name, value = CERTIFICATES[variable]
+    text = value.reveal() if isinstance(value, Secret) else value
+    pair = {"MG_PROVISION_ISSUER_CHAIN": "ca.pem", "MG_PROVISION_ISSUER_KEY": "ca.key"}
+    assert getattr(load(pair | {variable: text}, {}).settings, name) == value
+    entries = {"issuer_chain": "ca.pem", "issuer_key": "ca.key", key.removeprefix("cert."): text}
+    lines = [f"{entry} = {json.dumps(written)}\n" for entry, written in entries.items()]
+    Path("config.toml").write_text("".join(["[cert]\n", *lines]))
+    assert getattr(load({}, {}).settings, name) == value
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MG_PROVISION_RENEWAL_OVERLAP": "-1h"}, 'at least "0s"'),
+        ({"MG_PROVISION_RENEWAL_OVERLAP": "soon"}, "not a duration"),
+        ({"MG_PROVISION_KEEP_PRIVATE_KEYS": "often"}, "always, until_fetched, never"),
+        ({"MG_PROVISION_ISSUER_CHAIN": "ca.pem"}, "issuer_chain and issuer_key go together"),
+    ],
+)
+def test_certificate_settings_that_can_not_be_used(variables: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load(variables, {})
+
+
 def test_no_magistrala_address_means_the_embedded_platform() -> None:
     assert not load({}, {}).settings.uses_magistrala
     assert load({"MF_PROVISION_THINGS_LOCATION": "http://t"}, {}).settings.uses_magistrala
