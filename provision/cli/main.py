@@ -10,7 +10,13 @@ from typing import Annotated
 import typer
 
 from provision.build_info import release
-from provision.cli import gateway_commands, layout_commands, settings_command
+from provision.cli import (
+    bootstrap_commands,
+    cert_commands,
+    gateway_commands,
+    layout_commands,
+    settings_command,
+)
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
 from provision.cli.healthcheck import healthcheck
 from provision.cli.output import note, print_text
@@ -70,6 +76,8 @@ def healthcheck_command(
 
 app.add_typer(gateway_commands.app)
 app.add_typer(layout_commands.app)
+app.add_typer(bootstrap_commands.app)
+app.add_typer(cert_commands.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

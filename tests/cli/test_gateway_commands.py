@@ -27,6 +27,12 @@ def test_a_gateway_from_map_to_unmap(served: Served) -> None:
     assert "gw/1 a" in [each["external_id"] for each in left]
 
 
+def test_the_operators_account_is_found_in_the_data_directory(served: Served) -> None:
+    ended = provision("list", "--json", "--url", served.url, "--data", str(served.data))
+    assert ended.code == 0, ended.err
+    assert "onboardings" in ended.json
+
+
 def test_scripts_get_the_answer_as_it_is(served: Served) -> None:
     assert served.map("gw-json")["onboarding"]["outcome"] == "created"
     assert served.map("gw-json")["onboarding"]["outcome"] == "reused"

@@ -1,0 +1,67 @@
+"""``provision cert``: certificates of clients."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from provision.cli.client import Data, Domain, Token, Url, connect
+from provision.cli.exits import MEANINGS, CommandFailed
+from provision.cli.output import Json, note, print_json, print_text
+from provision.data_directory import write_private
+
+app = typer.Typer(
+    name="cert", help="Certificates of clients.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("issue", epilog=MEANINGS)
+def issue(
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")],
+    *,
+    ttl: Annotated[str, typer.Option(help="How long it is valid, as 2400h.")] = "",
+    key_type: Annotated[
+        str, typer.Option(help="rsa-2048, rsa-4096, ec-p256, ec-p384 or ed25519.")
+    ] = "",
+    csr: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of a PKCS #10 request.", exists=True, dir_okay=False),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--out", help="Directory for cert.pem, key.pem and ca.pem.", file_okay=False),
+    ] = None,
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Issue a certificate for a client; its key is shown once."""
+    body: dict[str, Any] = {"client_id": client_id}
+    body |= {key: value for key, value in (("ttl", ttl), ("key_type", key_type)) if value}
+    if csr is not None:
+        body["csr"] = csr.read_text(encoding="utf-8")
+    with connect(os.environ, url, token, domain, data) as client:
+        made = client.ask("POST", client.in_domain("cert"), body)
+    if directory is not None:
+        _write(directory, made)
+    if json:
+        print_json(made)
+    elif directory is None:
+        print_text(made["certificate"] + (made["key"] or "") + made["ca_cert"])
+    note(f"certificate {made['serial_number']}, valid until {made['expiry_time']}")
+
+
+def _write(directory: Path, made: dict[str, Any]) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, key in (("cert.pem", "certificate"), ("key.pem", "key"), ("ca.pem", "ca_cert")):
+            if made[key]:
+                write_private(directory / name, made[key])
+                note(f"wrote {directory / name}")
+    except OSError as error:
+        raise CommandFailed(f"{directory} cannot be written to: {error.strerror}") from error
