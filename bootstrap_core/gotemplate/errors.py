@@ -14,6 +14,7 @@ FunctionError                 what a template function raises; it leaves the eng
 
 from __future__ import annotations
 
+from bootstrap_core.gotemplate.quote import quote
 from bootstrap_core.gotemplate.runes import valid
 
 
@@ -77,9 +78,11 @@ class ExecError(TemplateError):
         self.template = template or name
 
     def __str__(self) -> str:
+        if self.column is None:
+            return super().__str__()
         place = f"{self.name}:{self.line}:{self.column}"
-        quoted = '"' + self.template.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return f"template: {place}: executing {quoted} at <{self.context}>: {self.message}"
+        executing = f"executing {quote(self.template)} at <{self.context}>"
+        return f"template: {place}: {executing}: {self.message}"
 
 
 class LimitExceeded(TemplateError):

@@ -14,10 +14,10 @@ def format_float(value: float, verb: str, prec: int) -> str:
     ``verb`` is one of e, E, f, g, G, b, x, X; ``prec`` is the precision, -1 for as many digits as
     are needed to read the same number back.
     """
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    if prec < 0 and verb == "g":
+        return _shortest_g(value)
     lower = verb.lower()
     if lower == "b":
         return _binary(value)
@@ -76,15 +76,15 @@ def _shortest_f(value: float) -> str:
 
 
 def shortest(value: float) -> str:
-    """Write a number as %v does: with an exponent below 1e-4 and from 1e6 (%g)."""
-    if 1e-4 <= abs(value) < 1e6:
-        text = repr(value)
-        return text[:-2] if text.endswith(".0") else text
+    """Write a number as %v does (%g with as many digits as needed)."""
     return format_float(value, "g", -1)
 
 
 def _shortest_g(value: float) -> str:
-    """Write the number with an exponent where that is the %g way."""
+    """Write a number with an exponent if it is below 1e-4, or from 1e6."""
+    if 1e-4 <= abs(value) < 1e6:
+        text = repr(value)
+        return text[:-2] if text.endswith(".0") else text
     exponent = shortest_digits(abs(value))[1] - 1
     return _shortest_f(value) if -4 <= exponent < 6 else _shortest_e(value)
 

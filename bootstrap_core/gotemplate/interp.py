@@ -125,14 +125,14 @@ class Compiler:
     def line(self, nodes: Sequence[TextNode | ActionNode]) -> Run:
         """Compile texts and actions that follow each other."""
         texts, emits = [""], []
-        self.evaluation.cost = 1
+        self.evaluation.cost = 0
         for node in nodes:
             if isinstance(node, TextNode):
                 texts[-1] += node.text
             else:
                 emits.append(self.action(node))
                 texts += ["", ""]
-        cost, source = self.evaluation.cost + len(texts) // 2, self.source
+        cost, source = 1 + (self.evaluation.cost + 3 * len(emits)) // 4, self.source
         first = next((node for node in nodes if isinstance(node, ActionNode)), nodes[0])
 
         def line(state: State, dot: Value) -> None:
@@ -200,9 +200,9 @@ class Compiler:
 
     def costed(self, pipe: PipeNode) -> tuple[Expr, int]:
         """Compile a pipeline, and count the work of it."""
-        self.evaluation.cost = 1
+        self.evaluation.cost = 0
         expr = self.evaluation.pipeline(pipe)
-        return expr, self.evaluation.cost
+        return expr, 1 + self.evaluation.cost // 4
 
     def range(self, node: RangeNode) -> Run:
         """Compile a range."""

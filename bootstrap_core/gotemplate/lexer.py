@@ -71,9 +71,12 @@ _UNTERMINATED: Final = {
 }
 
 
-def lex(text: str) -> list[Item]:
-    """Split a template into items. The last item is EOF, or ERROR with what is wrong there."""
-    lexer = Lexer(text)
+def lex(text: str, most: int) -> list[Item]:
+    """Split a template into items. The last item is EOF, or ERROR with what is wrong there.
+
+    A text of many more than ``most`` items is not read to its end.
+    """
+    lexer = Lexer(text, most)
     lexer.run()
     return lexer.items
 
@@ -88,11 +91,12 @@ def place(text: str, pos: int) -> tuple[int, int]:
 class Lexer:
     """The state of the scanner."""
 
-    __slots__ = ("depth", "items", "line", "pos", "spaced", "text")
+    __slots__ = ("depth", "items", "line", "most", "pos", "spaced", "text")
 
-    def __init__(self, text: str) -> None:
-        """Start at the beginning of ``text``."""
+    def __init__(self, text: str, most: int) -> None:
+        """Start at the beginning of ``text``; stop after ``most`` items."""
         self.text = text
+        self.most = most
         self.pos = 0
         self.line = 1
         self.depth = 0
@@ -101,7 +105,7 @@ class Lexer:
 
     def run(self) -> None:
         """Scan text and actions in turn, to the end or to the first mistake."""
-        while self.lex_text() and self.lex_action():
+        while self.lex_text() and self.lex_action() and len(self.items) <= self.most:
             pass
 
     def error(self, message: str) -> bool:
@@ -175,7 +179,7 @@ class Lexer:
             done = self.lex_ordinary()
             if done is not None:
                 return done
-            if not self.lex_odd():
+            if not self.lex_odd() or len(self.items) > self.most:
                 return False
 
     def lex_ordinary(self) -> bool | None:

@@ -19,7 +19,7 @@ class Limits:
     ``nesting``: how deep control structures may
     stand in each other. ``parentheses``: the same for pipelines in parentheses. ``variables``: how
     many one template may declare.
-    ``steps``: units of work of one rendering, where a step is about one node visited, one list
+    ``steps``: units of work of one rendering, where a step is about one action or function, one
     element looped over, or some hundred characters handled. ``output``: characters of the result.
     ``string``: characters of one value that a function makes. ``width``: width and precision of a
     printf verb. ``call_depth``: templates calling templates. ``data_depth``: how deep printed data
@@ -27,11 +27,11 @@ class Limits:
     """
 
     template_size: int = 64 * 1024
-    items: int = 25_000
+    items: int = 20_480
     nesting: int = 100
     parentheses: int = 40
     variables: int = 1_000
-    steps: int = 60_000
+    steps: int = 50_000
     output: int = 1024 * 1024
     string: int = 256 * 1024
     width: int = 100_000

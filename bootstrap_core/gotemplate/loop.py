@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from bootstrap_core.gotemplate import values
 from bootstrap_core.gotemplate.errors import FunctionError
@@ -42,42 +43,53 @@ class Loop:
 
     def run(self, state: State, dot: Value) -> None:
         """Run the body for every element, or the else list if there is none."""
-        state.budget.steps -= self.cost
-        if state.budget.steps < 0:
-            raise self.source.failure(self.node, state.budget.exhausted())
         value = self.value(state, dot)
-        kind = kind_of(value)
-        if kind not in _RANGES and kind not in {values.INVALID_KIND, values.NIL}:
-            shown = _shown(state.budget, value)
-            raise self.source.error_at(state, self.last, f"range can't iterate over {shown}")
-        if kind in {values.INT, values.UINT} and self.set_index is not None:
-            raise self.source.error_at(
-                state, self.last, f"can't use {value} to iterate over more than one variable"
-            )
-        if kind in _RANGES and (value > 0 if isinstance(value, int) else value):
-            self.iterate(state, _RANGES[kind](state.budget, value))
-        elif self.otherwise is not None:
+        try:
+            state.budget.step(self.cost)
+            pairs = self.pairs(state, value)
+            if pairs is not None:
+                self.iterate(state, pairs)
+                return
+        except BreakLoop:
+            return
+        except FunctionError as fault:
+            raise self.source.failure(self.node, fault) from fault
+        if self.otherwise is not None:
             self.otherwise(state, dot)
+
+    def pairs(self, state: State, value: Value) -> Iterator[tuple[Value, Value]] | None:
+        """Return the indexes and elements of a value, None if it has none."""
+        kind = kind_of(value)
+        if kind in _RANGES:
+            if kind in _INTEGERS and self.set_index is not None:
+                raise self.source.error_at(
+                    state, self.last, f"can't use {value} to iterate over more than one variable"
+                )
+            return _RANGES[kind](state.budget, value) if _some(value) else None
+        if kind in {values.INVALID_KIND, values.NIL}:
+            return None
+        shown = _shown(state.budget, value)
+        raise self.source.error_at(state, self.last, f"range can't iterate over {shown}")
 
     def iterate(self, state: State, pairs: Iterator[tuple[Value, Value]]) -> None:
         """Run the body for pairs of index and element."""
         body, set_index, set_element = self.body, self.set_index, self.set_element
         step = state.budget.step
-        try:
-            for index, element in pairs:
-                step(1)
-                if set_index is not None:
-                    set_index(state, index)
-                if set_element is not None:
-                    set_element(state, element)
-                try:  # noqa: SIM105 - contextlib.suppress takes longer than the body
-                    body(state, element)
-                except ContinueLoop:
-                    pass
-        except BreakLoop:
-            pass
-        except FunctionError as fault:
-            raise self.source.failure(self.node, fault) from fault
+        for index, element in pairs:
+            step(1)
+            if set_index is not None:
+                set_index(state, index)
+            if set_element is not None:
+                set_element(state, element)
+            try:  # noqa: SIM105 - contextlib.suppress takes longer than the body
+                body(state, element)
+            except ContinueLoop:
+                pass
+
+
+def _some(value: Value) -> bool:
+    """Say whether there is something to go over."""
+    return value > 0 if isinstance(value, int) else len(value) > 0
 
 
 def _shown(budget: Budget, value: Value) -> str:
@@ -108,7 +120,8 @@ def _of_uint(budget: Budget, value: Value) -> Iterator[tuple[Value, Value]]:
     return ((None, Uint8(i)) for i in range(value))
 
 
-_RANGES = {
+_INTEGERS: Final = frozenset({values.INT, values.UINT})
+_RANGES: Final = {
     values.SLICE: _of_slice,
     values.MAP: _of_map,
     values.INT: _of_int,

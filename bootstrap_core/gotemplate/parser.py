@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final
 
-from bootstrap_core.gotemplate.cursor import Cursor, Stream
+from bootstrap_core.gotemplate.cursor import Cursor, TreeSet
 from bootstrap_core.gotemplate.errors import ParseLimitExceeded
 from bootstrap_core.gotemplate.items import (
     EOF,
@@ -55,17 +55,17 @@ def parse(text: str, name: str, functions: Container[str], limits: Limits) -> di
 
     """
     _check(name, "template_size", length(text), limits.template_size)
-    stream = Stream(text, name, functions, limits)
-    _check(name, "items", len(stream.items), limits.items)
-    Tree(name, stream).parse()
-    return stream.tree_set
+    tree_set = TreeSet(text, name, functions, limits)
+    _check(name, "items", len(tree_set.items), limits.items)
+    Tree(name, Cursor(tree_set)).parse()
+    return tree_set.trees
 
 
 def _check(name: str, limit: str, size: int, allowed: int) -> None:
     """Refuse a text that is over a limit."""
     if size > allowed:
         unit = "bytes" if limit == "template_size" else limit
-        message = f"a template of {size} {unit}; at most {allowed} are allowed"
+        message = f"a template of more than {allowed} {unit}"
         error = ParseLimitExceeded(message, name=name, line=1)
         error.limit = limit
         raise error
@@ -74,23 +74,22 @@ def _check(name: str, limit: str, size: int, allowed: int) -> None:
 class Tree:
     """The parser of one definition: the whole text's, a define's or a block's."""
 
-    __slots__ = ("cursor", "name", "root", "stream")
+    __slots__ = ("cursor", "name", "root")
 
-    def __init__(self, name: str, stream: Stream, depth: int = 0) -> None:
-        """Start where the stream is."""
+    def __init__(self, name: str, cursor: Cursor) -> None:
+        """Start where the cursor is."""
         self.name = name
-        self.stream = stream
-        self.cursor = Cursor(stream, depth)
+        self.cursor = cursor
         self.root = ListNode(0)
 
     def parse(self) -> None:
         """Parse the whole text; only here may definitions stand."""
         cursor = self.cursor
-        items = self.stream.items
         while (item := cursor.peek()).typ != EOF:
-            if item.typ == LEFT_DELIM and items[self.stream.next + 1].typ == "define":
-                self.stream.next += 2
-                Tree("definition", self.stream).parse_definition()
+            if item.typ == LEFT_DELIM and cursor.items[cursor.place + 1].typ == "define":
+                definition = Tree("definition", Cursor(cursor.tree_set, cursor.place + 2))
+                definition.parse_definition()
+                cursor.place = definition.cursor.place
                 continue
             node = self.text_or_action()
             if isinstance(node, _ENDS):
@@ -117,9 +116,10 @@ class Tree:
 
     def add(self) -> None:
         """Keep the tree, unless there is one of its name that is not empty."""
-        kept = self.stream.tree_set.get(self.name)
+        trees = self.cursor.tree_set.trees
+        kept = trees.get(self.name)
         if kept is None or is_empty_tree(kept):
-            self.stream.tree_set[self.name] = self.root
+            trees[self.name] = self.root
         elif not is_empty_tree(self.root):
             raise self.cursor.fault(f"template: multiple definition of template {quote(self.name)}")
 
@@ -213,7 +213,9 @@ class Tree:
         pipe = pipeline(cursor, _BLOCK, RIGHT_DELIM)
         cursor.nest()
         line = cursor.line()
-        Tree(name, self.stream, cursor.depth + 1).parse_body(_BLOCK, line)
+        block = Tree(name, Cursor(cursor.tree_set, cursor.place, cursor.depth + 1))
+        block.parse_body(_BLOCK, line)
+        cursor.place = block.cursor.place
         return TemplateNode(item.pos, name, quote(name), pipe)
 
     def template_control(self, _keyword: Item) -> TemplateNode:

@@ -87,7 +87,6 @@ def _declaration(cursor: Cursor, pipe: PipeNode, context: str) -> bool:
     if variable.typ != VARIABLE:
         return False
     cursor.next()
-    start = cursor.stream.next
     item = cursor.next()
     if item.typ in {ASSIGN, DECLARE}:
         pipe.is_assign = item.typ == ASSIGN
@@ -102,7 +101,7 @@ def _declaration(cursor: Cursor, pipe: PipeNode, context: str) -> bool:
         if cursor.peek().typ not in _AFTER_COMMA:
             raise cursor.fault("range can only initialize variables")
         return True
-    cursor.stream.next = start - 1
+    cursor.backup(2)
     return False
 
 
@@ -191,7 +190,7 @@ def _field(cursor: Cursor, item: Item) -> Node:
 
 def _identifier(cursor: Cursor, item: Item) -> Node:
     """Return the node of a function's name."""
-    if item.val not in cursor.stream.functions:
+    if item.val not in cursor.tree_set.functions:
         raise cursor.fault(f"function {quote(item.val)} not defined")
     return IdentifierNode(item.pos, item.val)
 

@@ -109,6 +109,7 @@ class Printer:
             if verb == "v" and flags.width is None and flags.prec is None and _plain(flags):
                 return shortest(value)
             form = _FLOAT_VERBS.get(verb)
+            self.budget.step((flags.prec or 0) // 16)
             return fmt.fmt_float(flags, value, *form) if form else None
         if kind in {values.INT, values.UINT}:
             return self.integer(value, verb, unsigned=kind == values.UINT)
@@ -116,6 +117,7 @@ class Printer:
             return fmt.fmt_boolean(flags, value) if verb in "tv" else None
         if kind == values.COMPLEX:
             form = _FLOAT_VERBS.get(verb)
+            self.budget.step(4 + (flags.prec or 0) // 8)
             return fmt.fmt_complex(flags, value, *form) if form else None
         return None
 

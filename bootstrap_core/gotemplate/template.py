@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Self
 
-from bootstrap_core.gotemplate.errors import ExecLimitExceeded, ParseLimitExceeded
+from bootstrap_core.gotemplate.errors import (
+    ExecError,
+    ExecLimitExceeded,
+    FunctionError,
+    ParseLimitExceeded,
+)
 from bootstrap_core.gotemplate.fields import MISSING_DEFAULT, MISSING_ERROR, MISSING_ZERO
 from bootstrap_core.gotemplate.funcs import BUILTINS, custom
 from bootstrap_core.gotemplate.interp import Body, Settings, compile_trees
@@ -98,4 +103,6 @@ class Template:
             error = ExecLimitExceeded("nested too deeply for the stack", name=self.name, line=1)
             error.limit = "nesting"
             raise error from None
+        except FunctionError as fault:
+            raise ExecError(fault.message, name=self.name, line=1) from fault
         return "".join(budget.pieces)
