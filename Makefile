@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
 
-.PHONY: run test demo bench check lock clean
+.PHONY: run test test-live demo bench check lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -14,6 +14,9 @@ demo: $(VENV)/runtime
 
 test: $(VENV)/development
 	$(BIN)/python -m pytest -n 2
+
+test-live: $(VENV)/development
+	$(BIN)/python -m pytest tests/live/live_magistrala.py
 
 bench: $(VENV)/development
 	$(BIN)/python -m bench

@@ -27,7 +27,7 @@ from provision.embedded.routes import routes as embedded_routes
 from provision.errors import StartError
 from provision.key_store import KeyStore
 from provision.onboarding.upkeep import OwnAuthority
-from provision.own_authority import NobodyAsks, NoCredentials, NoTokenNeeded
+from provision.own_authority import NobodyAsks, NoCredentials, NoTokenNeeded, OwnClients
 from provision.pki.errors import PkiError
 from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
@@ -123,7 +123,7 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     await _prepare_operator(platform, data)
     issuer = await _issuer(store)
     authority = _authority(store, issuer, platform)
-    background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
+    background = OwnAuthority(_authority(store, issuer, OwnClients(engine)), NoTokenNeeded())
     served = (
         *CertificateRoutes(platform, authority).routes(),
         *embedded_routes(platform, AdministratorRegisters(platform.access), settings.domain_id),

@@ -10,6 +10,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -37,9 +38,13 @@ class Process:
     process: subprocess.Popen[str] | None = None
     words: str = ""
     log: str = ""
+    errors: Any = None
 
     def __enter__(self) -> Process:
-        self.process = start(self.data, self.arguments, self.environment)
+        # To a file: a pipe that nobody reads would stop the service once it is full.
+        with tempfile.TemporaryFile("w+") as file:
+            self.errors = os.fdopen(os.dup(file.fileno()), "r+")
+            self.process = start(self.data, self.arguments, self.environment, file)
         self.words = greeting(self.process)
         return self
 
@@ -51,7 +56,10 @@ class Process:
         assert self.process
         if not self.log:
             self.process.send_signal(signal.SIGTERM)
-            _, self.log = self.process.communicate(timeout=SECONDS)
+            self.process.communicate(timeout=SECONDS)
+            with self.errors:
+                self.errors.seek(0)
+                self.log = self.errors.read() or "nothing"
         return self.log
 
     @property
@@ -67,14 +75,14 @@ class Process:
 
 
 def start(
-    data: Path, arguments: tuple[str, ...], environment: dict[str, str]
+    data: Path, arguments: tuple[str, ...], environment: dict[str, str], errors: Any
 ) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "provision.cli.main", "serve", "--data", str(data)]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MG_", "MF_"))}
     return subprocess.Popen(
         [*command, *arguments],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
         cwd=ROOT,
         env=clean | {"MG_PROVISION_LOG_FORMAT": "json"} | environment,
@@ -89,13 +97,12 @@ def greeting(process: subprocess.Popen[str]) -> str:
         lines.append(line)
         if "clients/bootstrap" in line:
             return "".join(lines)
-    assert process.stderr
-    raise AssertionError(f"the service did not start: {process.stderr.read()}")
+    raise AssertionError("the service did not start")
 
 
 def refusal(data: Path, *arguments: str, **environment: str) -> str:
     """Return what a service that can't start says."""
-    process = start(data, arguments, environment)
+    process = start(data, arguments, environment, subprocess.PIPE)
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert "Traceback" not in errors
