@@ -186,7 +186,10 @@ class Certificates:
         return Secret(key.pem()), make_request(key, holder)
 
     def _check_lifetime(self, ttl: timedelta, chain: str) -> None:
-        authorities = x509.load_pem_x509_certificates(chain.encode())
+        try:
+            authorities = x509.load_pem_x509_certificates(chain.encode())
+        except ValueError:
+            return  # the authority itself has the last word
         ends = min(each.not_valid_after_utc for each in authorities)
         left = ends - self._now()
         if ttl > left:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from bootstrap_core.secret import Secret
-from provision.platform.errors import InvalidToken
+from provision.embedded.tables import clients
+from provision.platform.errors import InvalidToken, NotFound
+from provision.platform.types import Status
 
 
 class NobodyAsks:
@@ -17,6 +22,31 @@ class NobodyAsks:
 
     async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Do nothing: the journal says whose the client is."""
+
+
+class OwnClients:
+    """Lets the service ask for the clients that the embedded platform has, and no others."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Look into the platform's tables in ``engine``."""
+        self._engine = engine
+
+    async def check_member(self, token: Secret, domain_id: str) -> None:
+        """Do nothing: there is no caller to check."""
+
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        """Do nothing: there is no caller to check."""
+
+    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Raise ``NotFound`` unless the client is there and enabled."""
+        query = select(clients.c.id).where(
+            clients.c.id == client_id,
+            clients.c.domain_id == domain_id,
+            clients.c.status == Status.ENABLED.value,
+        )
+        async with self._engine.connect() as connection:
+            if (await connection.execute(query)).first() is None:
+                raise NotFound("the client was removed or disabled", service="embedded")
 
 
 class NoTokenNeeded:

@@ -129,6 +129,17 @@ async def test_a_revoked_certificate_is_not_renewed(tmp_path: Path) -> None:
         await eventually(is_noticed)
 
 
+async def test_a_client_that_was_disabled_gets_no_other_certificate(tmp_path: Path) -> None:
+    clock = SettableClock(MADE)
+    async with serving(tmp_path, clock) as running:
+        (client_id,) = (await running.map()).json()["client_cert"]
+        await post(running, f"/clients/{client_id}/disable")
+        clock.offset = timedelta(0)
+        await eventually(lambda: has_failed(running))
+        (known,) = await certificates(running)
+        assert "removed or disabled" in known["renewal"]["error"]
+
+
 async def test_a_device_that_holds_its_key_gets_another_certificate_for_it(tmp_path: Path) -> None:
     clock, device = SettableClock(MADE), Device.new()
     async with serving(tmp_path, clock) as running:
