@@ -13,7 +13,13 @@ from collections.abc import Mapping, Sequence
 
 from bootstrap_core.binding_rows import client_key_place, open_secrets
 from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow, json_column
-from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable, SlotUnbound
+from bootstrap_core.errors import (
+    ConfigDisabled,
+    DeviceRefused,
+    NotRenderable,
+    RenderError,
+    SlotUnbound,
+)
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
@@ -25,7 +31,6 @@ from bootstrap_core.rendering import (
     RenderContext,
     RenderDevice,
     Renderer,
-    RenderError,
     RenderProfile,
 )
 from bootstrap_core.sealing import Sealer

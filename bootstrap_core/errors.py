@@ -3,6 +3,7 @@
 BootstrapError
 ├── Malformed                    400  the request cannot be understood
 │   └── ProfileInvalid           400  a profile's template, slot or format is not acceptable
+│       └── RenderError          400  a profile's template, its data or its output is at fault
 ├── Unauthenticated              401  no caller is known behind the request
 │   └── KeyMissing               401  a device gave no external key
 ├── Forbidden                    403  the caller may not do this here
@@ -59,6 +60,35 @@ class ProfileInvalid(Malformed):
     """The profile is not acceptable."""
 
     code = "profile_invalid"
+
+
+class RenderError(ProfileInvalid):
+    """The profile does not render.
+
+    The message is for the operator: it names the profile, the line and the variable. ``line`` and
+    ``column`` are the place in the template (``line`` in the output where that is at fault), 0 if
+    there is none; ``variable`` is the part of the template at fault, "" if there is none. A device
+    is told no more than ``NotRenderable`` says.
+    """
+
+    code = "render_failed"
+
+    def __init__(
+        self, reason: str, *, profile: str = "", line: int = 0, column: int = 0, variable: str = ""
+    ) -> None:
+        """Take the reason and its place."""
+        place = f"line {line}" if line else ""
+        if column:
+            place += f", column {column}"
+        if variable:
+            place += f", at {variable}"
+        name = f'profile "{profile}"' if profile else ""
+        super().__init__(": ".join(part for part in (name, place, reason) if part))
+        self.reason = reason
+        self.profile = profile
+        self.line = line
+        self.column = column
+        self.variable = variable
 
 
 class Unauthenticated(BootstrapError):

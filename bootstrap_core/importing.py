@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bootstrap_core import binding_rows, config_rows, profile_rows
 from bootstrap_core.binding_rows import client_key_place, seal_secrets
 from bootstrap_core.documents import Document
-from bootstrap_core.errors import BootstrapError, Malformed
+from bootstrap_core.errors import BootstrapError, Malformed, RenderError
 from bootstrap_core.import_sources import Kind, Record
 from bootstrap_core.keys import KeyHasher, is_hash
 from bootstrap_core.model import Binding, Config, Profile, Status, new_revision, utc_now
 from bootstrap_core.profile_documents import NewProfile, resource_type
-from bootstrap_core.rendering import Renderer, RenderError
+from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from bootstrap_core.secure_transport import SecureTransport
@@ -92,10 +92,10 @@ class Importer:
         name = str(row.values.get("id") or row.values.get("client_id") or "")
         try:
             result, message = await take(row)
-        except BootstrapError as error:
-            result, message = Result.FAILED, error.message
         except RenderError as error:
             result, message = Result.FAILED, f"content_template: {error}"
+        except BootstrapError as error:
+            result, message = Result.FAILED, error.message
         except IntegrityError:
             result, message = Result.FAILED, "another one has its name, ID or external ID"
         return Outcome(record.kind, record.place, name, result, message)

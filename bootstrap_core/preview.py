@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core import binding_rows, config_rows, configs
 from bootstrap_core.documents import Document
-from bootstrap_core.errors import ProfileInvalid
+from bootstrap_core.errors import ProfileInvalid, RenderError
 from bootstrap_core.model import Binding, Config, Profile
 from bootstrap_core.profiles import Profiles
 from bootstrap_core.rendering import (
@@ -18,7 +18,6 @@ from bootstrap_core.rendering import (
     RenderContext,
     RenderDevice,
     Renderer,
-    RenderError,
     RenderProfile,
 )
 from bootstrap_core.sealing import Sealer

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import config_rows, profile_rows
 from bootstrap_core.conflicts import conflicts_named
-from bootstrap_core.errors import NotFound, ProfileInUse, ProfileInvalid
+from bootstrap_core.errors import NotFound, ProfileInUse, ProfileInvalid, RenderError
 from bootstrap_core.model import Page, Profile, new_id, new_revision, utc_now
 from bootstrap_core.profile_documents import NewProfile, ProfileChange
-from bootstrap_core.rendering import Renderer, RenderError
+from bootstrap_core.rendering import Renderer
 from bootstrap_core.tables import configs
 
 NAMED_CONFIGS: Final = 100

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from attrs import Factory, field, frozen
 
+from bootstrap_core.errors import RenderError
 from bootstrap_core.gotemplate import ExecError, Limits, ParseError, Struct, Template
 from bootstrap_core.gotemplate.context import binding_context, device_context, render_context
 from bootstrap_core.secret import MASK
@@ -86,40 +87,6 @@ class RenderContext:
     device: RenderDevice = Factory(RenderDevice)
     variables: Mapping[str, Any] = Factory(dict)
     bindings: Mapping[str, RenderBinding] = Factory(dict)
-
-
-class RenderError(Exception):
-    """A profile does not render: its template, the data or the output is at fault.
-
-    ``str(error)`` is for the operator: it names the profile, the line and the variable.
-    ``line`` and ``column`` are the place in the template (``line`` in the output where that is at
-    fault), 0 if there is none; ``variable`` is the part of the template at fault, "" if there is
-    none. A device is told ``DEVICE_MESSAGE`` and nothing more.
-    """
-
-    def __init__(
-        self, reason: str, *, profile: str = "", line: int = 0, column: int = 0, variable: str = ""
-    ) -> None:
-        """Take the reason and its place."""
-        super().__init__(reason)
-        self.reason = reason
-        self.profile = profile
-        self.line = line
-        self.column = column
-        self.variable = variable
-
-    def __str__(self) -> str:
-        place = f"line {self.line}" if self.line else ""
-        if self.column:
-            place += f", column {self.column}"
-        if self.variable:
-            place += f", at {self.variable}"
-        name = f'profile "{self.profile}"' if self.profile else ""
-        return ": ".join(part for part in (name, place, self.reason) if part)
-
-
-DEVICE_MESSAGE: Final = "the configuration cannot be rendered"
-"""What a device is told of a RenderError."""
 
 
 class Renderer:
