@@ -4,16 +4,22 @@ SQLite (WAL) by default, PostgreSQL for several replicas. On SQLite a transactio
 ``engine.begin()`` takes the write lock at once, and writers of this process queue for it instead
 of polling, so that no request ever sees "database is locked"; ``engine.connect()`` reads without
 waiting for anyone.
+
+A write transaction, once it has the lock, runs its short statements on the event loop's own thread:
+handing each one to another thread and back costs many times what SQLite needs for it. What may
+take long (waiting for the lock, the commit's fsync, and every read) stays on the other thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event, make_url, text
@@ -22,8 +28,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 BUSY_MILLISECONDS = 15_000
 MIGRATION_LOCK = 7_318_429_105_532
 WRITES = "writes"
+SLOW = frozenset({"commit", "rollback", "close"})
 # Values that a statement was given are kept out of error messages, and so out of the log.
 HIDING: Mapping[str, Any] = {"hide_parameters": True}
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection that can be told to run statements where it is asked to."""
+
+    inline = False
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        if self.inline and fn.__name__ not in SLOW:
+            return fn(*args, **kwargs)
+        elsewhere: Any = super()._execute
+        return await elsewhere(fn, *args, **kwargs)
 
 
 class SqliteEngine(AsyncEngine):
@@ -31,9 +50,10 @@ class SqliteEngine(AsyncEngine):
 
     def __init__(self, url: str) -> None:
         """Open the database file of ``url`` (created when it is not there)."""
-        super().__init__(
-            create_async_engine(url, **HIDING, pool_size=8, max_overflow=8).sync_engine
+        engine = create_async_engine(
+            url, **HIDING, pool_size=8, max_overflow=8, async_creator=_creator(url)
         )
+        super().__init__(engine.sync_engine)
         self._turn = asyncio.Lock()
         event.listen(self.sync_engine, "connect", _prepare_connection)
         event.listen(self.sync_engine, "begin", _begin)
@@ -44,7 +64,27 @@ class SqliteEngine(AsyncEngine):
         async with self._turn, self.connect() as connection:
             await connection.execution_options(**{WRITES: True})
             async with connection.begin():
-                yield connection
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert isinstance(driver, _Connection)  # noqa: S101 - made by _creator
+                driver.inline = True
+                try:
+                    yield connection
+                finally:
+                    driver.inline = False
+
+
+def _creator(url: str) -> Callable[[], Awaitable[_Connection]]:
+    path = make_url(url).database or ":memory:"
+
+    async def connect() -> _Connection:
+        connection = _Connection(
+            lambda: sqlite3.connect(path, check_same_thread=False), iter_chunk_size=64
+        )
+        connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own creator does
+        await connection
+        return connection
+
+    return connect
 
 
 def open_engine(url: str) -> AsyncEngine:
