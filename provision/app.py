@@ -24,6 +24,7 @@ from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import OnboardingRoutes
 from provision.api.operations import OperationsRoutes
+from provision.api.plans import PlanRoutes
 from provision.authentication import Authentication
 from provision.build_info import build_info
 from provision.certificates import Certificates
@@ -39,6 +40,7 @@ from provision.onboarding.certificate_care import CareSettings, take_care
 from provision.onboarding.clock import Clock, SystemClock
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
+from provision.onboarding.planning import Planner
 from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.retry import Timing
 from provision.pki.errors import PkiError
@@ -151,6 +153,7 @@ async def _open(
     stack.push_async_callback(onboarding.worker.tasks.close, settings.shutdown_grace)
     stack.push_async_callback(onboarding.reconciler.stop)
     stack.push_async_callback(care.upkeep.stop)
+    planner = Planner(onboarding.journal, engine, core.enroller)
     parts: list[Part] = [
         MappingRoutes(
             onboarding.onboardings,
@@ -160,7 +163,9 @@ async def _open(
             core.enroller,
             engine,
             settings.public_url.rstrip("/") or base_url,
+            planner,
         ),
+        PlanRoutes(planner, catalog, authentication),
         OnboardingRoutes(
             onboarding.onboardings, onboarding.journal, onboarding.audit, authentication
         ),

@@ -232,6 +232,6 @@ def _channel(channel: PlannedChannel, plan: Plan, created: str) -> dict[str, Any
 def _without_ids(metadata: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
     """Return metadata in which IDs that are chosen anew each time are shown by their key."""
     return {
-        name: f"<ID of {keys[value]}>" if isinstance(value, str) and value in keys else value
+        name: f"(ID of {keys[value]})" if isinstance(value, str) and value in keys else value
         for name, value in metadata.items()
     }

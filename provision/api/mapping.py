@@ -17,11 +17,13 @@ from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.secret import Secret
 from provision.api.answers import JsonAnswer
 from provision.api.decoding import Fields, read_object
-from provision.api.gateways import gateway_answer, mapping_answer, plan_answer
+from provision.api.gateways import gateway_answer, mapping_answer
+from provision.api.plans import preview_answer
 from provision.authentication import Authentication, token_of
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.model import Outcome, State
+from provision.onboarding.planning import Planner, Wish
 from provision.onboarding.service import MappingRequest, Onboardings, OnExisting
 
 EXTERNAL_MOST = 1024
@@ -47,6 +49,7 @@ class MappingRoutes:
     enroller: Enroller
     engine: AsyncEngine
     public_url: str
+    planner: Planner
 
     def operations(self) -> list[Operation]:
         """Return what is served; a path without a domain means the caller's own."""
@@ -119,7 +122,10 @@ class MappingRoutes:
         document = await read_object(request)
         wanted = self._decode(document)
         if request.query_params.get("dry_run", "").lower() in TRUE:
-            return JsonAnswer(plan_answer(self.onboardings.plan(caller, wanted)))
+            self.onboardings.plan(caller, wanted)
+            given = wanted.parameters if "parameters" in document else None
+            wish = Wish(wanted.external_id, wanted.layout, wanted.name, given)
+            return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 
         async def onboard() -> tuple[int, Mapping[str, Any]]:
             done = await self.onboardings.map(caller, wanted)

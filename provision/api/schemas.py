@@ -175,6 +175,46 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         problems=_list(TEXT),
         report=_list(OBJECT),
     ),
+    "PlanRequest": {
+        **_object(
+            "external_id",
+            external_id=EXTERNAL,
+            name=TEXT,
+            layout=TEXT,
+            parameters={**OBJECT, "description": "default: those of the gateway that exists"},
+            files={
+                "type": "object",
+                "description": "a layout that is not served: NAME.toml and the files it names",
+                "additionalProperties": TEXT,
+            },
+        ),
+        "additionalProperties": False,
+    },
+    "Plan": _object(
+        "dry_run external_id layout layout_digest exists changes summary rendered",
+        dry_run={"type": "boolean"},
+        external_id=TEXT,
+        layout=TEXT,
+        layout_digest=TEXT,
+        exists={"type": "boolean"},
+        changes=_list(
+            _object(
+                "action kind key fields",
+                action={"type": "string", "enum": ["add", "change", "remove"]},
+                kind=TEXT,
+                key=TEXT,
+                fields=OBJECT,
+            )
+        ),
+        summary=OBJECT,
+        rendered=OBJECT,
+        rendered_before=OBJECT,
+        clients=_list(OBJECT),
+        channels=_list(OBJECT),
+        connections=_list(OBJECT),
+        certificates=_list(OBJECT),
+        bindings=_list(OBJECT),
+    ),
     "LayoutParameters": {
         "type": "object",
         "description": "A JSON Schema (2020-12) of the layout's parameters, for forms",

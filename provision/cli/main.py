@@ -15,6 +15,7 @@ from provision.cli import (
     cert_commands,
     gateway_commands,
     layout_commands,
+    plan_command,
     settings_command,
 )
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
@@ -75,6 +76,7 @@ def healthcheck_command(
 
 
 app.add_typer(gateway_commands.app)
+app.add_typer(plan_command.app)
 app.add_typer(layout_commands.app)
 app.add_typer(bootstrap_commands.app)
 app.add_typer(cert_commands.app)

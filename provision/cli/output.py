@@ -42,3 +42,8 @@ def note(text: str) -> None:
 def people() -> Console:
     """Return the console of people: colour in a terminal, and none of rich's guesses."""
     return Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def notes() -> Console:
+    """Return the console of what is no result: progress, on standard error."""
+    return Console(stderr=True, markup=False, highlight=False)

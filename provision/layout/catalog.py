@@ -21,6 +21,7 @@ from provision.layout.errors import (
 )
 from provision.layout.files import LayoutFiles, Stamp, shown, stamp_of
 from provision.layout.model import Layout, Overrides, with_overrides
+from provision.layout.profile_template import TemplateLoader
 from provision.layout.reader import read
 from provision.layout.report import nearest
 
@@ -117,6 +118,14 @@ class LayoutCatalog:
         if state.layout is None:
             raise LayoutError(state.problems)
         return state.layout
+
+    def read_given(self, name: str, text: str, load: TemplateLoader) -> Layout:
+        """Return a layout that is not served: ``text``, with the files that ``load`` reads.
+
+        It is read as a file of that name would be. Raises :class:`LayoutError`.
+        """
+        reading = read(text, file=f"{name}.toml", name=name, load_template=load)
+        return self._adapted(reading.layout)
 
     def reload_changed(self) -> tuple[LayoutState, ...]:
         """Read the files that changed and return the states that did, removed ones excepted.

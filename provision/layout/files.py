@@ -34,6 +34,17 @@ def read_layout_file(path: Path) -> Reading:
     return read(files.layout(), file=str(path), name=path.stem, load_template=files.beside)
 
 
+def layout_sources(path: Path) -> dict[str, str]:
+    """Return the texts of the layout at ``path`` and of all files that it names, by their names.
+
+    Raises :class:`LayoutError` as :func:`read_layout_file` does.
+    """
+    files = LayoutFiles(path, str(path))
+    text = files.layout()
+    read(text, file=str(path), name=path.stem, load_template=files.beside)
+    return {path.name: text, **files.texts}
+
+
 def shown(path: Path) -> str:
     """Return what messages call ``path``: the directory's and the file's name, no more."""
     return str(PurePosixPath(path.absolute().parent.name, path.name))
@@ -47,6 +58,7 @@ class LayoutFiles:
         self._path = path
         self._name = name
         self.stamps: dict[Path, Stamp] = {}
+        self.texts: dict[str, str] = {}
         self.digest = hashlib.sha256()
 
     def layout(self) -> str:
@@ -69,7 +81,8 @@ class LayoutFiles:
         if not _is_inside(path, directory):
             self.stamps[path] = stamp_of(path)
             raise TemplateFileError(f'file "{name}" is not in the directory of the layout')
-        return self._text(path)
+        self.texts[name] = self._text(path)
+        return self.texts[name]
 
     def _text(self, path: Path) -> str:
         stamp = self.stamps[path] = stamp_of(path)

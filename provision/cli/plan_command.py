@@ -1,0 +1,154 @@
+"""``provision plan``: what a layout would change of a gateway, or of all that were made with it."""
+
+from __future__ import annotations
+
+import difflib
+import json as json_module
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from attrs import frozen
+from rich.progress import track
+from rich.text import Text
+
+from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
+from provision.cli.gateway_commands import Params, list_rows, parameters
+from provision.cli.output import Json, notes, people, print_json
+from provision.layout.files import layout_sources, read_layout_file
+from provision.layout.json_schema import parameters_schema
+
+SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@frozen
+class Wanted:
+    """The layout to plan with: a served one by its name, or a file with those that it names."""
+
+    name: str
+    files: Mapping[str, str]
+    schema: Mapping[str, Any]
+
+
+@app.command("plan", epilog=MEANINGS)
+def plan(
+    external_id: Annotated[
+        str, typer.Argument(metavar="[EXTERNAL_ID]", help="The device's own ID.")
+    ] = "",
+    *,
+    layout: Annotated[
+        str, typer.Option("--layout", help="A layout file, or the name of a served layout.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Name of the gateway.")] = "",
+    param: Params = None,
+    domain_wide: Annotated[
+        bool, typer.Option("--domain-wide", help="Plan every gateway of the layout.")
+    ] = False,
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Show what would be added (+), changed (~) and removed (-); nothing is touched."""
+    if bool(external_id) == domain_wide:
+        raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
+    with connect(os.environ, url, token, domain, data) as client:
+        wanted = _wanted(client, layout)
+        body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
+        body |= {"files": wanted.files} if wanted.files else {}
+        body |= {"name": name} if name else {}
+        body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+        ids = _all(client, wanted) if domain_wide else [external_id]
+        plans = [_ask(client, body, each) for each in track_long(ids)]
+    pending = [each for each in plans if each["changes"]]
+    if json:
+        print_json({"plans": plans} if domain_wide else plans[0])
+    else:
+        for each in pending if domain_wide else plans:
+            _print(each)
+        if domain_wide:
+            people().print(f"{len(pending)} of {len(plans)} gateways would change.")
+    if pending:
+        raise typer.Exit(CHANGES)
+
+
+def track_long(ids: list[str]) -> Iterator[str]:
+    """Yield ``ids``, with a bar for whoever watches where there are many."""
+    yield from track(ids, "Planning", console=notes(), disable=len(ids) < 2, transient=True)
+
+
+def _wanted(client: ServiceClient, layout: str) -> Wanted:
+    file = Path(layout)
+    if not layout.endswith(".toml"):
+        schema = client.ask("GET", f"/layouts/{layout or 'default'}/schema")
+        return Wanted(layout, {}, schema)
+    if not file.is_file():
+        raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")
+    return Wanted(file.stem, layout_sources(file), parameters_schema(read_layout_file(file).layout))
+
+
+def _all(client: ServiceClient, wanted: Wanted) -> list[str]:
+    name = wanted.name or str(client.ask("GET", "/layouts")["default"])
+    return [str(row["external_id"]) for row in list_rows(client, "done", name)]
+
+
+def _ask(client: ServiceClient, body: Mapping[str, Any], external_id: str) -> dict[str, Any]:
+    path = client.in_domain("plan")
+    found: dict[str, Any] = client.ask("POST", path, {**body, "external_id": external_id})
+    return found
+
+
+def _print(plan: Mapping[str, Any]) -> None:
+    console = people()
+    there = "exists" if plan["exists"] else "is new"
+    console.print(f"Gateway {plan['external_id']} {there}; layout {plan['layout']}\n")
+    for change in plan["changes"]:
+        sign, colour = SIGNS[change["action"]]
+        console.print(Text(f"  {sign} {change['kind']} {change['key']}", colour))
+        for field, values in change["fields"].items():
+            console.print(Text(f"      {field}: {_values(change['action'], values)}"))
+    _print_rendered(plan)
+    done = plan["summary"]
+    console.print(
+        f"Plan: {done['add']} to add, {done['change']} to change, {done['remove']} to remove."
+        if plan["changes"]
+        else "No changes: the gateway is as the layout says."
+    )
+
+
+def _values(action: str, values: Mapping[str, Any]) -> str:
+    before, after = (
+        json_module.dumps(values[at], ensure_ascii=False) for at in ("before", "after")
+    )
+    return {"add": after, "remove": before}.get(action, f"{before} -> {after}")
+
+
+def _print_rendered(plan: Mapping[str, Any]) -> None:
+    """Print the device's configuration, or where it exists what would change in it."""
+    console = people()
+    after, before = plan["rendered"], plan.get("rendered_before")
+    if "error" in after:
+        console.print(Text(f"\nThe configuration cannot be rendered: {after['error']}\n", "red"))
+        return
+    new = after["content"].splitlines()
+    if before is None:
+        console.print("\nThe device will fetch:" if new else "")
+        for line in new:
+            console.print(Text(f"  + {line}", "green"))
+        console.print("")
+        return
+    old = before.get("content", "").splitlines()
+    if old == new:
+        console.print("\nThe device's configuration stays as it is.\n")
+        return
+    console.print("\nThe device's configuration:")
+    for line in difflib.ndiff(old, new):
+        if line[0] != "?":
+            console.print(Text(f"  {line}", {"+": "green", "-": "red"}.get(line[0], "")))
+    console.print("")
