@@ -42,6 +42,7 @@ class FetchLog:
         self._seconds = seconds
         self._clock = clock
         self._pending: dict[str, tuple[float, str, str]] = {}
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, config_id: str, outcome: str, digest: str = "") -> None:
@@ -58,11 +59,11 @@ class FetchLog:
         self._task = asyncio.create_task(self._write_on(), name="bootstrap fetch log")
 
     async def stop(self) -> None:
-        """Write what is left and end."""
+        """Write what is left and end. Raises what the store raises."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # A round that is under way comes to its end.
+            self._stopping.set()
+            await self._task
             self._task = None
         await self.flush()
 
@@ -82,8 +83,9 @@ class FetchLog:
                 del self._pending[config_id]
 
     async def _write_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._seconds)
             with contextlib.suppress(SQLAlchemyError):
                 await self._write_some(max(BATCH, len(self._pending) // ROUNDS_TO_CATCH_UP))
 

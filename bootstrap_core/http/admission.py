@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from starlette.requests import Request
 
 from bootstrap_core.errors import BootstrapError, Forbidden, NotFound, Unauthenticated
+from bootstrap_core.http.requests import path_id
 from bootstrap_core.model import Caller
 from bootstrap_core.ports import Identity
 from bootstrap_core.secret import Secret
@@ -34,9 +35,8 @@ class Door:
 
         Raises ``Unauthenticated``, ``Forbidden``, ``NotFound``.
         """
-        return await self._identity.identify(
-            bearer_token(request), request.path_params["domain_id"]
-        )
+        token = bearer_token(request)
+        return await self._identity.identify(token, path_id(request, "domain_id"))
 
     async def member_with(self, request: Request, reading: Awaitable[T]) -> tuple[Caller, T]:
         """Return the caller and what ``reading`` gives. Raises as ``member`` and ``reading``."""

@@ -13,7 +13,7 @@ from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, New
 from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, config_item, config_view, empty, page
-from bootstrap_core.http.requests import JSON, Bodies, Query
+from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
 from bootstrap_core.model import Status
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
@@ -141,7 +141,7 @@ async def _query(request: Request) -> ConfigQuery:
     if limit > LARGEST_PAGE:
         raise Malformed(f"limit: at most {LARGEST_PAGE} are listed at once")
     return ConfigQuery(
-        domain_id=request.path_params["domain_id"],
+        domain_id=path_id(request, "domain_id"),
         offset=query.offset(),
         limit=limit,
         status=read_status(query.first("status"), "status"),
@@ -152,5 +152,4 @@ async def _query(request: Request) -> ConfigQuery:
 
 
 def _id(request: Request) -> str:
-    config_id: str = request.path_params["config_id"]
-    return config_id
+    return path_id(request, "config_id")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from bootstrap_core.delivery import Delivery
@@ -23,7 +23,6 @@ from bootstrap_core.secure_transport import SecureTransport
 
 PREFIX: Final = "/clients/bootstrap"
 THING_PREFIX: Final = "/things/bootstrap"
-ENDS: Final = ("/{external_id:path}", "")
 SCHEME: Final = b"Client "
 SECURE: Final = b"secure/"
 DELIVERED: Final = "delivered"
@@ -148,20 +147,41 @@ def device_operations() -> Sequence[Operation]:
     ]
 
 
+class DeviceRoute(Route):
+    """A route that takes whatever follows its beginning, a line feed in an ID too.
+
+    ``path`` is the beginning; with ``in_domain`` it stands behind a domain's ID.
+    """
+
+    def __init__(self, path: str, endpoint: DeviceEndpoint, *, in_domain: bool = False) -> None:
+        """Take the beginning of the paths, without a slash at its end."""
+        super().__init__(path, endpoint, methods=["GET"])
+        self._in_domain = in_domain
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path: str = scope["path"]
+        if self._in_domain:
+            path = path[path.find("/", 1) :]
+        if path != self.path and not path.startswith(self.path + "/"):
+            return Match.NONE, {}
+        found = Match.FULL if scope["method"] in (self.methods or ()) else Match.PARTIAL
+        return found, {"endpoint": self.endpoint, "path_params": {}}
+
+
 def device_routes(delivery: Delivery, transport: SecureTransport | None) -> Sequence[Route]:
     """Return the routes that name no domain."""
-    device = DeviceEndpoint(delivery, transport, "device")
-    thing = DeviceEndpoint(delivery, transport, "thing")
     return [
-        *(Route(PREFIX + end, device, methods=["GET"]) for end in ENDS),
-        *(Route(THING_PREFIX + end, thing, methods=["GET"]) for end in ENDS),
+        DeviceRoute(PREFIX, DeviceEndpoint(delivery, transport, "device")),
+        DeviceRoute(THING_PREFIX, DeviceEndpoint(delivery, transport, "thing")),
     ]
 
 
 def domain_device_routes(delivery: Delivery, transport: SecureTransport | None) -> Sequence[Route]:
     """Return the route that names a domain; other routes with such a path go before it."""
-    device = DeviceEndpoint(delivery, transport, "device")
-    return [Route("/{domain_id}" + PREFIX + "/{rest:path}", device, methods=["GET"])]
+    return [DeviceRoute(PREFIX, DeviceEndpoint(delivery, transport, "device"), in_domain=True)]
 
 
 def _decoded(segment: bytes) -> str:

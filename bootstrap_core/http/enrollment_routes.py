@@ -11,7 +11,7 @@ from starlette.responses import Response
 from bootstrap_core.enrollments import Enrollments, read_bindings
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, binding_view, empty
-from bootstrap_core.http.requests import JSON, Bodies
+from bootstrap_core.http.requests import JSON, Bodies, path_id
 from bootstrap_core.http.schemas import CHANGING, READING
 from bootstrap_core.model import BindingRequest
 from bootstrap_core.openapi import Group, Operation, Reply
@@ -74,5 +74,4 @@ class EnrollmentRoutes:
 
 
 def _id(request: Request) -> str:
-    config_id: str = request.path_params["config_id"]
-    return config_id
+    return path_id(request, "config_id")

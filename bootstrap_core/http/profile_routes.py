@@ -11,7 +11,7 @@ from starlette.responses import Response
 from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view
-from bootstrap_core.http.requests import JSON, Bodies, Query, read_json
+from bootstrap_core.http.requests import JSON, Bodies, Query, path_id, read_json
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
 from bootstrap_core.model import Profile
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
@@ -161,5 +161,4 @@ def _created(profile: Profile) -> Response:
 
 
 def _id(request: Request) -> str:
-    profile_id: str = request.path_params["profile_id"]
-    return profile_id
+    return path_id(request, "profile_id")

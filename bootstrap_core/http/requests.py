@@ -12,7 +12,7 @@ from attrs import field, frozen
 from starlette.requests import Request
 
 from bootstrap_core.documents import Document
-from bootstrap_core.errors import Malformed, TooLarge, UnsupportedMediaType
+from bootstrap_core.errors import Malformed, NotFound, TooLarge, UnsupportedMediaType
 
 JSON: Final = "application/json"
 LONGEST_NUMBER: Final = 40
@@ -70,6 +70,8 @@ class Query:
             pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
         except (ValueError, UnicodeDecodeError) as error:
             raise Malformed("the query is not valid percent-encoded UTF-8") from error
+        if any("\0" in part for pair in pairs for part in pair):
+            raise Malformed("the query: the character NUL is in nothing that could be found")
         return cls(pairs)
 
     def first(self, name: str) -> str:
@@ -101,6 +103,14 @@ class Query:
         if written not in ("true", "false", "1", "0"):
             raise Malformed(f"{name}: true or false is wanted, not {written!r}")
         return written in ("true", "1")
+
+
+def path_id(request: Request, name: str) -> str:
+    """Return an ID that the path names. Raises ``NotFound`` for one that no store can hold."""
+    value: str = request.path_params[name]
+    if "\0" in value:
+        raise NotFound(f"{name}: there is nothing with the character NUL in its ID")
+    return value
 
 
 def read_json(body: bytes) -> Document:

@@ -13,7 +13,7 @@ from bootstrap_core.configs import CertificateChange, ConfigChange, Configs
 from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, empty, page, thing_view
-from bootstrap_core.http.requests import JSON, Bodies, Query
+from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET
 from bootstrap_core.model import Caller
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
@@ -135,5 +135,4 @@ def _query(request: Request, caller: Caller) -> ConfigQuery:
 
 
 def _id(request: Request) -> str:
-    thing_id: str = request.path_params["thing_id"]
-    return thing_id
+    return path_id(request, "thing_id")

@@ -89,7 +89,7 @@ class TestChanging:
         assert (fetched["client_key"], fetched["ca_cert"]) == ("", "")
 
     async def test_what_is_not_there_cannot_be_changed(self, world: World) -> None:
-        for config_id in (UNKNOWN, "not-a-uuid"):
+        for config_id in (UNKNOWN, "not-a-uuid", "a%00b"):
             assert await patch(world, config_id, name="x") == 404
 
 
@@ -184,6 +184,7 @@ class TestLists:
             "status=bogus",
             "limit=1;offset=2",
             "name=%ff",
+            "name=a%00b",
         ],
     )
     async def test_odd_queries_are_told(self, world: World, query: str) -> None:

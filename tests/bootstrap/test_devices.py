@@ -62,7 +62,7 @@ async def test_delivery_never_asks_the_platform(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "external_id", ["a/b", "AA:BB", "ä ö", "100%", "a?b=c#d", "secure", "..", "x/"]
+    "external_id", ["a/b", "AA:BB", "ä ö", "100%", "a?b=c#d", "secure", "..", "x/", "a\n"]
 )
 async def test_any_external_id_can_be_fetched(world: World, external_id: str) -> None:
     await world.make("configs", external_id=external_id, external_key="key", content="mine")
