@@ -57,5 +57,4 @@ class VirtualClock:
         await self.thaw()
 
     async def thaw(self) -> None:
-        while (left := self.frozen_until - self._loop.time()) > 0:
-            await asyncio.sleep(left)
+        await asyncio.sleep(max(0.0, self.frozen_until - self._loop.time()))

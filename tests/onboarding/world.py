@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 
 from attrs import define, field
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from bootstrap_core.enrolling import Enroller
 from bootstrap_core.model import Caller
@@ -23,6 +23,7 @@ from provision.onboarding.model import Onboarding, State
 from provision.onboarding.retry import Timing
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.service import MappingRequest, OnExisting
+from provision.onboarding.tables import onboardings as table
 from provision.pki.keys import KeyType, make_key
 from provision.platform.types import Certificate
 from tests.onboarding.simulated_platform import SimulatedPlatform, Wire, certificates_in_force
@@ -233,7 +234,7 @@ class World:
 def world(seed: object, database: Engine) -> Iterator[World]:
     """Open a world of its own on a database that is emptied first."""
     clear(database)
-    rng = random.Random(str(seed))
+    rng = random.Random(str(seed))  # noqa: S311 - chance, not secrecy
     loop = VirtualLoop()
     clock = VirtualClock(loop)
     made = World(loop, database, rng, clock, SimulatedPlatform(clock, rng))
@@ -252,10 +253,6 @@ def new_database() -> Engine:
 def onboardings(database: Engine) -> list[Onboarding]:
     """Return all rows, opened."""
     codec = RowCodec(SEALER)
-    from sqlalchemy import select
-
-    from provision.onboarding.tables import onboardings as table
-
     with database.connect() as connection:
         return [codec.decode(row) for row in connection.execute(select(table)).mappings()]
 

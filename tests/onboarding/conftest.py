@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.onboarding.layouts import write_layouts
+from tests.service.running import Running, beside_platform
+
+
+@pytest.fixture
+async def beside(tmp_path: Path) -> AsyncIterator[Running]:
+    """The service beside a platform that can fail, certificates included."""
+    async with beside_platform(
+        tmp_path,
+        MG_PROVISION_CERTS_URL="http://platform",
+        MG_PROVISION_LAYOUTS=str(write_layouts(tmp_path)),
+    ) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """The same, for all tests of a module."""
+    directory = tmp_path_factory.mktemp("service")
+    async with beside_platform(
+        directory,
+        MG_PROVISION_CERTS_URL="http://platform",
+        MG_PROVISION_LAYOUTS=str(write_layouts(directory)),
+    ) as service:
+        yield service

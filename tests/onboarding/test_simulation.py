@@ -1,0 +1,31 @@
+"""Replicas, crashes, stops and losses on virtual time: a smaller run of the simulation."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sqlalchemy import Engine
+
+from provision.onboarding.trace import Trace
+from tests.onboarding.simulation import play
+from tests.onboarding.world import new_database
+
+SCHEDULES = int(os.environ.get("ONBOARDING_SCHEDULES", "60"))
+
+
+@pytest.fixture(scope="module")
+def database() -> Engine:
+    return new_database()
+
+
+def test_every_schedule_ends_with_whole_gateways_or_none(database: Engine) -> None:
+    failed = {seed: trace for seed in range(SCHEDULES) if (trace := play(seed, database))}
+    assert not failed, next(iter(failed.values()))
+
+
+def test_a_product_that_forgets_lost_answers_is_found_out(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trace, "failed", lambda self, error: None)
+    assert any(play(seed, database) for seed in range(5070, 5130))
