@@ -24,6 +24,7 @@ from attrs import Factory, field, frozen
 from bootstrap_core.errors import RenderError
 from bootstrap_core.gotemplate import ExecError, Limits, ParseError, Struct, Template
 from bootstrap_core.gotemplate.context import binding_context, device_context, render_context
+from bootstrap_core.gotemplate.quote import quote
 from bootstrap_core.secret import MASK
 from bootstrap_core.structured import ContentError, fit
 
@@ -202,7 +203,8 @@ def _masked(message: str, context: RenderContext) -> str:
     """Return a message without the secrets that it may quote."""
     for binding in context.bindings.values():
         for secret in sorted(_texts(binding.secret), key=len, reverse=True):
-            message = message.replace(secret, MASK)
+            for written in (secret, quote(secret)[1:-1], repr(secret)[1:-1]):
+                message = message.replace(written, MASK)
     return message
 
 
