@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,10 @@ class ServiceClient:
             raise CommandFailed("no domain is named", "give --domain or set PROVISION_DOMAIN")
         return self._access.domain
 
+    def elsewhere(self, http: httpx.Client, url: str) -> ServiceClient:
+        """Return the same caller at another address."""
+        return ServiceClient(http, evolve(self._access, url=url))
+
     def in_domain(self, *parts: str) -> str:
         """Return the path of something in the domain; ``parts`` are escaped."""
         return "/" + "/".join(quote(each, safe="") for each in (self.domain, *parts))
@@ -178,6 +183,23 @@ def connect(
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
         yield ServiceClient(http, access)
+
+
+@contextmanager
+def connect_to_platform(
+    environment: Mapping[str, str], client: ServiceClient, data: str
+) -> Iterator[ServiceClient]:
+    """Give a client of the platform: the Magistrala that settings name, else the service itself."""
+    settings = load(environment, {"data": data or None}).settings
+    base = settings.clients_url or settings.channels_url
+    if not base:
+        yield client
+        return
+    trust: ssl.SSLContext | bool = settings.verify_tls
+    if settings.ca_file and settings.verify_tls:
+        trust = ssl.create_default_context(cafile=settings.ca_file)
+    with httpx.Client(base_url=base.rstrip("/"), timeout=TIMEOUT, verify=trust) as http:
+        yield client.elsewhere(http, base)
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is

@@ -13,6 +13,7 @@ from provision.build_info import release
 from provision.cli import (
     bootstrap_commands,
     cert_commands,
+    doctor,
     gateway_commands,
     layout_commands,
     plan_command,
@@ -77,6 +78,7 @@ def healthcheck_command(
 
 app.add_typer(gateway_commands.app)
 app.add_typer(plan_command.app)
+app.add_typer(doctor.app)
 app.add_typer(layout_commands.app)
 app.add_typer(bootstrap_commands.app)
 app.add_typer(cert_commands.app)

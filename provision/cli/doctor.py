@@ -1,0 +1,154 @@
+"""``provision doctor``: plays the device, and says what is wrong and how to put it right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+from attrs import asdict
+from rich.text import Text
+
+from bootstrap_core.secret import Secret
+from provision.cli.bootstrap_commands import fetch
+from provision.cli.client import (
+    Data,
+    Domain,
+    ServiceClient,
+    ServiceRefused,
+    Token,
+    Url,
+    connect,
+    connect_to_platform,
+)
+from provision.cli.device_checks import Check, check_certificates, check_content
+from provision.cli.exits import MEANINGS, REFUSED
+from provision.cli.gateway_commands import ExternalId
+from provision.cli.output import Json, people, print_json
+
+MARKS: Final = {"right": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
+_FETCH_CURES: Final = {
+    403: "send the device's own key; a wrong one and an unknown device look alike",
+    404: "onboard it with provision map",
+    409: "the configuration cannot be rendered: provision plan shows why",
+    422: "the configuration cannot be rendered: provision plan shows why",
+    429: "too many wrong keys: wait as Retry-After says",
+}
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command("doctor", epilog=MEANINGS)
+def doctor(
+    external_id: ExternalId,
+    *,
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key",
+            envvar="PROVISION_EXTERNAL_KEY",
+            help="The device's key; without it you are asked.",
+        ),
+    ] = "",
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Play the device: fetch as its agent would, and check all that it needs."""
+    secret = Secret(key or typer.prompt("External key", hide_input=True))
+    with connect(os.environ, url, token, domain, data) as client:
+        checks = list(_examine(client, external_id, secret, data))
+    if json:
+        print_json({"external_id": external_id, "checks": [asdict(each) for each in checks]})
+    else:
+        for each in checks:
+            _print(each)
+    if any(each.verdict == "wrong" for each in checks):
+        raise typer.Exit(REFUSED)
+
+
+def _examine(client: ServiceClient, external_id: str, key: Secret, data: str) -> Iterator[Check]:
+    gateway: Mapping[str, Any] = {}
+    try:
+        gateway = client.ask("GET", client.in_domain("mapping", external_id))
+    except ServiceRefused as refused:
+        yield Check("gateway", "wrong", str(refused), "onboard it with provision map")
+    else:
+        yield from _gateway(gateway)
+    try:
+        device = fetch(client, external_id, key)
+    except ServiceRefused as refused:
+        cure = _FETCH_CURES.get(refused.status_code, refused.try_next)
+        yield Check("fetch", "wrong", f"the device is refused: {refused}", cure)
+    else:
+        yield Check("fetch", "right", "the device is given its configuration")
+        yield from check_content(str(device.get("content") or ""), gateway)
+        yield from check_certificates(device, datetime.now(UTC))
+    if gateway:
+        with connect_to_platform(os.environ, client, data) as platform:
+            yield from _platform(platform, gateway)
+
+
+def _gateway(gateway: Mapping[str, Any]) -> Iterator[Check]:
+    onboarding = gateway["onboarding"]
+    if onboarding["state"] == "done":
+        yield Check("gateway", "right", f"onboarded with layout {onboarding['layout']}")
+    else:
+        message = f"the onboarding is {onboarding['state']}"
+        message += f": {onboarding['error']['message']}" if "error" in onboarding else ""
+        yield Check("gateway", "wrong", message, "onboard it again with provision map")
+    config = gateway.get("bootstrap")
+    if config is None:
+        yield Check("config", "wrong", "there is no bootstrap config", "provision map makes one")
+    elif config["status"] == "enabled":
+        yield Check("config", "right", "the bootstrap config is enabled")
+    else:
+        body = f'{{"id": "{config["config_id"]}", "status": "enabled"}}'
+        cure = f"provision bootstrap whitelist '{body}'"
+        yield Check("config", "wrong", "the bootstrap config is disabled", cure)
+
+
+def _platform(platform: ServiceClient, gateway: Mapping[str, Any]) -> Iterator[Check]:
+    repair = "provision map EXTERNAL_ID --on-existing repair"
+    for client in gateway["clients"]:
+        try:
+            found = platform.ask("GET", platform.in_domain("clients", client["id"]))
+        except ServiceRefused as refused:
+            yield Check("platform", "wrong", f"client {client['name']}: {refused}", repair)
+            continue
+        if found.get("status", "enabled") != "enabled":
+            message = f"client {client['name']} is {found['status']} on the platform"
+            yield Check("platform", "wrong", message, "enable it on the platform")
+    names = {each["id"]: each["name"] for each in (*gateway["clients"], *gateway["channels"])}
+    missing = []
+    for channel in gateway["channels"]:
+        wanted = {
+            pair["client_id"]
+            for pair in gateway["connections"]
+            if pair["channel_id"] == channel["id"]
+        }
+        try:
+            path, query = platform.in_domain("clients"), {"channel": channel["id"]}
+            there = {each["id"] for each in platform.pages(path, "clients", query)}
+        except ServiceRefused as refused:
+            yield Check("platform", "wrong", f"channel {channel['name']}: {refused}", repair)
+            continue
+        missing += [f"{names[each]} - {channel['name']}" for each in wanted - there]
+    if missing:
+        message = f"not connected on the platform: {', '.join(sorted(missing))}"
+        yield Check("connections", "wrong", message, repair)
+    else:
+        count = len(gateway["connections"])
+        yield Check("connections", "right", f"all {count} connections are there on the platform")
+
+
+def _print(check: Check) -> None:
+    mark, colour = MARKS[check.verdict]
+    line = Text.assemble((f"{mark} ", colour), check.message)
+    if check.cure and check.verdict != "right":
+        line.append(f"; {check.cure}", "dim")
+    people().print(line, soft_wrap=True)

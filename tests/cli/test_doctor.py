@@ -1,0 +1,130 @@
+"""``provision doctor``: what is right says so, what is wrong says how to put it right."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from provision.cli.device_checks import check_certificates, check_content
+from tests.cli.served import KEY, Served
+
+GATEWAY = {
+    "clients": [{"id": "c1", "name": "agent"}],
+    "channels": [{"id": "d1", "name": "data"}, {"id": "k1", "name": "control"}],
+    "connections": [
+        {"client_id": "c1", "channel_id": "d1", "types": ["publish"]},
+        {"client_id": "c1", "channel_id": "k1", "types": ["publish", "subscribe"]},
+    ],
+}
+CONTENT: dict[str, Any] = {
+    "domain_id": "x",
+    "mqtt": {"url": "tcp://b", "client_id": "c1", "secret": "s"},
+    "telemetry": {"channel_id": "d1"},
+    "commands": {"channel_id": "k1"},
+}
+
+
+def verdicts(served: Served, external_id: str, key: str = KEY) -> dict[str, str]:
+    ended = served.run("doctor", external_id, "--key", key, "--json")
+    found = {each["name"]: each["verdict"] for each in ended.json["checks"]}
+    assert ended.code == ("wrong" in found.values())
+    return found
+
+
+def test_a_whole_gateway_is_right_in_every_respect(served: Served) -> None:
+    served.map("gw-well", "--layout", "gateway")
+    found = verdicts(served, "gw-well")
+    assert set(found.values()) == {"right"}
+    assert {"fetch", "mqtt", "telemetry", "commands", "certificate", "key", "chain"} <= set(found)
+    people = served.run("doctor", "gw-well", "--key", KEY)
+    assert people.code == 0
+    assert "✓ the chain leads to" in people.out
+
+
+def test_an_unknown_device_and_a_wrong_key(served: Served) -> None:
+    found = verdicts(served, "gw-none")
+    assert (found["gateway"], found["fetch"]) == ("wrong", "wrong")
+    served.map("gw-key")
+    assert verdicts(served, "gw-key", "other")["fetch"] == "wrong"
+
+
+def test_what_was_broken_on_the_platform_is_found_with_its_cure(served: Served) -> None:
+    made = served.map("gw-torn", "--layout", "gateway")
+    headers = {"Authorization": f"Bearer {served.token}"}
+    config = made["bootstrap"]["config_id"]
+    channel = made["channels"][0]["id"]
+    base = f"{served.url}/{served.domain}"
+    httpx.post(f"{base}/clients/configs/{config}/disable", headers=headers).raise_for_status()
+    httpx.request(
+        "POST",
+        f"{base}/channels/{channel}/disconnect",
+        headers=headers,
+        json={"client_ids": [config], "types": ["publish", "subscribe"]},
+    ).raise_for_status()
+    ended = served.run("doctor", "gw-torn", "--key", KEY)
+    assert ended.code == 1
+    assert (
+        f'provision bootstrap whitelist \'{{"id": "{config}", "status": "enabled"}}\'' in ended.out
+    )
+    assert "not connected on the platform: gw-torn-agent - gw-torn-control" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "verdict"),
+    [
+        ({"mqtt": {"url": "u", "username": "c1", "password": "s"}}, "mqtt", "right"),
+        ({"mqtt": {"url": "u", "client_id": "c1"}}, "mqtt", "wrong"),
+        ({"mqtt": {"url": "u", "client_id": "c9", "secret": "s"}}, "mqtt", "wrong"),
+        ({"mqtt": {"client_id": "c1", "secret": "s"}}, "mqtt.url", "warning"),
+        ({"mqtt": "text"}, "mqtt", "wrong"),
+        ({"domain_id": ""}, "domain_id", "warning"),
+        ({"telemetry": {}}, "telemetry", "wrong"),
+        ({"telemetry": {}, "channels": {"data_id": "d1"}}, "telemetry", "right"),
+        ({"commands": {"channel_id": "zz"}}, "commands", "wrong"),
+        ({"commands": {"channel_id": "d1"}}, "commands", "wrong"),
+        ({"commands": {}, "channels": {"ctrl_id": "k1"}}, "commands", "right"),
+    ],
+)
+def test_what_the_agent_requires_of_the_content(
+    change: dict[str, Any], name: str, verdict: str
+) -> None:
+    checks = {each.name: each for each in check_content(json.dumps(CONTENT | change), GATEWAY)}
+    assert checks[name].verdict == verdict
+    assert checks[name].cure or verdict == "right"
+
+
+@pytest.mark.parametrize("content", ["", "no json", "[]"])
+def test_content_that_is_no_object_is_wrong(content: str) -> None:
+    (check,) = check_content(content, GATEWAY)
+    assert check.verdict == "wrong"
+
+
+def test_certificates_are_checked_for_life_key_chain_and_name(served: Served) -> None:
+    made = served.map("gw-chain", "--layout", "gateway")
+    other = served.map("gw-other", "--layout", "gateway")
+    config = made["bootstrap"]["config_id"]
+    device = {
+        "id": config,
+        "client_cert": made["client_cert"][config],
+        "client_key": made["client_key"][config],
+        "ca_cert": made["ca_cert"],
+    }
+
+    def wrong(**change: str | datetime) -> set[str]:
+        at = change.pop("at", datetime.now(UTC))
+        assert isinstance(at, datetime)
+        checks = check_certificates(device | change, at)
+        return {each.name for each in checks if each.verdict == "wrong"}
+
+    assert wrong() == set()
+    assert wrong(client_key=other["client_key"][other["bootstrap"]["config_id"]]) == {"key"}
+    assert wrong(ca_cert="") == {"chain"}
+    assert wrong(id="another") == {"certificate name"}
+    assert "certificate" in wrong(at=datetime.now(UTC) + timedelta(days=400))
+    assert wrong(client_cert="no PEM") == {"certificate"}
+    (warning,) = check_certificates({"id": config}, datetime.now(UTC))
+    assert (warning.name, warning.verdict) == ("certificate", "warning")
