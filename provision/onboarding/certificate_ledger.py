@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.tables import fetches
@@ -78,7 +78,13 @@ class CertificateLedger:
         if gone:
             await connection.execute(delete(in_use).where(in_use.c.client_id.in_(gone)))
         if changed:
-            rows = [self._row(plan, each, each.client_id in known) for each in changed]
+            now = self._clock.now()
+            # A config that delivered another certificate before may be on its way to the device.
+            settled = now + FETCH_SETTLES
+            rows = [
+                self._row(plan, each, settled if each.client_id in known else now)
+                for each in changed
+            ]
             await connection.execute(insert(in_use), rows)
 
     async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
@@ -131,13 +137,10 @@ class CertificateLedger:
     async def take_due(self, pause: timedelta, limit: int) -> Sequence[InUse]:
         """Return certificates that are due, each to one taker until ``pause`` has passed."""
         now = self._clock.now()
-        query = (
-            select(in_use)
-            .where(in_use.c.renews, in_use.c.next_attempt_at <= now)
-            .order_by(in_use.c.expires_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        due = select(in_use).where(in_use.c.renews, in_use.c.next_attempt_at <= now)
+        if not await self._is_any(due):
+            return ()
+        query = due.order_by(in_use.c.expires_at).limit(limit).with_for_update(skip_locked=True)
         async with self._engine.begin() as connection:
             rows = (await connection.execute(query)).mappings().all()
             taken = [row["client_id"] for row in rows]
@@ -184,16 +187,24 @@ class CertificateLedger:
             fetches.c.at > superseded.c.delivered_from,
             fetches.c.outcome.in_(HAS_IT),
         )
-        delivered = select(superseded.c.domain_id, superseded.c.serial, fetches.c.at).join(
-            fetches, fetched
+        over = superseded.c.expires_at < now
+        due = superseded.c.revoke_at <= now
+        news = and_(superseded.c.revoke_at.is_(None), fetches.c.at.is_not(None))
+        known = select(superseded, fetches.c.at).outerjoin(fetches, fetched)
+        if not await self._is_any(known.where(or_(over, due, news))):
+            return ()
+        waiting = (
+            select(superseded.c.domain_id, superseded.c.serial, fetches.c.at)
+            .join(fetches, fetched)
+            .where(superseded.c.revoke_at.is_(None))
+            .limit(limit)
         )
-        due = select(superseded).where(superseded.c.revoke_at <= now).limit(limit)
+        ready = select(superseded).where(due).limit(limit).with_for_update(skip_locked=True)
         async with self._engine.begin() as connection:
-            await connection.execute(delete(superseded).where(superseded.c.expires_at < now))
-            waiting = delivered.where(superseded.c.revoke_at.is_(None)).limit(limit)
+            await connection.execute(delete(superseded).where(over))
             for domain_id, serial, at in (await connection.execute(waiting)).all():
                 await self._revoke_at(connection, (domain_id, serial), at + self._overlap)
-            rows = (await connection.execute(due.with_for_update(skip_locked=True))).all()
+            rows = (await connection.execute(ready)).all()
             for row in rows:
                 await self._revoke_at(connection, (row.domain_id, row.serial), now + pause)
         return [Superseded(row.domain_id, row.serial) for row in rows]
@@ -214,6 +225,11 @@ class CertificateLedger:
             rows = (await connection.execute(query.group_by(in_use.c.domain_id))).all()
         return {domain_id: ends for domain_id, ends in rows}  # noqa: C416 - rows are not pairs
 
+    async def _is_any(self, query: Select[Any]) -> bool:
+        """Look before a transaction that writes is opened: mostly there is nothing to do."""
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query.limit(1))).first() is not None
+
     async def _revoke_at(
         self, connection: AsyncConnection, place: tuple[str, str], at: datetime
     ) -> None:
@@ -226,7 +242,9 @@ class CertificateLedger:
         rows = (await connection.execute(select(in_use).where(*_of(plan)))).mappings()
         return [InUse(**row) for row in rows]
 
-    def _row(self, plan: Plan, issued: IssuedCertificate, had_another: bool) -> dict[str, Any]:  # noqa: FBT001
+    def _row(
+        self, plan: Plan, issued: IssuedCertificate, delivered_from: datetime
+    ) -> dict[str, Any]:
         now = self._clock.now()
         planned = next(e for e in plan.certificates if e.client_id == issued.client_id)
         due_at = now + (issued.expires_at - now) * DUE_AFTER
@@ -242,7 +260,7 @@ class CertificateLedger:
             "expires_at": issued.expires_at,
             "due_at": due_at,
             "key_waits": waits,
-            "delivered_from": now + FETCH_SETTLES if had_another else now,
+            "delivered_from": delivered_from,
             "attempts": 0,
             "next_attempt_at": due_at,
             "error": "",

@@ -90,12 +90,11 @@ class Upkeep:
         keys = await self._ledger.fetched_keys(AT_ONCE)
         due = await self._ledger.take_due(TAKEN_FOR, AT_ONCE)
         old = await self._ledger.take_superseded(TAKEN_FOR, AT_ONCE)
+        dropped = await asyncio.gather(*(self._drop(row) for row in keys))
         await asyncio.gather(
-            *(self._drop(row) for row in keys),
-            *(self._renew(row) for row in due),
-            *(self._revoke(each) for each in old),
+            *(self._renew(row) for row in due), *(self._revoke(each) for each in old)
         )
-        return max(len(keys), len(due), len(old))
+        return max(sum(dropped), len(due), len(old))
 
     async def _run(self) -> None:
         while True:
@@ -132,10 +131,13 @@ class Upkeep:
             return False
         return found.revoked
 
-    async def _drop(self, row: InUse) -> None:
-        # Somebody works on the gateway: the next round comes to it again.
-        with contextlib.suppress(OnboardingError):
+    async def _drop(self, row: InUse) -> bool:
+        try:
             await self._gateways.drop_key(row)
+        except OnboardingError:
+            # Somebody works on the gateway: a later round comes to it again.
+            return False
+        return True
 
     async def _revoke(self, old: Superseded) -> None:
         try:
