@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -193,16 +194,21 @@ async def test_a_key_that_is_never_kept_is_in_the_answer_alone(tmp_path: Path) -
 
 
 class Beside:
-    """A service whose certificates come from the certs service of a platform beside it."""
+    """Services whose certificates come from the certs service of a platform beside them."""
 
     def __init__(self, directory: Path, platform: Running, **environment: str) -> None:
         inner = platform.http._transport
         assert isinstance(inner, httpx.ASGITransport)
         self.wire = FaultyWire(inner)
         self.clock = SettableClock(MADE)
+        self.directory, self.platform = directory, platform
         names = ("CLIENTS", "CHANNELS", "USERS", "DOMAINS", "CERTS")
         urls = {f"MG_PROVISION_{name}_URL": "http://platform" for name in names}
-        self.service = serving(directory, self.clock, platform, self.wire, **urls, **environment)
+        self.environment = urls | environment
+
+    def started(self) -> contextlib.AbstractAsyncContextManager[Running]:
+        """Start a service, on the data of the one before."""
+        return serving(self.directory, self.clock, self.platform, self.wire, **self.environment)
 
 
 async def is_taken_up(running: Running) -> bool:
@@ -220,7 +226,7 @@ async def test_without_credentials_of_its_own_the_service_says_what_it_needs(
 ) -> None:
     async with embedded(tmp_path / "platform") as platform:
         beside = Beside(tmp_path, platform)
-        async with beside.service as running:
+        async with beside.started() as running:
             await running.map()
             # The platform's time stands: to the service its certificate is about to end.
             beside.clock.offset = LIFE * 3 / 4
@@ -235,7 +241,7 @@ async def test_a_lost_answer_of_the_certs_service_leaves_one_new_certificate(
     async with embedded(tmp_path / "platform") as platform:
         token = await sign_in(platform.http, tmp_path / "platform")
         beside = Beside(tmp_path, platform, MG_PROVISION_API_KEY=token)
-        async with beside.service as running:
+        async with beside.started() as running:
             await running.map()
             wire = beside.wire
 
@@ -260,3 +266,36 @@ async def test_a_lost_answer_of_the_certs_service_leaves_one_new_certificate(
             assert read((await delivered(running))["client_cert"]).serial_number == int(
                 new["serial_number"].replace(":", ""), 16
             )
+
+
+async def test_an_onboarding_that_was_cut_short_after_signing_signs_no_second_time(
+    tmp_path: Path,
+) -> None:
+    async with embedded(tmp_path / "platform") as platform:
+        token = await sign_in(platform.http, tmp_path / "platform")
+        beside = Beside(
+            tmp_path, platform, MG_PROVISION_API_KEY=token, MG_PROVISION_SHUTDOWN_GRACE="0.1"
+        )
+        signed = asyncio.Event()
+
+        async def done_and_hang(request: httpx.Request, inner: httpx.AsyncBaseTransport) -> None:
+            await (await inner.handle_async_request(request)).aread()
+            signed.set()
+            await asyncio.sleep(60)
+
+        beside.wire.fail("POST", "/certs/csrs/", done_and_hang)
+        async with beside.started() as running:
+            asked = asyncio.create_task(running.map())
+            await signed.wait()
+        await asyncio.gather(asked, return_exceptions=True)
+        beside.wire.faults.clear()
+        async with beside.started() as running:
+
+            async def is_whole() -> bool:
+                page = await running.get("/onboardings?state=done")
+                return bool(page["total"])
+
+            await eventually(is_whole)
+            (known,) = await certificates(running)
+            assert known["in_use"]
+        assert sum("/certs/csrs/" in call for call in beside.wire.calls) == 1
