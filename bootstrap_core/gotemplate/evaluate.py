@@ -6,7 +6,7 @@ Go names in its errors the node that it looked at last. Which one that is, is kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bootstrap_core.gotemplate import calls
@@ -29,7 +29,7 @@ from bootstrap_core.gotemplate.nodes import (
     VariableNode,
     sole_operand,
 )
-from bootstrap_core.gotemplate.scope import Scope
+from bootstrap_core.gotemplate.scope import Scope, slot_setter
 from bootstrap_core.gotemplate.state import UNDEFINED, Source, State
 from bootstrap_core.gotemplate.values import INVALID, Value
 
@@ -38,8 +38,6 @@ _SLICE: Final = BUILTINS["slice"]
 _FIELDS: Final = (FieldNode, ChainNode)
 _CHAINS: Final = (FieldNode, VariableNode, ChainNode)
 _NOT_TEXT: Final = (NumberNode, BoolNode)
-
-Setter = Callable[[State, Value], None]
 
 
 class Evaluation:
@@ -93,10 +91,11 @@ class Evaluation:
     def declare(self, pipe: PipeNode, expr: Expr) -> Expr:
         """Give the variables of a pipeline its value."""
         evaluate = expr.definite()
+        names = [node.ident[0] for node in pipe.decl]
         if pipe.is_assign:
-            setters = [self.setter(node.ident[0], expr.last) for node in pipe.decl]
+            setters = [self.scope.setter(self.source, name, expr.last) for name in names]
         else:
-            setters = [slot_setter(self.scope.declare(node.ident[0])) for node in pipe.decl]
+            setters = [slot_setter(self.scope.declare(name)) for name in names]
 
         def declared(state: State, dot: Value) -> Value:
             value = evaluate(state, dot)
@@ -172,40 +171,6 @@ class Evaluation:
             return constant(node, node.int64)
         return self.failing(node, f"{text} overflows int")
 
-    def variable(self, node: VariableNode) -> Expr:
-        """Compile a variable, without its fields."""
-        found = self.scope.find(node.ident[0])
-        undefined = f"undefined variable: {node.ident[0]}"
-        if not found:
-            return self.failing(node, undefined)
-        slot = found[0].slot
-        if not found[0].doubtful:
-            return Expr(lambda state, _dot: state.vars[slot], node, element=found[0].element)
-        slots = [variable.slot for variable in found]
-
-        def value(state: State, dot: Value) -> Value:
-            for slot in slots:
-                if state.vars[slot] is not UNDEFINED:
-                    return state.vars[slot]
-            raise self.source.error(node, undefined)
-
-        return Expr(value, node)
-
-    def setter(self, name: str, last: Node | None) -> Setter:
-        """Compile the assignment of a variable."""
-        slots = [variable.slot for variable in self.scope.find(name)]
-        if len(slots) == 1:
-            return slot_setter(slots[0])
-
-        def set_(state: State, value: Value) -> None:
-            for i, slot in enumerate(slots):
-                if state.vars[slot] is not UNDEFINED or i == len(slots) - 1:
-                    state.vars[slot] = value
-                    return
-            raise self.source.error_at(state, last, f"undefined variable: {name}")
-
-        return set_
-
     def fields(self, node: FieldNode | VariableNode | ChainNode, *, has_args: bool = False) -> Expr:
         """Compile a chain of fields; the first part of it may be dot, a variable or a pipeline."""
         if isinstance(node, FieldNode):
@@ -213,7 +178,7 @@ class Evaluation:
                           element=self.dot_is_element, has_args=has_args)  # fmt: skip
             return Expr(chain.of_dot(), node)
         if isinstance(node, VariableNode):
-            receiver = self.variable(node)
+            receiver = self.scope.reader(self.source, node)
             if len(node.ident) == 1:
                 return receiver
             chain = Chain(self.source, node, node.ident[1:], self.missingkey,
@@ -309,15 +274,6 @@ class Evaluation:
 def _dot(state: State, dot: Value) -> Value:
     """Return dot."""
     return dot
-
-
-def slot_setter(slot: int) -> Setter:
-    """Return the assignment to a slot."""
-
-    def set_(state: State, value: Value) -> None:
-        state.vars[slot] = value
-
-    return set_
 
 
 def _is_field(node: Node) -> bool:

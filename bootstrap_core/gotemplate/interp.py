@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from bootstrap_core.gotemplate.branch import Condition, branch
 from bootstrap_core.gotemplate.errors import BudgetError, FunctionError
-from bootstrap_core.gotemplate.evaluate import Evaluation, Setter, slot_setter
+from bootstrap_core.gotemplate.evaluate import Evaluation
 from bootstrap_core.gotemplate.expr import Expr
 from bootstrap_core.gotemplate.floats import shortest
 from bootstrap_core.gotemplate.funcs import Function
 from bootstrap_core.gotemplate.limits import Budget, Limits
-from bootstrap_core.gotemplate.loop import BreakLoop, ContinueLoop, Loop
+from bootstrap_core.gotemplate.loop import Loop, break_loop, continue_loop
 from bootstrap_core.gotemplate.nodes import (
     ActionNode,
     BranchNode,
@@ -33,16 +34,13 @@ from bootstrap_core.gotemplate.nodes import (
 )
 from bootstrap_core.gotemplate.printer import Printer, printable
 from bootstrap_core.gotemplate.quote import quote
-from bootstrap_core.gotemplate.scope import Scope, Variable
+from bootstrap_core.gotemplate.scope import Scope, Setter, Variable, slot_setter
 from bootstrap_core.gotemplate.state import UNDEFINED, Eval, Run, Source, State
-from bootstrap_core.gotemplate.values import INVALID, Value, truth
+from bootstrap_core.gotemplate.values import INVALID, Value
 
 MAX_FRAMES: Final = 500
 _FRAMES_A_LEVEL: Final = 3
 _LINE: Final = (TextNode, ActionNode)
-
-# The node of an if or with, the work of its pipeline, the pipeline, and what to run if it is true.
-Condition: TypeAlias = tuple[Node, int, Eval, Run]
 
 
 @dataclass(slots=True)
@@ -196,7 +194,7 @@ class Compiler:
         if node.else_list:
             otherwise = self.inner(node.else_list, dot_is_element=is_element)
         self.scope.pop(mark)
-        return _branch(self.source, conditions, otherwise, is_with=is_with)
+        return branch(self.source, conditions, otherwise, is_with=is_with)
 
     def costed(self, pipe: PipeNode) -> tuple[Expr, int]:
         """Compile a pipeline, and count the work of it."""
@@ -211,7 +209,7 @@ class Compiler:
         expr, cost = self.costed(node.pipe)
         setters: list[Setter] = []
         if node.pipe.is_assign:
-            setters = [self.evaluation.setter(v.ident[0], expr.last) for v in decl]
+            setters = [scope.setter(self.source, v.ident[0], expr.last) for v in decl]
         elif decl:
             setters = [slot_setter(v.slot) for v in scope.stack[-len(decl) :]]
         declared = scope.stack[mark:]
@@ -267,27 +265,6 @@ class Compiler:
         return call
 
 
-def _branch(
-    source: Source, conditions: Sequence[Condition], otherwise: Run | None, *, is_with: bool
-) -> Run:
-    """Return what runs the first list whose condition is true."""
-
-    def branch(state: State, dot: Value) -> None:
-        budget = state.budget
-        for node, cost, condition, run in conditions:
-            budget.steps -= cost
-            if budget.steps < 0:
-                raise source.failure(node, budget.exhausted())
-            value = condition(state, dot)
-            if truth(value):
-                run(state, value if is_with else dot)
-                return
-        if otherwise is not None:
-            otherwise(state, dot)
-
-    return branch
-
-
 def _text(budget: Budget, value: Value) -> str:
     """Return what an action prints of a value (Go: printValue)."""
     printer = Printer(budget)
@@ -300,21 +277,11 @@ def _no_data(state: State, dot: Value) -> Value:
     return INVALID
 
 
-def _break(state: State, dot: Value) -> None:
-    """Leave the range."""
-    raise BreakLoop
-
-
-def _continue(state: State, dot: Value) -> None:
-    """Go on with the range's next element."""
-    raise ContinueLoop
-
-
 _COMPILERS: Final[Mapping[type[Node], Callable[[Compiler, Any], Run]]] = {
     IfNode: Compiler.branch,
     WithNode: Compiler.branch,
     RangeNode: Compiler.range,
     TemplateNode: Compiler.template,
-    BreakNode: lambda _compiler, _node: _break,
-    ContinueNode: lambda _compiler, _node: _continue,
+    BreakNode: lambda _compiler, _node: break_loop,
+    ContinueNode: lambda _compiler, _node: continue_loop,
 }

@@ -23,6 +23,16 @@ class ContinueLoop(Exception):
     """{{continue}} was reached."""
 
 
+def break_loop(state: State, dot: Value) -> None:
+    """Leave the range."""
+    raise BreakLoop
+
+
+def continue_loop(state: State, dot: Value) -> None:
+    """Go on with the range's next element."""
+    raise ContinueLoop
+
+
 @dataclass(slots=True, eq=False)
 class Loop:
     """A compiled range.
