@@ -163,7 +163,9 @@ def to_row(config: Config) -> Mapping[str, Any]:
 
 def name_matches(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Compare a column of folded names with a part of a name, as ``ConfigQuery`` says."""
-    return column.like(f"%{part.casefold()}%")
+    # A backslash escapes on PostgreSQL but not on SQLite, unless both are told so.
+    pattern = part.casefold().replace("\\", "\\\\")
+    return column.like(f"%{pattern}%", escape="\\")
 
 
 async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Config | None:

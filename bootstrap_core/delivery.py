@@ -98,9 +98,9 @@ class Delivery:
         self._rendered.keep(place, made)
         return made
 
-    def note(self, rendered: Rendered, outcome: str, digest: str = "") -> None:
-        """Note how a fetch ended."""
-        self._fetch_log.note(rendered.config_id, outcome, digest)
+    def note(self, rendered: Rendered, outcome: str) -> None:
+        """Note how the fetch of ``rendered`` ended."""
+        self._fetch_log.note(rendered.config_id, outcome, rendered.digest)
 
     def _remembered(self, rows: Sequence[DeviceRow], key: bytes) -> DeviceRow | None:
         for row in rows:

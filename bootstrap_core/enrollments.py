@@ -11,6 +11,7 @@ from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import binding_rows, config_rows, configs, profile_rows, profiles
+from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound
 from bootstrap_core.model import (
@@ -49,14 +50,15 @@ class Enrollments:
 
     async def assign(self, domain_id: str, config_id: str, profile_id: str) -> None:
         """Give a config a profile. Raises ``NotFound`` for either."""
-        async with self._engine.begin() as connection:
-            config = await config_rows.find_for_update(connection, domain_id, config_id)
-            if config is None:
-                raise configs.not_found(config_id)
-            if await profile_rows.find(connection, domain_id, profile_id) is None:
-                raise profiles.not_found(profile_id)
-            if config.profile_id != profile_id:
-                await self._touch(connection, evolve(config, profile_id=profile_id))
+        with conflicts_named(name=""):
+            async with self._engine.begin() as connection:
+                config = await config_rows.find_for_update(connection, domain_id, config_id)
+                if config is None:
+                    raise configs.not_found(config_id)
+                if await profile_rows.find(connection, domain_id, profile_id) is None:
+                    raise profiles.not_found(profile_id)
+                if config.profile_id != profile_id:
+                    await self._touch(connection, evolve(config, profile_id=profile_id))
 
     async def bind(
         self, caller: Caller, config_id: str, requests: Sequence[BindingRequest]

@@ -98,7 +98,8 @@ async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | Non
 
 
 async def _write(connection: AsyncConnection, batch: Mapping[str, tuple[float, str, str]]) -> None:
-    query = select(configs.c.id).where(configs.c.id.in_(batch))
+    # In one order in every process, so that no two wait for each other's rows.
+    query = select(configs.c.id).where(configs.c.id.in_(batch)).order_by(configs.c.id)
     rows: list[dict[str, Any]] = [
         {"config_id": row.id, "at": _time(at), "outcome": outcome, "digest": digest}
         for row in await connection.execute(query)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Final
 
 from attrs import evolve
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import config_rows, profile_rows
@@ -96,7 +98,7 @@ class Profiles:
 
         Raises ``ProfileInUse``, which names the configs that have it.
         """
-        async with self._engine.begin() as connection:
+        async with self._removing(profile_id) as connection:
             users = await config_rows.made_with(connection, domain_id, profile_id)
             if users:
                 named = [
@@ -113,9 +115,19 @@ class Profiles:
 
     async def remove_by_force(self, domain_id: str, profile_id: str) -> None:
         """Delete a profile; configs that have it are left with their own content."""
-        async with self._engine.begin() as connection:
+        async with self._removing(profile_id) as connection:
             await self._leave(connection, domain_id, profile_id)
             await profile_rows.remove(connection, domain_id, profile_id)
+
+    @contextlib.asynccontextmanager
+    async def _removing(self, profile_id: str) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError as error:
+            raise ProfileInUse(
+                f"profile {profile_id} was assigned to a config in this moment; try again"
+            ) from error
 
     async def _leave(self, connection: AsyncConnection, domain_id: str, profile_id: str) -> None:
         # One revision for all is enough: it is new to every one of them.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bootstrap_core.config_rows import ConfigQuery
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, NewConfig
-from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, config_item, config_view, empty, page
 from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
@@ -22,7 +22,6 @@ from bootstrap_core.statuses import read_status
 COLLECTION: Final = "/{domain_id}/clients/configs"
 ONE: Final = COLLECTION + "/{config_id}"
 CERTS: Final = COLLECTION + "/certs/{config_id}"
-LARGEST_PAGE: Final = 100
 CREATED: Final = Reply("Created", "Config", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of configs", "ConfigPage")
 SHOWN: Final = Reply("The config's certificates", "Certificates")
@@ -56,8 +55,8 @@ class ConfigRoutes:
 
     async def list(self, request: Request) -> Response:
         """List configs."""
-        _, query = await self._door.member_with(request, _query(request))
-        found = await self._configs.list(query)
+        caller, query = await self._door.member_with(request, _query(request))
+        found = await self._configs.list(evolve(query, domain_id=caller.domain_id))
         return page("configs", found, [config_item(config) for config in found.items])
 
     async def view(self, request: Request) -> Response:
@@ -137,13 +136,10 @@ class ConfigRoutes:
 
 async def _query(request: Request) -> ConfigQuery:
     query = Query.of(request)
-    limit = query.number("limit", 10)
-    if limit > LARGEST_PAGE:
-        raise Malformed(f"limit: at most {LARGEST_PAGE} are listed at once")
     return ConfigQuery(
         domain_id=path_id(request, "domain_id"),
         offset=query.offset(),
-        limit=limit,
+        limit=query.limit(),
         status=read_status(query.first("status"), "status"),
         name=query.first("name"),
         external_id=query.first("external_id"),

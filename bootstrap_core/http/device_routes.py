@@ -97,7 +97,9 @@ class DeviceEndpoint:
         domain, secure, segment = self._parts(scope.get("raw_path") or scope["path"].encode())
         key = sent[len(self._scheme) :] if sent.startswith(self._scheme) else b""
         if not key:
-            raise KeyMissing
+            raise KeyMissing(
+                f'send the key as "Authorization: {self._scheme.decode()}<external_key>"'
+            )
         external_id = _decoded(segment)
         if not external_id:
             raise Malformed("external_id: is missing; ask for /clients/bootstrap/<external_id>")

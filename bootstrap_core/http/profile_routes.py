@@ -8,7 +8,6 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view
 from bootstrap_core.http.requests import JSON, Bodies, Query, path_id, read_json
@@ -22,7 +21,6 @@ from bootstrap_core.rendering import ContentFormat
 
 COLLECTION: Final = "/{domain_id}/clients/bootstrap/profiles"
 ONE: Final = COLLECTION + "/{profile_id}"
-LARGEST_PAGE: Final = 100
 UPLOADS: Final = {
     JSON: (read_json, ContentFormat.JSON),
     "application/yaml": (read_yaml, ContentFormat.YAML),
@@ -145,10 +143,7 @@ class ProfileRoutes:
 
 async def _query(request: Request) -> tuple[str, int, int]:
     query = Query.of(request)
-    limit = query.number("limit", 10)
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise Malformed(f"limit: from 1 to {LARGEST_PAGE} are listed at once")
-    return query.single("name"), query.offset(), limit
+    return query.single("name"), query.offset(), query.limit(least=1)
 
 
 async def _force(request: Request) -> bool:

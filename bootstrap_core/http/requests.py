@@ -15,6 +15,8 @@ from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound, TooLarge, UnsupportedMediaType
 
 JSON: Final = "application/json"
+DEFAULT_PAGE: Final = 10
+LARGEST_PAGE: Final = 100
 LONGEST_NUMBER: Final = 40
 LARGEST_UNSIGNED: Final = 2**64 - 1
 LARGEST_OFFSET: Final = 2**63 - 1
@@ -96,6 +98,13 @@ class Query:
     def offset(self) -> int:
         """Return how many entries to pass over. Raises ``Malformed``."""
         return min(self.number("offset", 0), LARGEST_OFFSET)
+
+    def limit(self, least: int = 0) -> int:
+        """Return how many entries to list. Raises ``Malformed``."""
+        limit = self.number("limit", DEFAULT_PAGE)
+        if not least <= limit <= LARGEST_PAGE:
+            raise Malformed(f"limit: from {least} to {LARGEST_PAGE} are listed at once")
+        return limit
 
     def boolean(self, name: str) -> bool:
         """Return a truth value, False when it is not given. Raises ``Malformed``."""

@@ -23,7 +23,6 @@ COLLECTION: Final = "/things/configs"
 ONE: Final = COLLECTION + "/{thing_id}"
 CERTS: Final = COLLECTION + "/certs/{thing_id}"
 STATE: Final = "/things/state/{thing_id}"
-LARGEST_PAGE: Final = 100
 CREATED: Final = Reply("Created", "Thing", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of configs", "ThingPage")
 LIST_PARAMETERS: Final = (
@@ -116,16 +115,13 @@ class ThingRoutes:
 
 def _query(request: Request, caller: Caller) -> ConfigQuery:
     query = Query.of(request)
-    limit = query.number("limit", 10)
-    if limit > LARGEST_PAGE:
-        raise Malformed(f"limit: at most {LARGEST_PAGE} are listed at once")
     state = query.first("state")
     if state not in ("", "0", "1"):
         raise Malformed(f"state: 0 or 1 is wanted, not {state!r}")
     return ConfigQuery(
         domain_id=caller.domain_id,
         offset=query.offset(),
-        limit=limit,
+        limit=query.limit(),
         status=None,
         name=query.first("name"),
         external_id=query.first("external_id"),

@@ -150,7 +150,13 @@ class TestLists:
 
     @pytest.mark.parametrize(
         ("name", "expected"),
-        [("ALPHA", ["Alp"]), ("ärger", ["ÄRG"]), ("e", ["ÄRG", "bet", "Alp"]), ("zzz", [])],
+        [
+            ("ALPHA", ["Alp"]),
+            ("ärger", ["ÄRG"]),
+            ("e", ["ÄRG", "bet", "Alp"]),
+            ("zzz", []),
+            ("a\\", []),
+        ],
     )
     async def test_a_part_of_the_name_in_any_case(
         self, world: World, name: str, expected: list[str]

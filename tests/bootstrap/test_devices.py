@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import update
 
 from bootstrap_core.rendered import Place
 from bootstrap_core.tables import configs
-from tests.bootstrap.world import ALICE, BOB, World, running
+from tests.bootstrap.world import ALICE, World, running
 
 TEMPLATE = '{"id": "{{ .Device.ID }}", "site": "{{ .Vars.site }}"}'
 
@@ -193,92 +194,6 @@ class TestPolling:
         assert await world.core.delivery.fetch(Place("gw"), b"key", address) is first
 
 
-class TestSeveralDomains:
-    """A device names no domain; its key decides."""
-
-    async def make_in_both(self, world: World, keys: tuple[str, str]) -> None:
-        await world.make("configs", external_id="gw", external_key=keys[0], content="alice's")
-        made = await world.call(
-            "POST",
-            f"/{world.other_domain}/clients/configs",
-            BOB,
-            json={"external_id": "gw", "external_key": keys[1], "content": "bob's"},
-        )
-        assert made.status_code == 201
-
-    async def test_the_key_decides(self, world: World) -> None:
-        await self.make_in_both(world, ("a", "b"))
-        for _ in range(2):
-            assert (await world.fetch("gw", "a")).json()["content"] == "alice's"
-            assert (await world.fetch("gw", "b")).json()["content"] == "bob's"
-        assert (await world.fetch("gw", "c")).status_code == 403
-
-    async def test_the_oldest_answers_where_the_keys_are_the_same(self, world: World) -> None:
-        await self.make_in_both(world, ("same", "same"))
-        assert (await world.fetch("gw", "same")).json()["content"] == "alice's"
-
-    async def test_a_device_may_name_its_domain(self, world: World) -> None:
-        await self.make_in_both(world, ("same", "same"))
-        headers = {"Authorization": "Client same"}
-        named = f"/{world.other_domain}/clients/bootstrap/gw"
-        assert (await world.call("GET", named, headers=headers)).json()["content"] == "bob's"
-        elsewhere = "/11111111-2222-4333-8444-555555555555/clients/bootstrap/gw"
-        assert (await world.call("GET", elsewhere, headers=headers)).status_code == 403
-
-
-class TestNotRenderable:
-    """A device whose configuration is not complete yet is told that, and nothing about it."""
-
-    @pytest.mark.parametrize(
-        ("template", "slots"),
-        [
-            ("{{ .Vars.missing_and_private }}", []),
-            ("ok", [{"name": "mqtt", "type": "client", "required": True}]),
-        ],
-    )
-    async def test_it_is_told_with_a_stable_code(
-        self, world: World, template: str, slots: list[dict[str, object]]
-    ) -> None:
-        profile = await world.make(
-            "bootstrap/profiles",
-            name="p",
-            content_format="go-template",
-            content_template=template,
-            binding_slots=slots,
-        )
-        config = await world.make(
-            "configs", external_id="gw", external_key="key", profile_id=profile["id"]
-        )
-        answer = await world.fetch("gw", "key")
-        assert answer.status_code == 409
-        assert answer.json()["code"] == "not_renderable"
-        assert "missing_and_private" not in answer.text
-        assert "mqtt" not in answer.text
-        view = await world.call("GET", f"/{{d}}/clients/configs/{config['id']}")
-        assert view.json()["last_fetch"]["outcome"] == "not_renderable"
-
-    async def test_a_binding_of_another_type_than_the_slot_now_has(self, world: World) -> None:
-        client = world.platform.add_client(world.domain)
-        slot = {"name": "s", "type": "client", "required": False}
-        profile = await world.make(
-            "bootstrap/profiles",
-            name="p",
-            content_format="go-template",
-            content_template="{{ .Bindings.s.ID }}",
-            binding_slots=[slot],
-        )
-        config = await world.make(
-            "configs", external_id="gw", external_key="key", profile_id=profile["id"]
-        )
-        bound = {"bindings": [{"slot": "s", "type": "client", "resource_id": client}]}
-        enrollment = f"/{{d}}/clients/bootstrap/enrollments/{config['id']}/bindings"
-        assert (await world.call("PUT", enrollment, json=bound)).status_code == 204
-        assert (await world.fetch("gw", "key")).json()["content"] == client
-        path = f"/{{d}}/clients/bootstrap/profiles/{profile['id']}"
-        await world.call("PATCH", path, json={"binding_slots": [slot | {"type": "channel"}]})
-        assert (await world.fetch("gw", "key")).status_code == 409
-
-
 async def test_the_last_fetch_is_told_and_outlives_the_process(tmp_path: Path) -> None:
     async with running(tmp_path, fetch_log_seconds=1000.0) as world:
         config_id, _ = await make_rendered(world)
@@ -287,6 +202,7 @@ async def test_the_last_fetch_is_told_and_outlives_the_process(tmp_path: Path) -
         answer = await world.fetch("gw", "key")
         told = (await world.call("GET", path)).json()["last_fetch"]
         assert told["outcome"] == "delivered"
+        assert told["digest"] == hashlib.sha256(answer.content).hexdigest()
         await world.fetch("gw", "key", **{"If-None-Match": answer.headers["etag"]})
         told = (await world.call("GET", path)).json()["last_fetch"]
         assert told["outcome"] == "unchanged"
