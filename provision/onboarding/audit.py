@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from attrs import frozen
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from provision.onboarding.clock import Clock
-from provision.onboarding.model import Onboarding
+from provision.onboarding.model import Onboarding, Outcome
 from provision.onboarding.tables import audit_trail
 from provision.platform.types import Page
+
+ACTIONS: Final = {
+    Outcome.CREATED: "onboard",
+    Outcome.REUSED: "reuse",
+    Outcome.REPAIRED: "repair",
+    Outcome.ROTATED: "rotate",
+    Outcome.REPLACED: "replace",
+}
+"""What the trail calls the work that ends so."""
 
 
 @frozen

@@ -18,23 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
-from provision.onboarding.audit import AuditTrail
+from provision.onboarding.audit import ACTIONS, AuditTrail
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
-from provision.onboarding.leases import LEASE
-from provision.onboarding.model import Heading, Onboarding, Outcome, State, step_to_json
+from provision.onboarding.leases import LEASE, RESTING
+from provision.onboarding.model import Heading, Onboarding, State, step_to_json
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
 
 NO_TOKEN = Secret("")
-ACTIONS = {
-    Outcome.CREATED: "onboard",
-    Outcome.REUSED: "reuse",
-    Outcome.REPAIRED: "repair",
-    Outcome.ROTATED: "rotate",
-    Outcome.REPLACED: "replace",
-}
 
 
 @frozen
@@ -92,6 +85,17 @@ class Journal:
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that has the gateway's place."""
         return await self._one(onboardings.c.place == _place(domain_id, external_id))
+
+    async def unremoved(self, domain_id: str, external_id: str) -> Onboarding | None:
+        """Return a row of which something may be left, the one in charge of the gateway first."""
+        if found := await self.current(domain_id, external_id):
+            return found
+        condition = and_(
+            onboardings.c.domain_id == domain_id,
+            onboardings.c.external_id == external_id,
+            onboardings.c.state.not_in(RESTING),
+        )
+        return await self._one(condition)
 
     async def latest(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that has the gateway's place, else its newest one."""

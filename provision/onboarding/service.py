@@ -142,13 +142,15 @@ class Onboardings:
         The answer's state is ``undone``, or ``undoing`` while the platform does not answer.
         Raises ``GatewayNotFound`` where none was ever onboarded.
         """
-        removed = None
-        # A gateway that was to be replaced comes back when its replacement is removed.
-        while present := await self._journal.current(caller.domain_id, external_id):
-            if removed is not None and present.id == removed.id:
-                return removed
-            removed = await self._worker.remove(present, caller)
-        return removed or await self.view(caller, external_id)
+        while True:
+            # A gateway that was to be replaced comes back when its replacement is removed.
+            while present := await self._journal.unremoved(caller.domain_id, external_id):
+                removed = await self._worker.remove(present, caller)
+                if removed.state is not State.UNDONE:
+                    return removed
+            found = await self.view(caller, external_id)
+            if found.state is State.UNDONE:
+                return found
 
     async def retry(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Go on now with a row that waits for its next attempt; one at rest stays as it is.

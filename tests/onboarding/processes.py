@@ -1,4 +1,4 @@
-"""The service as a process of its own, beside a platform in this one that ends it at a given call."""
+"""The service as a process of its own, beside a platform here that ends it at a given call."""
 
 from __future__ import annotations
 
