@@ -15,6 +15,7 @@ from provision.cli import (
     cert_commands,
     doctor,
     gateway_commands,
+    keeping_commands,
     layout_commands,
     plan_command,
     settings_command,
@@ -82,6 +83,7 @@ app.add_typer(doctor.app)
 app.add_typer(layout_commands.app)
 app.add_typer(bootstrap_commands.app)
 app.add_typer(cert_commands.app)
+app.add_typer(keeping_commands.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

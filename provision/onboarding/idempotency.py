@@ -128,12 +128,12 @@ class Idempotency:
             "domain_id": domain_id,
             "idempotency_key": key,
             "status": stored.status,
-            "answer": self._sealer.seal(text, _binding(domain_id, key)),
+            "answer": self._sealer.seal(text, answer_place(domain_id, key)),
             "expires_at": expires_at,
         }
 
     def _open(self, row: Mapping[Any, Any]) -> _Stored:
-        binding = _binding(row["domain_id"], row["idempotency_key"])
+        binding = answer_place(row["domain_id"], row["idempotency_key"])
         document = json.loads(self._sealer.open(row["answer"], binding))
         return _Stored(document["request"], row["status"], document["body"])
 
@@ -156,7 +156,8 @@ def _key(header: str) -> str:
     return key
 
 
-def _binding(domain_id: str, key: str) -> str:
+def answer_place(domain_id: str, key: str) -> str:
+    """Name the place of a stored answer, to which it is sealed."""
     return f"stored_answers/{domain_id}/{key}"
 
 

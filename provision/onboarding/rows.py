@@ -39,7 +39,7 @@ class RowCodec:
             "layout": onboarding.plan.layout,
             "layout_digest": onboarding.plan.layout_digest,
             "actor": onboarding.actor,
-            "intent": self._sealer.seal(intent, _binding(onboarding.id, "intent")),
+            "intent": self._sealer.seal(intent, sealed_place(onboarding.id, "intent")),
             "token": self.seal_token(onboarding.id, onboarding.token),
             "replaces": onboarding.replaces,
             "attempts": onboarding.attempts,
@@ -57,8 +57,8 @@ class RowCodec:
 
         Raises ``SealedValueUnreadable`` and ``IntentUnreadable``.
         """
-        intent = self._sealer.open(row["intent"], _binding(row["id"], "intent"))
-        token = self._sealer.open(row["token"], _binding(row["id"], "token"))
+        intent = self._sealer.open(row["intent"], sealed_place(row["id"], "intent"))
+        token = self._sealer.open(row["token"], sealed_place(row["id"], "token"))
         return Onboarding(
             id=row["id"],
             domain_id=row["domain_id"],
@@ -82,8 +82,9 @@ class RowCodec:
 
     def seal_token(self, onboarding_id: str, token: Secret) -> str:
         """Return the token sealed for its row."""
-        return self._sealer.seal(token.encode(), _binding(onboarding_id, "token"))
+        return self._sealer.seal(token.encode(), sealed_place(onboarding_id, "token"))
 
 
-def _binding(onboarding_id: str, column: str) -> str:
+def sealed_place(onboarding_id: str, column: str) -> str:
+    """Name the place of a row's value, to which it is sealed."""
     return f"onboardings/{onboarding_id}/{column}"

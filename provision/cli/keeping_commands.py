@@ -1,0 +1,124 @@
+"""``provision keys``, ``backup`` and ``restore``: the data directory, on the service's own host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from bootstrap_core.sealing import Sealer, SealingKey
+from provision.backup import back_up, restore
+from provision.cli.client import Data
+from provision.cli.exits import MEANINGS
+from provision.cli.output import Json, note, notes, print_json, print_table
+from provision.data_directory import KEY_FILE, DataDirectory, write_private
+from provision.database import migrate, open_engine
+from provision.rekeying import reseal_all
+from provision.settings import Settings
+from provision.settings_reader import load
+
+app = typer.Typer(rich_markup_mode=None)
+keys = typer.Typer(
+    name="keys", help="The keys that data at rest is sealed with.", no_args_is_help=True
+)
+app.add_typer(keys)
+
+
+@keys.command("rotate", epilog=MEANINGS)
+def rotate(
+    *,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Drop the old keys once nothing needs them.")
+    ] = False,
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Make a new sealing key, and seal all that is kept with it; the service must be stopped.
+
+    Where keys are configured (MG_PROVISION_SEALING_KEYS), put the new one first there yourself:
+    everything is then sealed with it.
+    """
+    settings = load(os.environ, {"data": data or None}).settings
+    directory = DataDirectory(Path(settings.data))
+    directory.prepare()
+    try:
+        file = directory.path / KEY_FILE
+        if not settings.sealing_keys:
+            known = directory.sealing_keys(settings.sealing_keys)
+            _write_keys(file, [SealingKey.generate(), *known])
+        sealing = directory.sealing_keys(settings.sealing_keys)
+        changed = asyncio.run(_reseal(settings, Sealer(sealing)))
+        if forget and not settings.sealing_keys:
+            _write_keys(file, [sealing[0]])
+    finally:
+        directory.release()
+    if json:
+        print_json({"key": sealing[0].id, "resealed": changed})
+        return
+    print_table(("what", "sealed anew"), changed.items())
+    note(f"everything is sealed with key {sealing[0].id}")
+    if settings.sealing_keys:
+        note("next: take the old keys out of MG_PROVISION_SEALING_KEYS once all replicas restarted")
+    elif not forget:
+        note(f"next: keep the old keys in {file} as long as you keep backups made with them")
+
+
+@app.command("backup", epilog=MEANINGS)
+def backup(
+    archive: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="Archive to write.")],
+    *,
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Back the data directory up, also while the service runs. Keep the archive secret."""
+    settings = load(os.environ, {"data": data or None}).settings
+    with Progress(console=notes(), transient=True) as progress:
+        task = progress.add_task("Copying")
+        names = back_up(
+            Path(settings.data),
+            archive,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if json:
+        print_json({"archive": str(archive), "files": list(names)})
+    note(f"wrote {archive} with {', '.join(names)}")
+    if settings.database_url:
+        note("the database of MG_PROVISION_DATABASE_URL is not in it: use pg_dump for that")
+
+
+@app.command("restore", epilog=MEANINGS)
+def restore_command(
+    archive: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", exists=True, dir_okay=False)],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Put a backup in place; the service must be stopped."""
+    settings = load(os.environ, {"data": data or None}).settings
+    names = restore(archive, Path(settings.data), overwrite=force)
+    if json:
+        print_json({"data": settings.data, "files": list(names)})
+    note(f"restored {', '.join(names)} to {settings.data}; next: provision serve")
+
+
+async def _reseal(settings: Settings, sealer: Sealer) -> Mapping[str, int]:
+    engine = open_engine(settings.database)
+    try:
+        await migrate(engine)
+        with Progress(console=notes(), transient=True) as progress:
+            task = progress.add_task("Sealing", total=None)
+            return await reseal_all(
+                engine, sealer, lambda kind: progress.update(task, description=f"Sealing {kind}")
+            )
+    finally:
+        await engine.dispose()
+
+
+def _write_keys(file: Path, sealing: list[SealingKey]) -> None:
+    write_private(file, "".join(f"{each.to_text()}\n" for each in sealing))
