@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     passed: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     for path in options.files:
+        if not path.is_file():
+            command.error(f"{path}: no such file")
         for result in run(path):
             (passed if result.passed else failed)[result.category] += 1
             if (options.failures and not result.passed) or (

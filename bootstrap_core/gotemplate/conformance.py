@@ -3,7 +3,8 @@
 A file has a JSON object on each line. The first is ``{"meta": {"datasets": {name: JSON text},
 "template_name": ...}}``; each other one is a case: ``id``, ``category``, ``data`` (the name of a
 data set), ``template``, ``class`` ("ok", "parse error" or "exec error"), ``out`` or ``out_b64``
-(the expected bytes), ``error`` (Go's message), and ``missingkey`` where it is not "error".
+(the expected bytes), ``error`` (Go's message), and ``missingkey`` or ``options``
+(["missingkey=zero"]) where they are not those of the first line, or "error".
 """
 
 from __future__ import annotations
@@ -74,6 +75,15 @@ def run(path: Path) -> Iterator[Result]:
                 yield _run_case(json.loads(line), meta, data)
 
 
+def _missingkey(case: Mapping[str, Value], meta: Mapping[str, Value]) -> str:
+    """Return what the case, or else the file, says of missing keys."""
+    options = [*case.get("options", ()), *meta.get("options", ())]
+    if "missingkey" in case:
+        options.insert(0, f"missingkey={case['missingkey']}")
+    found = (option for option in options if option.startswith("missingkey="))
+    return next(found, "missingkey=error").removeprefix("missingkey=")
+
+
 def _run_case(
     case: Mapping[str, Value], meta: Mapping[str, Value], data: Mapping[str, Struct]
 ) -> Result:
@@ -83,7 +93,7 @@ def _run_case(
         case["template"],
         data[case["data"]],
         name=meta.get("template_name", "bootstrap"),
-        missingkey=case.get("missingkey", "error"),
+        missingkey=_missingkey(case, meta),
     )
     wanted = Outcome(case["class"], out, case.get("error", ""))
     return Result(case["id"], case["category"], case["template"], wanted, got)

@@ -65,6 +65,26 @@ def test_an_error_text_unlike_gos_is_shown_on_request(
     assert "Go: exec error: somewhere else" in capsys.readouterr().out
 
 
+def test_missingkey_is_that_of_the_case_or_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lenient = {**GOOD, "template": "{{ .Vars.x }}", "out": "<no value>"}
+    by_key = {**lenient, "missingkey": "default"}
+    by_option = {**lenient, "options": ["missingkey=zero"]}
+    path = tmp_path / "options.jsonl"
+    meta = {"meta": {**META["meta"], "options": ["missingkey=default"]}}
+    path.write_text("\n".join(map(json.dumps, (meta, lenient, by_key, by_option))))
+    assert main(["conformance", str(path)]) == 0
+    assert main(["conformance", file_of(tmp_path, by_key, by_option)]) == 0
+    assert main(["conformance", file_of(tmp_path, lenient)]) == 1
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["conformance", "nowhere.jsonl"])
+    assert "nowhere.jsonl: no such file" in capsys.readouterr().err
+
+
 def test_several_files_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = file_of(tmp_path, GOOD)
     assert main(["conformance", file, file]) == 0
