@@ -31,12 +31,13 @@ from provision.certificates import Certificates
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
 from provision.errors import StartError
+from provision.layout.catalog import LayoutCatalog
 from provision.layout.durations import parse_lifetime, parse_overlap
 from provision.layout.model import DEFAULT_TTL_SECONDS
 from provision.layouts_in_force import LayoutWatcher, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
-from provision.onboarding.assembly import Store, Surroundings, assemble
-from provision.onboarding.certificate_care import CareSettings, take_care
+from provision.onboarding.assembly import Onboarding, Store, Surroundings, assemble
+from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
 from provision.onboarding.clock import Clock, SystemClock
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
@@ -75,125 +76,180 @@ async def open_service(
     ``SettingsError``.
     """
     async with contextlib.AsyncExitStack() as stack:
+        opening = _Opening(
+            stack, loaded, base_url, wire, timing or Timing(), clock or SystemClock()
+        )
         try:
-            service = await _open(
-                stack, loaded, base_url, wire, timing or Timing(), clock or SystemClock()
-            )
+            service = await opening.service()
         except (SealingError, PkiError, Misconfigured, SQLAlchemyError, OSError) as error:
             raise StartError(_reason(loaded.settings, error)) from error
         yield service
 
 
-async def _open(
-    stack: contextlib.AsyncExitStack,
-    loaded: Loaded,
-    base_url: str,
-    wire: httpx.AsyncBaseTransport | None,
-    timing: Timing,
-    clock: Clock,
-) -> Service:
-    settings = loaded.settings
-    data = DataDirectory(Path(settings.data))
-    data.prepare()
-    stack.callback(data.release)
-    sealer = Sealer(data.sealing_keys(settings.sealing_keys))
-    engine = open_engine(settings.database)
-    stack.push_async_callback(engine.dispose)
-    await migrate(engine)
-    choice = await stack.enter_async_context(
-        open_platform(settings, engine, sealer, data, wire, clock.now)
-    )
-    catalog = open_catalog(loaded)
-    watcher = LayoutWatcher(catalog)
-    watcher.start()
-    stack.push_async_callback(watcher.stop)
-    core, authentication = _bootstrap_core(settings, engine, sealer, choice)
-    core.start()
-    stack.push_async_callback(core.stop)
-    metrics = Metrics()
-    metrics.watch_layouts(catalog)
-    observer = OnboardingObserver(metrics)
-    keeping = CareSettings(
-        KeepKeys(settings.keep_private_keys.lower()),
-        timedelta(seconds=parse_overlap(settings.renewal_overlap)),
-    )
-    onboarding = assemble(
-        Store(engine, sealer, core.enroller, core.hasher),
-        Surroundings(
-            platform=choice.platform,
-            authority=choice.authority,
-            own=choice.own,
-            observer=observer,
-            clock=clock,
-            chance=random.SystemRandom(),
-            identifiers=RandomIdentifiers(),
-            timing=timing,
-            keep=keeping.keep,
-            overlap=keeping.overlap,
-        ),
-    )
-    care = take_care(
-        engine,
-        sealer,
-        onboarding.journal,
-        onboarding.worker.tasks,
-        choice.authority,
-        choice.own_authority,
-        observer,
-        keeping,
-        clock,
-        timing,
-    )
-    if not settings.database_url:
-        # The data directory is locked: what was leased before the start is left behind.
-        await onboarding.leases.release_all()
-        await onboarding.idempotency.forget_unfinished()
-    onboarding.reconciler.start()
-    care.upkeep.start()
-    stack.push_async_callback(onboarding.worker.tasks.close, settings.shutdown_grace)
-    stack.push_async_callback(onboarding.reconciler.stop)
-    stack.push_async_callback(care.upkeep.stop)
-    planner = Planner(onboarding.journal, engine, core.enroller)
-    parts: list[Part] = [
-        MappingRoutes(
-            onboarding.onboardings,
-            onboarding.idempotency,
-            catalog,
-            authentication,
-            core.enroller,
-            engine,
-            settings.public_url.rstrip("/") or base_url,
-            planner,
-        ),
-        PlanRoutes(planner, catalog, authentication),
-        OnboardingRoutes(
-            onboarding.onboardings, onboarding.journal, onboarding.audit, authentication
-        ),
-        CertificateRoutes(
-            Certificates(
-                choice.platform,
-                choice.authority,
-                care.ledger,
-                care.renewal,
-                _certificate_ttl(settings),
-                clock.now,
+@frozen
+class _Ground:
+    """What everything else stands on."""
+
+    engine: AsyncEngine
+    sealer: Sealer
+    choice: PlatformChoice
+    authentication: Authentication
+    core: BootstrapCore
+
+
+@frozen
+class _Opening:
+    """Opens one part after the other; the stack closes them in reverse order."""
+
+    stack: contextlib.AsyncExitStack
+    loaded: Loaded
+    base_url: str
+    wire: httpx.AsyncBaseTransport | None
+    timing: Timing
+    clock: Clock
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.settings
+
+    async def service(self) -> Service:
+        data = DataDirectory(Path(self.settings.data))
+        data.prepare()
+        self.stack.callback(data.release)
+        catalog = self.layouts()
+        ground = await self.ground(data)
+        metrics = Metrics()
+        metrics.watch_layouts(catalog)
+        observer = OnboardingObserver(metrics)
+        onboarding = self.onboarding(ground, observer)
+        care = self.care(ground, onboarding, observer)
+        await self.start(onboarding, care)
+        planner = Planner(onboarding.journal, ground.engine, ground.core.enroller)
+        parts: list[Part] = [
+            MappingRoutes(
+                onboarding.onboardings,
+                onboarding.idempotency,
+                catalog,
+                ground.authentication,
+                ground.core.enroller,
+                ground.engine,
+                self.settings.public_url.rstrip("/") or self.base_url,
+                planner,
             ),
-            onboarding.onboardings,
-            authentication,
-        ),
-        LayoutRoutes(catalog, authentication),
-        OperationsRoutes(
-            engine,
+            PlanRoutes(planner, catalog, ground.authentication),
+            OnboardingRoutes(
+                onboarding.onboardings, onboarding.journal, onboarding.audit, ground.authentication
+            ),
+            self.certificates(ground, onboarding, care),
+            LayoutRoutes(catalog, ground.authentication),
+            self.operations(ground, metrics, onboarding, care),
+        ]
+        origins = self.settings.cors_origins
+        app = make_app(parts, ground.core, ground.choice.routes, metrics, origins)
+        return Service(app, *_operator(data))
+
+    async def ground(self, data: DataDirectory) -> _Ground:
+        sealer = Sealer(data.sealing_keys(self.settings.sealing_keys))
+        engine = open_engine(self.settings.database)
+        self.stack.push_async_callback(engine.dispose)
+        await migrate(engine)
+        choice = await self.stack.enter_async_context(
+            open_platform(self.settings, engine, sealer, data, self.wire, self.clock.now)
+        )
+        authentication = Authentication(choice.platform, choice.own, self.settings.domain_id)
+        resources = PlatformResources(choice.platform, choice.authority)
+        options = Options(encrypt_key=self.settings.encrypt_key)
+        core = BootstrapCore(engine, sealer, authentication, resources, options)
+        core.start()
+        self.stack.push_async_callback(core.stop)
+        return _Ground(engine, sealer, choice, authentication, core)
+
+    def layouts(self) -> LayoutCatalog:
+        catalog = open_catalog(self.loaded)
+        watcher = LayoutWatcher(catalog)
+        watcher.start()
+        self.stack.push_async_callback(watcher.stop)
+        return catalog
+
+    def onboarding(self, ground: _Ground, observer: OnboardingObserver) -> Onboarding:
+        keeping = self.keeping()
+        return assemble(
+            Store(ground.engine, ground.sealer, ground.core.enroller, ground.core.hasher),
+            Surroundings(
+                platform=ground.choice.platform,
+                authority=ground.choice.authority,
+                own=ground.choice.own,
+                observer=observer,
+                clock=self.clock,
+                chance=random.SystemRandom(),
+                identifiers=RandomIdentifiers(),
+                timing=self.timing,
+                keep=keeping.keep,
+                overlap=keeping.overlap,
+            ),
+        )
+
+    def care(
+        self, ground: _Ground, onboarding: Onboarding, observer: OnboardingObserver
+    ) -> CertificateCare:
+        return take_care(
+            ground.engine,
+            ground.sealer,
+            onboarding.journal,
+            onboarding.worker.tasks,
+            ground.choice.authority,
+            ground.choice.own_authority,
+            observer,
+            self.keeping(),
+            self.clock,
+            self.timing,
+        )
+
+    def keeping(self) -> CareSettings:
+        return CareSettings(
+            KeepKeys(self.settings.keep_private_keys.lower()),
+            timedelta(seconds=parse_overlap(self.settings.renewal_overlap)),
+        )
+
+    async def start(self, onboarding: Onboarding, care: CertificateCare) -> None:
+        if not self.settings.database_url:
+            # The data directory is locked: what was leased before the start is left behind.
+            await onboarding.leases.release_all()
+            await onboarding.idempotency.forget_unfinished()
+        onboarding.reconciler.start()
+        care.upkeep.start()
+        grace = self.settings.shutdown_grace
+        self.stack.push_async_callback(onboarding.worker.tasks.close, grace)
+        self.stack.push_async_callback(onboarding.reconciler.stop)
+        self.stack.push_async_callback(care.upkeep.stop)
+
+    def certificates(
+        self, ground: _Ground, onboarding: Onboarding, care: CertificateCare
+    ) -> CertificateRoutes:
+        text = self.settings.certificate_ttl
+        seconds = parse_lifetime(text) if text else DEFAULT_TTL_SECONDS
+        certificates = Certificates(
+            ground.choice.platform,
+            ground.choice.authority,
+            care.ledger,
+            care.renewal,
+            timedelta(seconds=seconds),
+            self.clock.now,
+        )
+        return CertificateRoutes(certificates, onboarding.onboardings, ground.authentication)
+
+    def operations(
+        self, ground: _Ground, metrics: Metrics, onboarding: Onboarding, care: CertificateCare
+    ) -> OperationsRoutes:
+        return OperationsRoutes(
+            ground.engine,
             metrics,
             onboarding.journal.count_by_state,
             care.ledger.first_ends,
             tuple(state.value for state in State),
             build_info(),
             str(uuid.uuid4()),
-        ),
-    ]
-    app = make_app(parts, core, choice.routes, metrics, settings.cors_origins)
-    return Service(app, *_operator(data))
+        )
 
 
 def _reason(settings: Settings, error: Exception) -> str:
@@ -202,20 +258,6 @@ def _reason(settings: Settings, error: Exception) -> str:
         place = "MG_PROVISION_DATABASE_URL" if settings.database_url else settings.data
         return f"the store ({place}) can't be used: {getattr(error, 'orig', None) or error}"
     return f"the service can't start: {error}"
-
-
-def _bootstrap_core(
-    settings: Settings, engine: AsyncEngine, sealer: Sealer, choice: PlatformChoice
-) -> tuple[BootstrapCore, Authentication]:
-    authentication = Authentication(choice.platform, choice.own, settings.domain_id)
-    resources = PlatformResources(choice.platform, choice.authority)
-    options = Options(encrypt_key=settings.encrypt_key)
-    return BootstrapCore(engine, sealer, authentication, resources, options), authentication
-
-
-def _certificate_ttl(settings: Settings) -> timedelta:
-    text = settings.certificate_ttl
-    return timedelta(seconds=parse_lifetime(text) if text else DEFAULT_TTL_SECONDS)
 
 
 def _operator(data: DataDirectory) -> tuple[Path | None, str]:
