@@ -14,6 +14,11 @@ from provision.layout.model import Dialect, InlineProfile, Layout
 from provision.layout.plan import Plan
 from tests.layout.samples import CountedIdentifiers, gateway
 
+SAMPLES = {
+    "application_id": "app-7",
+    "server_uri": "opc.tcp://press:4840",
+    "site": "warehouse-1",
+}
 DIRECTORY = Path(__file__).parent.parent.parent / "layouts"
 
 
@@ -57,8 +62,10 @@ def test_all_of_them_load_without_a_warning(catalog: LayoutCatalog) -> None:
 
 @pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.toml")), ids=lambda path: path.stem)
 def test_each_expands_with_and_without_a_name(catalog: LayoutCatalog, path: Path) -> None:
+    layout = catalog.get(path.stem)
+    required = {each.name: SAMPLES[each.name] for each in layout.parameters if each.required}
     for name in (None, "Hall 5"):
-        plan = expand(catalog.get(path.stem), gateway(name), CountedIdentifiers())
+        plan = expand(layout, gateway(name, **required), CountedIdentifiers())
         assert plan.config is not None
         assert plan.pairs
 
