@@ -49,10 +49,8 @@ class Document:
         return value
 
     def bounded_text(self, key: str, limit: int) -> str:
-        """Return a string that is not empty or blank, of at most ``limit`` bytes of UTF-8."""
+        """Return a string that is not empty, of at most ``limit`` bytes of UTF-8."""
         value = self.required_text(key)
-        if not value.strip():
-            raise Malformed(f"{self.where(key)}: must not be blank")
         if (size := len(value.encode())) > limit:
             raise Malformed(f"{self.where(key)}: has {size} bytes; at most {limit} are allowed")
         return value
