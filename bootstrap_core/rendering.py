@@ -112,7 +112,7 @@ class Renderer:
             RenderError: it cannot; the profile is not named.
 
         """
-        if content_format is not ContentFormat.RAW:
+        if content_format != ContentFormat.RAW:
             self._template(content_template, "")
 
     def render(self, profile: RenderProfile, context: RenderContext) -> str:
@@ -122,7 +122,7 @@ class Renderer:
             RenderError: the template does not fit the data, or its output not the format.
 
         """
-        if profile.content_format is ContentFormat.RAW:
+        if profile.content_format == ContentFormat.RAW:
             return profile.content_template
         template = self._template(profile.content_template, profile.name)
         try:
@@ -136,7 +136,7 @@ class Renderer:
                 column=(error.column or 0) + 1,
                 variable=error.context,
             ) from None
-        if profile.content_format is ContentFormat.GO_TEMPLATE:
+        if profile.content_format == ContentFormat.GO_TEMPLATE:
             return text
         try:
             return fit(text, profile.content_format)
