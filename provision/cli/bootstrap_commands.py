@@ -16,6 +16,7 @@ import typer
 from bootstrap_core.errors import EncryptKeyInvalid
 from bootstrap_core.secret import Secret
 from bootstrap_core.secure_transport import SecureTransport
+from provision.cli import import_command
 from provision.cli.client import ServiceClient, ServiceRefused, Url, connect, read_json
 from provision.cli.exits import MEANINGS, CommandFailed
 from provision.cli.output import print_json
@@ -42,6 +43,7 @@ enrollments = typer.Typer(name="enrollments", help="Profile and bindings.", no_a
 app.add_typer(update)
 app.add_typer(profiles)
 app.add_typer(enrollments)
+app.add_typer(import_command.app)
 
 
 @app.command("create", epilog=MEANINGS)
