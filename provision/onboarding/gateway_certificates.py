@@ -78,7 +78,7 @@ class GatewayCertificates:
         """
         intent = present.intent
         old = next(e for e in intent.certificates if e.client_id == issued.client_id)
-        others = tuple(e for e in intent.certificates if e.client_id != issued.client_id)
+        certificates = tuple(issued if e is old else e for e in intent.certificates)
         keys = {k: v for k, v in intent.private_keys.items() if k != issued.client_id}
         if issued.private_key:
             keys[issued.client_id] = issued.private_key
@@ -86,7 +86,7 @@ class GatewayCertificates:
             intent,
             csrs=dict(csrs),
             private_keys=keys,
-            certificates=(*others, issued),
+            certificates=certificates,
             ca_chain=chain,
         )
         kept = without_keys(new, [issued.client_id]) if self.keep is KeepKeys.NEVER else new

@@ -107,7 +107,7 @@ def test_an_expired_issuer_signs_nothing() -> None:
         issued(ISSUER, now=WEEK_AGO + INTERMEDIATE_LIFETIME)
 
 
-@pytest.mark.parametrize("key_type", set(KeyType) - {KeyType.RSA_4096})
+@pytest.mark.parametrize("key_type", sorted(set(KeyType) - {KeyType.RSA_4096}))
 def test_openssl_verifies_it_for_a_tls_client(key_type: KeyType, tmp_path: Path) -> None:
     certificate, _ = issued(ISSUER, key=make_key(key_type), profile=PROFILE).write(tmp_path)
     chain = tmp_path / "chain.pem"

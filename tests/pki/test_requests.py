@@ -40,7 +40,7 @@ def with_names(*names: x509.GeneralName) -> x509.CertificateSigningRequestBuilde
     return builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
 
 
-@pytest.mark.parametrize("key_type", set(KeyType) - {KeyType.RSA_4096})
+@pytest.mark.parametrize("key_type", sorted(set(KeyType) - {KeyType.RSA_4096}))
 def test_a_request_made_here_may_be_signed(key_type: KeyType) -> None:
     key = make_key(key_type)
 
