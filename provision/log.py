@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any
 
 import structlog
 
 from bootstrap_core.secret import Secret
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def configure(level: str, style: str) -> None:
@@ -25,7 +30,7 @@ def configure(level: str, style: str) -> None:
         else structlog.processors.JSONRenderer(default=_to_text)
     )
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _with_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -42,6 +47,13 @@ def configure(level: str, style: str) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _with_request_id(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Name the request that is being answered."""
+    if request_id := REQUEST_ID.get():
+        event["request_id"] = request_id
+    return event
 
 
 def _to_text(value: object) -> str:

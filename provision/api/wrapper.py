@@ -7,16 +7,21 @@ import time
 import uuid
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from provision.api.answers import error_answer
 from provision.errors import TooLarge
+from provision.log import REQUEST_ID
 from provision.metrics import Metrics
 
 BODY_MOST = 1024 * 1024
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
-QUIET_ROUTES = frozenset({"/health", "/metrics"})
+FAILED = 400
+GIVEN_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+QUIET = ("/health", "/metrics", "/clients/bootstrap", "/things/bootstrap")
+"""What is asked all the time: counted, but written to the log only where it fails."""
 
 
 class Wrapper:
@@ -26,7 +31,8 @@ class Wrapper:
         """Wrap ``app`` and count into ``metrics``."""
         self._app = app
         self._metrics = metrics
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind()
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -35,6 +41,7 @@ class Wrapper:
             return
         started = time.perf_counter()
         request_id = _request_id(scope)
+        REQUEST_ID.set(request_id)
         scope["request_id"] = request_id
         # Tells Starlette's router to raise where nothing matches, for one rendering of errors.
         scope["app"] = self
@@ -49,23 +56,29 @@ class Wrapper:
                 message["headers"] = [*message.get("headers", ()), named]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, _limited(scope, receive), send_named)
-            except Exception as error:
-                if status:
-                    raise
-                answer = error_answer(Request(scope), error)
-                await answer(scope, receive, send_named)
-            finally:
-                self._note(scope, status, time.perf_counter() - started)
+        taking = receive if scope["method"] in BODILESS else _limited(receive)
+        try:
+            await self._app(scope, taking, send_named)
+        except Exception as error:
+            if status:
+                raise
+            answer = error_answer(Request(scope), error)
+            await answer(scope, receive, send_named)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "unknown")
-        self._metrics.requests.labels(path, scope["method"], status).inc()
-        self._metrics.request_seconds.labels(path).observe(seconds)
-        write = self._log.debug if path in QUIET_ROUTES else self._log.info
+        path = getattr(scope.get("route"), "path", "unknown")
+        place = (path, scope["method"], status)
+        counters = self._counters.get(place)
+        if counters is None:
+            counters = self._counters[place] = (
+                self._metrics.requests.labels(*place),
+                self._metrics.request_seconds.labels(path),
+            )
+        counters[0].inc()
+        counters[1].observe(seconds)
+        write = self._log.debug if status < FAILED and path.startswith(QUIET) else self._log.info
         write(
             "request",
             method=scope["method"],
@@ -77,12 +90,12 @@ class Wrapper:
 
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID.match(value):
+        if name == b"x-request-id" and GIVEN_ID.match(value):
             return str(value.decode())
     return str(uuid.uuid4())
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
+def _limited(receive: Receive) -> Receive:
     """Return ``receive`` that raises ``TooLarge`` once the body is over the limit."""
     taken = 0
 
