@@ -71,14 +71,10 @@ class StringNode(Node):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NumberNode(Node):
-    """A number as written, and what it is under each type that can hold it (None where none can).
-
-    ``int64`` is within 64 signed bits; ``uint`` says that an unsigned integer could hold it.
-    """
+    """A number as written, and its value under each type that can hold it, None if it cannot."""
 
     text: str
     int64: int | None = None
-    uint: bool = False
     float64: float | None = None
     complex128: complex | None = None
 

@@ -17,7 +17,7 @@ _INTEGER: Final = re.compile(
     r"([+-]?)(?:0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)"
     r"|([1-9](?:_?[0-9])*|0))"
 )
-_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9_]*\.?[0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
+_PLAIN: Final = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _HEXADECIMAL: Final = re.compile(
     r"([+-]?)0[xX]([0-9a-fA-F_]*)(?:\.([0-9a-fA-F_]*))?[pP]([+-]?[0-9][0-9_]*)"
 )
@@ -42,7 +42,9 @@ def new_number(pos: int, text: str, typ: str) -> NumberNode:
     """
     if text.isascii() and text.isdecimal() and (text[0] != "0" or text == "0") and len(text) < 19:
         value = int(text)
-        return NumberNode(pos, text, value, True, float(value))  # noqa: FBT003
+        return NumberNode(pos, text, value, float(value))
+    if _PLAIN.fullmatch(text) and any(char in text for char in ".eE"):
+        return _new_float(NumberNode(pos, text))
     if typ == CHAR_CONSTANT:
         return _new_char(pos, text)
     if typ == COMPLEX:
@@ -60,7 +62,6 @@ def new_number(pos: int, text: str, typ: str) -> NumberNode:
         and (integer <= MAX_INT or text[0] != "+")
     ):
         node.int64 = integer if integer <= MAX_INT else None
-        node.uint = integer >= 0 and text[0] != "+"
         node.float64 = float(integer)
         return node
     return _new_float(node)
@@ -83,7 +84,6 @@ def _set_float(node: NumberNode, value: float) -> None:
     node.float64 = value
     if value.is_integer():
         node.int64 = int(value) if MIN_INT <= value <= MAX_INT else None
-        node.uint = 0 <= value <= MAX_UINT
 
 
 def _new_char(pos: int, text: str) -> NumberNode:
@@ -94,7 +94,7 @@ def _new_char(pos: int, text: str) -> NumberNode:
     value, tail = found
     if tail != "'":
         raise NumberSyntaxError(f"malformed character constant: {text}")
-    return NumberNode(pos, text, value, True, float(value))  # noqa: FBT003
+    return NumberNode(pos, text, value, float(value))
 
 
 def _new_complex(pos: int, text: str, value: complex) -> NumberNode:
@@ -143,15 +143,12 @@ def parse_float(text: str) -> float:
         NumberSyntaxError: the text is none, or too large.
 
     """
-    hexadecimal = _HEXADECIMAL.fullmatch(text)
-    if hexadecimal:
-        value = _parse_hexadecimal(text, hexadecimal)
-    elif (
-        _DECIMAL.fullmatch(text)
-        and any(map(str.isdecimal, text.lower().partition("e")[0]))
-        and not _BAD_UNDERSCORE.search(text)
-    ):
+    if _PLAIN.fullmatch(text):
         value = float(text)
+    elif hexadecimal := _HEXADECIMAL.fullmatch(text):
+        value = _parse_hexadecimal(text, hexadecimal)
+    elif _PLAIN.fullmatch(text.replace("_", "")) and not _BAD_UNDERSCORE.search(text):
+        value = float(text.replace("_", ""))
     else:
         raise NumberSyntaxError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     if value in {float("inf"), float("-inf")}:

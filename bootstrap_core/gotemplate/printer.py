@@ -117,7 +117,7 @@ class Printer:
             return fmt.fmt_boolean(flags, value) if verb in "tv" else None
         if kind == values.COMPLEX:
             form = _FLOAT_VERBS.get(verb)
-            self.budget.step(4 + (flags.prec or 0) // 8)
+            self.budget.step(6 + (flags.prec or 0) // 8)
             return fmt.fmt_complex(flags, value, *form) if form else None
         return None
 
@@ -209,6 +209,7 @@ def sprint(budget: Budget, args: list[Value]) -> str:
     if len(args) == 1 and type(args[0]) is str:
         budget.step(1)
         return args[0]
+    budget.step(len(args))
     printer = Printer(budget)
     after_string = True
     for value in args:
@@ -222,6 +223,7 @@ def sprint(budget: Budget, args: list[Value]) -> str:
 
 def sprintln(budget: Budget, args: list[Value]) -> str:
     """Return the arguments as println does: blanks between them, and a newline."""
+    budget.step(len(args))
     printer = Printer(budget)
     for i, value in enumerate(args):
         if i:

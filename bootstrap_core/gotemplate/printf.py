@@ -186,6 +186,7 @@ class Printf:
 
     def extra(self) -> None:
         """Write the arguments that no verb took."""
+        self.budget.step(len(self.args) - self.next)
         printer = self.printer
         printer.flags = Flags()
         printer.write("%!(EXTRA ")

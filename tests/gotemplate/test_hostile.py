@@ -112,6 +112,9 @@ TEXTS = {
     "quotes": '{{"' + "\\x41" * 15000,
     "digits": "{{" + "9" * 60000 + ".5}}",
     "hexadecimal digits": "{{0x" + "f" * 60000 + "}}",
+    "digits twice": "{{" + "1" * 30000 + "+" + "1" * 30000 + "i}}",
+    "underscores": "{{1" + "_1" * 30000 + ".5}}",
+    "hexadecimal float": "{{0x" + "1" * 30000 + "." + "1" * 30000 + "p5}}",
     "an exponent": "{{1e" + "9" * 60000 + "}}",
     "fields": "{{" + ".a" * 30000 + "}}",
     "names": "{{" + ".é" * 20000 + "}}",
@@ -131,7 +134,7 @@ def test_time(name: str) -> None:
     text = HOSTILE[name]
     assert len(text.encode()) <= SIZE
     best = SECONDS
-    for _ in range(3):
+    for _ in range(5):  # what else the machine does can only make it slower
         start = time.thread_time()
         attempt(text)
         best = min(best, time.thread_time() - start)
