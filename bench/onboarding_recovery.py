@@ -260,8 +260,10 @@ async def _recovery_rate(bench: Bench) -> float:
 
 
 async def _all_done(bench: Bench) -> None:
-    while (await bench.parts.journal.count_by_state())[State.DONE.value] < NEW + LEFT_BEHIND:
+    done = 0
+    while done < NEW + LEFT_BEHIND:
         await asyncio.sleep(0.5)
+        done = (await bench.parts.journal.count_by_state()).get(State.DONE.value, 0)
 
 
 def _left_behind(bench: Bench, number: int) -> Onboarding:

@@ -213,7 +213,8 @@ class Journal:
             await self._write(connection, final, place=None, lease_owner=None, lease_until=None)
             if final.replaces and place:
                 old = and_(
-                    onboardings.c.id == final.replaces, onboardings.c.state == State.DONE.value
+                    onboardings.c.id == final.replaces,
+                    onboardings.c.state != State.UNDONE.value,
                 )
                 await connection.execute(update(onboardings).where(old).values(place=place))
             await self._audit.write(connection, final, "undo", "done")

@@ -23,6 +23,11 @@ class GatewayTasks:
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._log = structlog.get_logger()
 
+    @property
+    def count(self) -> int:
+        """How many gateways are being worked on here."""
+        return len(self._tasks)
+
     async def run(self, onboarding: Onboarding, work: Work) -> Onboarding:
         """Do ``work`` in a task once the gateway is free; return the answer it gives on its way.
 

@@ -12,7 +12,7 @@ from attrs import evolve
 from bootstrap_core.model import Caller
 from provision.onboarding.attempts import Attempts
 from provision.onboarding.clock import Clock
-from provision.onboarding.errors import LeaseLost, NotPossible, StillRunning
+from provision.onboarding.errors import LeaseLost, StillRunning
 from provision.onboarding.holding import Holding
 from provision.onboarding.journal import Journal
 from provision.onboarding.leases import Leases
@@ -171,13 +171,17 @@ class Worker:
             await self._leases.release(old)
 
     async def _take_present(self, present: Onboarding) -> Onboarding:
-        """Lease a gateway that is there. Raises ``StillRunning``: it is not, or not idle."""
+        """Lease a gateway that is there, and in charge: nobody is about to replace it.
+
+        Raises ``StillRunning``: it is not, or somebody works on it.
+        """
         taken = await self._leases.take(present.id)
         if taken is None:
             raise StillRunning(details={"onboarding_id": present.id})
-        if taken.state is not State.DONE:
+        in_charge = await self._journal.current(taken.domain_id, taken.external_id)
+        if taken.state is not State.DONE or in_charge is None or in_charge.id != taken.id:
             await self._leases.release(taken)
-            raise NotPossible(f"the gateway was {taken.state.value} meanwhile; ask again")
+            raise StillRunning(details={"onboarding_id": present.id})
         return taken
 
     async def _take_patiently(self, found: Onboarding) -> Onboarding:

@@ -56,8 +56,10 @@ async def schedule(world: World) -> None:
     if world.own is None:
         # What waits for credentials goes on with those of any request to the domain.
         welcoming = asyncio.create_task(_welcome(world))
-        await world.come_to_rest()
-        welcoming.cancel()
+        try:
+            await world.come_to_rest()
+        finally:
+            welcoming.cancel()
     else:
         await world.come_to_rest()
     audit(world)
@@ -90,15 +92,24 @@ async def _trouble(world: World, horizon: float) -> None:
     rng = world.rng
     await asyncio.sleep(rng.uniform(0.0, horizon))
     replica = rng.choice(world.replicas)
-    match rng.choice(("kill", "kill", "stop", "store")):
+    if rng.random() < 0.7:
+        await _busy(world, replica, horizon)
+    match rng.choice(("kill", "stop", "store")):
         case "kill":
             await _kill(world, replica)
         case "stop":
-            replica.clock.frozen_until = world.loop.time() + rng.choice((2.0, 20.0, 60.0))
+            replica.clock.frozen_until = world.loop.time() + rng.choice((2.0, 32.0, 60.0))
         case "store":
             replica.engine.failure_rate = rng.choice((0.1, 1.0))
             await asyncio.sleep(rng.uniform(0.0, 40.0))
             replica.engine.failure_rate = 0.0
+
+
+async def _busy(world: World, replica: Replica, horizon: float) -> None:
+    """Wait until the process works on something: that is when trouble tells."""
+    while world.loop.time() < horizon and not replica.parts.worker.tasks.count:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(world.rng.uniform(0.0, 0.5))
 
 
 async def _kill(world: World, replica: Replica) -> None:
