@@ -10,7 +10,7 @@ import typer
 
 from provision.cli.client import Data, Domain, Token, Url, connect
 from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, print_json, print_text
+from provision.cli.output import Json, note, print_json, print_table, print_text
 from provision.data_directory import write_private
 
 app = typer.Typer(
@@ -54,6 +54,50 @@ def issue(
     elif directory is None:
         print_text(made["certificate"] + (made["key"] or "") + made["ca_cert"])
     note(f"certificate {made['serial_number']}, valid until {made['expiry_time']}")
+
+
+@app.command("list", epilog=MEANINGS)
+def list_certificates(
+    client_id: Annotated[str, typer.Argument(metavar="[CLIENT_ID]")] = "",
+    *,
+    gateway: Annotated[str, typer.Option(help="External ID: all certificates of a gateway.")] = "",
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """List the certificates of a client or of a gateway."""
+    if bool(client_id) == bool(gateway):
+        raise typer.BadParameter("give either CLIENT_ID or --gateway")
+    query = {"client_id": client_id} if client_id else {"external_id": gateway}
+    with connect(os.environ, url, token, domain, data) as client:
+        found = client.ask("GET", client.in_domain("cert"), query=query)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("serial number", "client", "until", "revoked"),
+        (
+            (e["serial_number"], e["client_id"], e["expiry_time"], e.get("revoked", False))
+            for e in found["certificates"]
+        ),
+    )
+
+
+@app.command("revoke", epilog=MEANINGS)
+def revoke(
+    serial: Annotated[str, typer.Argument(metavar="SERIAL_NUMBER")],
+    *,
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+) -> None:
+    """Revoke a certificate."""
+    with connect(os.environ, url, token, domain, data) as client:
+        client.ask("POST", client.in_domain("cert", serial, "revoke"))
+    note(f"certificate {serial} is revoked")
 
 
 def _write(directory: Path, made: dict[str, Any]) -> None:

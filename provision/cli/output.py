@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+PIPED_WIDTH: Final = 4096
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -40,8 +42,9 @@ def note(text: str) -> None:
 
 
 def people() -> Console:
-    """Return the console of people: colour in a terminal, and none of rich's guesses."""
-    return Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return the console of people: colour in a terminal; piped on, no line is broken."""
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(markup=False, highlight=False, width=width)
 
 
 def notes() -> Console:

@@ -136,3 +136,15 @@ def test_cert_issue_writes_files_that_only_the_owner_reads(served: Served, tmp_p
     assert (out / "key.pem").stat().st_mode & 0o777 == 0o600
     assert "BEGIN CERTIFICATE" in served.run("cert", "issue", client).out
     assert served.run("cert", "issue", "nobody").code == 1
+
+
+def test_certificates_are_listed_and_revoked(served: Served) -> None:
+    client = served.map("gw-revoke", "--layout", "gateway")["clients"][0]["id"]
+    (only,) = served.run("cert", "list", client, "--json").json["certificates"]
+    serial = only["serial_number"]
+    assert serial in served.run("cert", "list", "--gateway", "gw-revoke").out
+    assert served.run("cert", "revoke", serial).code == 0
+    (after,) = served.run("cert", "list", client, "--json").json["certificates"]
+    assert after != only
+    assert served.run("cert", "list").code == 2
+    assert served.run("cert", "revoke", "00").code == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tomli
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -78,7 +78,7 @@ def problems(text: str) -> list[Problem]:
     return []
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents())
 def test_schema_and_reader_agree_over_generated_files(document: dict[str, Any]) -> None:
     if not isinstance(document.get("layout"), dict):

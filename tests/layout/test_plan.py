@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootstrap_core.secret import Secret
@@ -119,7 +119,7 @@ def plan_of(layout: Layout, name: str | None = "gw") -> Plan:
     return expand(layout, gateway(name), CountedIdentifiers())
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts(), st.none() | texts)
 def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -> None:
     plan = plan_of(layout, name)
@@ -129,7 +129,7 @@ def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -
     assert all(isinstance(each.secret, Secret) for each in restored.clients)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
 def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
     plan = plan_of(layout)
@@ -150,7 +150,7 @@ def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
         assert plan.config.id == plan.gateway.id
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
 def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layout: Layout) -> None:
     plan = plan_of(layout)
@@ -167,7 +167,7 @@ def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layou
     } == wanted
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
 def test_the_same_identifiers_give_the_same_plan(layout: Layout) -> None:
     assert plan_of(layout) == plan_of(layout)
