@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import secrets
 import time
-import uuid
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -32,6 +33,8 @@ class Wrapper:
         self._app = app
         self._metrics = metrics
         self._log = structlog.get_logger().bind()
+        self._name = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +43,7 @@ class Wrapper:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = _request_id(scope)
+        request_id = _given_id(scope) or f"{self._name}-{next(self._numbers):x}"
         REQUEST_ID.set(request_id)
         scope["request_id"] = request_id
         # Tells Starlette's router to raise where nothing matches, for one rendering of errors.
@@ -78,8 +81,9 @@ class Wrapper:
             )
         counters[0].inc()
         counters[1].observe(seconds)
-        write = self._log.debug if status < FAILED and path.startswith(QUIET) else self._log.info
-        write(
+        if status < FAILED and path.startswith(QUIET):
+            return
+        self._log.info(
             "request",
             method=scope["method"],
             path=scope["path"],
@@ -88,11 +92,12 @@ class Wrapper:
         )
 
 
-def _request_id(scope: Scope) -> str:
+def _given_id(scope: Scope) -> str:
+    """Return the request ID that the caller gave, where it gave a proper one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and GIVEN_ID.match(value):
             return str(value.decode())
-    return str(uuid.uuid4())
+    return ""
 
 
 def _limited(receive: Receive) -> Receive:
