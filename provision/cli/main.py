@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bootstrap_core.errors import BootstrapError
 from provision.build_info import release
 from provision.cli import (
     bootstrap_commands,
@@ -93,16 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="provision")
-    except (ProvisionError, LayoutFault) as error:
+    except (ProvisionError, LayoutFault, BootstrapError) as error:
         for line in _told(error):
             note(line)
         sys.exit(REFUSED)
 
 
-def _told(error: ProvisionError | LayoutFault) -> list[str]:
+def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:
     if isinstance(error, LayoutError):
         return [*map(str, error.problems), "provision: the layout is refused"]
-    message = error.message if isinstance(error, ProvisionError) else str(error)
+    message = str(error) if isinstance(error, LayoutFault) else error.message
     lines = [f"provision: {message}"]
     if isinstance(error, CommandFailed) and error.try_next:
         lines.append(f"  next: {error.try_next}")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 from attrs import frozen
@@ -86,7 +87,7 @@ def track_long(ids: list[str]) -> Iterator[str]:
 def _wanted(client: ServiceClient, layout: str) -> Wanted:
     file = Path(layout)
     if not layout.endswith(".toml"):
-        schema = client.ask("GET", f"/layouts/{layout or 'default'}/schema")
+        schema = client.ask("GET", f"/layouts/{quote(layout or 'default', safe='')}/schema")
         return Wanted(layout, {}, schema)
     if not file.is_file():
         raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")

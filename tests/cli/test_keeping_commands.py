@@ -88,6 +88,16 @@ def test_a_backup_of_a_running_service_restores_elsewhere(tmp_path: Path) -> Non
         assert [each["external_id"] for each in known] == ["gw-1"]
 
 
+def test_rotation_without_the_old_keys_is_refused_and_told(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data, LAYOUTS):
+        pass
+    (data / "sealing.keys").unlink()
+    ended = provision("keys", "rotate", "--data", str(data))
+    assert ended.code == 1
+    assert "which is not among the configured keys" in ended.err
+
+
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "sub/file"])
 def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     archive, data = tmp_path / "b.tar.gz", tmp_path / "data"
