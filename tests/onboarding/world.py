@@ -201,12 +201,20 @@ class World:
     async def come_to_rest(self, patience: float = 3000.0) -> None:
         """Wait until every row is at rest. Nobody acts but the replicas themselves."""
         until = self.loop.time() + patience
-        while unrest := self.unrest():
-            assert self.loop.time() < until, f"never at rest: {unrest}"
-            await asyncio.sleep(5.0)
-        # What a call that was cut off left to happen has happened by then.
-        await asyncio.sleep(TIMING.settled_after + 1.0)
-        assert not self.unrest()
+        quiet_for = 0.0
+        # What a call that was cut off left to happen has happened after that time.
+        while quiet_for < TIMING.settled_after + 1.0:
+            assert self.loop.time() < until, f"never at rest: {self.unrest()}"
+            await asyncio.sleep(3.0)
+            quiet_for = 0.0 if self.unrest() or self._busy() else quiet_for + 3.0
+
+    def _busy(self) -> bool:
+        """Whether a process works on something, or is stopped and may have to go on with it."""
+        alive = [each for each in self.replicas if not each.engine.dead]
+        return any(
+            each.parts.worker.tasks.count or each.clock.frozen_until > self.loop.time()
+            for each in alive
+        )
 
     def unrest(self) -> list[dict[str, Any]]:
         return rows(
