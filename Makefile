@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
 
-.PHONY: run test test-live demo bench check lock clean
+.PHONY: run test test-long test-live demo bench check lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -13,7 +13,11 @@ demo: $(VENV)/runtime
 	@$(BIN)/python -m provision.demo
 
 test: $(VENV)/development
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-long: $(VENV)/development
+	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m tests.onboarding.simulation --schedules 20000
 
 test-live: $(VENV)/development
 	$(BIN)/python -m pytest tests/live/live_magistrala.py
