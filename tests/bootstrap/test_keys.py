@@ -69,7 +69,11 @@ async def test_the_default_cost_is_that_of_the_document() -> None:
     assert stored.startswith("$scrypt$ln=14,r=8,p=1$")
 
 
-@pytest.mark.parametrize("stored", [BCRYPT, BCRYPT.replace("$2b$", "$2a$"), go_scrypt(KEY)])
+@pytest.mark.parametrize(
+    "stored",
+    [BCRYPT, BCRYPT.replace("$2b$", "$2a$"), go_scrypt(KEY)],
+    ids=["bcrypt 2b", "bcrypt 2a", "scrypt of Go"],
+)
 async def test_hashes_of_the_go_service_are_accepted(hasher: KeyHasher, stored: str) -> None:
     assert is_hash(stored)
     assert await hasher.verify(KEY, stored)
