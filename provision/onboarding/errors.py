@@ -17,7 +17,6 @@
       NoBootstrap          422  the layout makes no bootstrap config, which the action needs
       OnboardingNotFound   404
       GatewayNotFound      404
-      NotPossible          409  the action does not fit the onboarding's state
       StepFailed           as the cause  a step failed, and what became of the rest
       IntentUnreadable     500  a journalled intent of another release
 """
@@ -145,13 +144,6 @@ class GatewayNotFound(OnboardingError):
 
     status = 404
     code = "gateway_not_found"
-
-
-class NotPossible(OnboardingError):
-    """The onboarding's state does not allow this."""
-
-    status = 409
-    code = "not_possible_now"
 
 
 class StepFailed(OnboardingError):
