@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bench.result import Result, at_least, show
+from bench.result import Result, at_least, at_most, show
 from bootstrap_core.gotemplate import Template
 from bootstrap_core.gotemplate.context import from_json
 from bootstrap_core.rendering import (
@@ -23,6 +23,7 @@ from bootstrap_core.rendering import (
     Renderer,
     RenderProfile,
 )
+from tests.gotemplate.test_hostile import HOSTILE, attempt
 
 RENDERS: Final = 80_000
 PARSES: Final = 5_000
@@ -85,7 +86,23 @@ def run() -> list[Result]:
             "a second",
         ),
         profile_result(),
+        hostile_result(),
     ]
+
+
+def hostile_result() -> Result:
+    """Measure the slowest of the hostile templates that the tests know, in seconds of this CPU."""
+
+    def seconds(text: str) -> float:
+        times = []
+        for _ in range(3):
+            start = time.thread_time()
+            attempt(text)
+            times.append(time.thread_time() - start)
+        return min(times)
+
+    worst = max(HOSTILE, key=lambda name: seconds(HOSTILE[name]))
+    return at_most("slowest hostile template", seconds(HOSTILE[worst]), 0.3, f"seconds: {worst}")
 
 
 def profile_result() -> Result:
