@@ -20,7 +20,7 @@ class NobodyAsks:
     async def check_change(self, token: Secret, domain_id: str) -> None:
         """Do nothing: there is no caller to check."""
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Do nothing: the journal says whose the client is."""
 
 
@@ -37,7 +37,7 @@ class OwnClients:
     async def check_change(self, token: Secret, domain_id: str) -> None:
         """Do nothing: there is no caller to check."""
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Raise ``NotFound`` unless the client is there and enabled."""
         query = select(clients.c.id).where(
             clients.c.id == client_id,

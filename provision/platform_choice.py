@@ -37,7 +37,6 @@ from provision.platform.magistrala_certificates import MagistralaCertificates
 from provision.platform.magistrala_settings import Endpoints, TransportSettings
 from provision.platform.magistrala_transport import Transport
 from provision.platform.port import CertificateAuthority, Platform, Tokens
-from provision.platform.types import Client
 from provision.settings import Settings
 
 ORGANIZATION = "provision"
@@ -151,8 +150,9 @@ class _Members:
     async def check_change(self, token: Secret, domain_id: str) -> None:
         await self.check_member(token, domain_id)
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        return await self.platform.view_client(token, domain_id, client_id)
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
+        # Whoever is no member is not shown the client either: one call tells both.
+        await self.platform.view_client(token, domain_id, client_id)
 
 
 async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> None:

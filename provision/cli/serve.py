@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import shlex
 import signal
 import socket
@@ -88,6 +89,9 @@ class GreetingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, then greet."""
         await super().startup(sockets)
+        # What was loaded to start stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         if self.started:
             print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
 

@@ -45,8 +45,8 @@ class Members(Protocol):
         """Raise the platform's error unless the caller may change clients of the domain."""
         ...
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> object:
-        """Raise ``NotFound`` unless a certificate may be issued for the client in the domain."""
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> object:
+        """Raise the platform's error unless the caller may have a certificate for the client."""
         ...
 
 
@@ -80,8 +80,7 @@ class EmbeddedAuthority:
         Raises ``Rejected`` (the request, its names or the lifetime are not acceptable),
         ``NotFound`` (no such client in the domain) and what ``Members`` raises.
         """
-        await self._members.check_change(token, domain_id)
-        await self._members.view_client(token, domain_id, request.client_id)
+        await self._members.check_holder(token, domain_id, request.client_id)
         holder = Holder(domain_id, request.client_id)
         with _platform_errors("sign"):
             key = check_request(request.csr, holder)

@@ -30,9 +30,9 @@ class AnyHolder:
         """Raise the platform's error unless the caller may change clients of the domain."""
         await self._platform.check_change(token, domain_id)
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Raise ``NotFound`` when the client is one of another domain."""
-        await self.check_member(token, domain_id)
+        await self.check_change(token, domain_id)
         home = select(clients.c.domain_id).where(clients.c.id == client_id)
         async with self._engine.connect() as connection:
             if await connection.scalar(home) not in (None, domain_id):

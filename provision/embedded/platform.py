@@ -120,6 +120,11 @@ class EmbeddedPlatform:
         with translated("check membership"):
             (await self.access.membership(token, domain_id)).require("client_update")
 
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Raise what ``check_change`` raises, or ``NotFound`` when there is no such client."""
+        await self.check_change(token, domain_id)
+        await self.view_client(token, domain_id, client_id)
+
     async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
         """List the domains that the caller is a member of."""
         with translated("list domains"):

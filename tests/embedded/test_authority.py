@@ -145,8 +145,8 @@ async def test_someone_who_is_no_member_is_told_so(
         async def check_change(self, token: Secret, domain_id: str) -> None:
             raise NotAMember
 
-        async def view_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-            raise NotFound
+        async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
+            raise NotAMember
 
     other = EmbeddedAuthority(installed.engine, ForeignDomain(), authority._issuer, ClientProfile())
     serial = (await gateway.sign(authority)).serial
