@@ -34,12 +34,16 @@ async def of_configs(
 
 async def put(connection: AsyncConnection, items: Sequence[Binding]) -> None:
     """Write bindings over those of the same slots; other slots stay as they are."""
-    for binding in items:
+    for config_id in {binding.config_id for binding in items}:
+        slots = [binding.slot for binding in items if binding.config_id == config_id]
         await connection.execute(
-            delete(bindings).where(
-                bindings.c.config_id == binding.config_id, bindings.c.slot == binding.slot
-            )
+            delete(bindings).where(bindings.c.config_id == config_id, bindings.c.slot.in_(slots))
         )
+    await add(connection, items)
+
+
+async def add(connection: AsyncConnection, items: Sequence[Binding]) -> None:
+    """Write bindings of slots to which nothing is bound."""
     if items:
         await connection.execute(insert(bindings), [to_row(binding) for binding in items])
 

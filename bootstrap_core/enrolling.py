@@ -118,7 +118,8 @@ class Enroller:
         ):
             config = evolve(config, name=_with_suffix(config))
         config = await self._write(connection, config, existing)
-        await binding_rows.remove_all(connection, config.id)
+        if existing:
+            await binding_rows.remove_all(connection, config.id)
         bound = [
             binding_rows.snapshot(
                 self._sealer,
@@ -129,7 +130,7 @@ class Enroller:
             )
             for name, resource in enrollment.bindings.items()
         ]
-        await binding_rows.put(connection, bound)
+        await binding_rows.add(connection, bound)
         return config
 
     async def set_status(

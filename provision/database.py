@@ -39,8 +39,12 @@ class _Connection(aiosqlite.Connection):
     inline = False
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        if self.inline and fn.__name__ not in SLOW:
+        name, owner = fn.__name__, getattr(fn, "__self__", None)
+        at_once = name == "cursor" or (name == "close" and isinstance(owner, sqlite3.Cursor))
+        if at_once or (self.inline and name not in SLOW):
             return fn(*args, **kwargs)
+        if name == "rollback" and self._connection and not self._connection.in_transaction:
+            return None
         elsewhere: Any = super()._execute
         return await elsewhere(fn, *args, **kwargs)
 
@@ -126,5 +130,6 @@ def _prepare_connection(connection: Any, _: object) -> None:  # noqa: ANN401 - t
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Reads are single statements, each a snapshot by itself: they need no transaction around them.
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -24,6 +24,8 @@ from provision.settings import Settings
 from provision.settings_reader import Loaded, load
 
 BACKLOG = 2048
+GARBAGE = (20_000, 20, 20)
+"""Objects between two collections: a request makes thousands, and hardly any in a circle."""
 EXAMPLE_ID = "gateway-1"
 EXAMPLE_KEY = "gateway-1-key"
 
@@ -92,6 +94,7 @@ class GreetingServer(uvicorn.Server):
         # What was loaded to start stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
         if self.started:
             print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
 
