@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 
-from sqlalchemy import Column, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.resealing import reseal_column
 from bootstrap_core.sealing import Sealer
 
 KEY_BYTES = 32
@@ -46,20 +47,13 @@ class KeyStore:
         return self._sealer.open(sealed, _binding(name))
 
     async def reseal(self) -> int:
-        """Seal every key with the newest sealing key; return how many changed."""
-        async with self._engine.begin() as connection:
-            rows = (await connection.execute(select(service_keys))).mappings().all()
-            changed = 0
-            for row in rows:
-                fresh = self._sealer.reseal(row["sealed"], _binding(row["name"]))
-                if fresh != row["sealed"]:
-                    changed += 1
-                    await connection.execute(
-                        update(service_keys)
-                        .where(service_keys.c.name == row["name"])
-                        .values(sealed=fresh)
-                    )
-        return changed
+        """Seal every key with the newest sealing key; return how many changed.
+
+        Raises ``SealedValueUnreadable``: one is sealed with a key that is not configured.
+        """
+        return await reseal_column(
+            self._engine, self._sealer, (service_keys.c.name,), service_keys.c.sealed, _binding
+        )
 
 
 def _binding(name: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
 
-from sqlalchemy import Column, and_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.resealing import reseal as reseal_bootstrap
+from bootstrap_core.resealing import reseal_column
 from bootstrap_core.sealing import Sealer
 from provision.embedded.issuer_store import reseal_issuer
 from provision.embedded.resealing import reseal_client_secrets
@@ -16,8 +15,6 @@ from provision.key_store import KeyStore
 from provision.onboarding.idempotency import answer_place
 from provision.onboarding.rows import sealed_place
 from provision.onboarding.tables import onboardings, stored_answers
-
-BATCH: Final = 200
 
 
 async def reseal_all(
@@ -38,13 +35,13 @@ async def reseal_all(
         "certificate authority": lambda: reseal_issuer(engine, sealer),
         "client secrets": lambda: reseal_client_secrets(engine, sealer),
         "bootstrap configs": lambda: reseal_bootstrap(engine, sealer),
-        "onboardings": lambda: _reseal(
+        "onboardings": lambda: reseal_column(
             engine, sealer, row, onboardings.c.intent, lambda key: sealed_place(key, "intent")
         ),
-        "onboardings' tokens": lambda: _reseal(
+        "onboardings' tokens": lambda: reseal_column(
             engine, sealer, row, onboardings.c.token, lambda key: sealed_place(key, "token")
         ),
-        "stored answers": lambda: _reseal(
+        "stored answers": lambda: reseal_column(
             engine, sealer, answer, stored_answers.c.answer, answer_place
         ),
     }
@@ -53,30 +50,3 @@ async def reseal_all(
         told(kind)
         changed[kind] = await reseal()
     return changed
-
-
-async def _reseal(
-    engine: AsyncEngine,
-    sealer: Sealer,
-    key: Sequence[Column[Any]],
-    sealed: Column[Any],
-    place: Callable[..., str],
-) -> int:
-    changed = 0
-    last: Sequence[str] = ("",) * len(key)
-    while True:
-        query = select(*key, sealed).where(sealed != "", tuple_(*key) > tuple_(*last))
-        async with engine.begin() as connection:
-            rows = (await connection.execute(query.order_by(*key).limit(BATCH))).all()
-            if not rows:
-                return changed
-            for *values, old in rows:
-                fresh = sealer.reseal(old, place(*values))
-                if fresh != old:
-                    same = (column == value for column, value in zip(key, values, strict=True))
-                    where = and_(*same, sealed == old)
-                    await connection.execute(
-                        update(sealed.table).where(where).values({sealed: fresh})
-                    )
-                    changed += 1
-        last = rows[-1][:-1]

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.resealing import reseal_column
+from bootstrap_core.sealing import Sealer
 from provision.embedded.certificate_tables import authorities
 from provision.embedded.sealing import Seal
 from provision.pki.issuer import Issuer, make_hierarchy, read_issuer
 
 OWN: Final = "own"
-
-
-class Resealer(Protocol):
-    """Brings sealed values under the newest key (``bootstrap_core.sealing.Sealer`` is one)."""
-
-    def reseal(self, sealed: str, binding: str) -> str:
-        """Return the value sealed with the newest key."""
-        ...
 
 
 async def open_issuer(engine: AsyncEngine, seal: Seal, organization: str, now: datetime) -> Issuer:
@@ -42,18 +37,16 @@ async def open_issuer(engine: AsyncEngine, seal: Seal, organization: str, now: d
     return read_issuer(row["chain"].encode(), key, now)
 
 
-async def reseal_issuer(engine: AsyncEngine, resealer: Resealer) -> int:
-    """Seal the authority's keys with the newest key; return how many values changed."""
-    query = select(authorities).where(authorities.c.id == OWN)
-    async with engine.begin() as connection:
-        row = (await connection.execute(query)).mappings().first()
-        if row is None:
-            return 0
-        fresh = {
-            name: resealer.reseal(row[name], _binding(name)) for name in ("issuer_key", "root_key")
-        }
-        await connection.execute(update(authorities).where(authorities.c.id == OWN).values(**fresh))
-    return sum(row[name] != sealed for name, sealed in fresh.items())
+async def reseal_issuer(engine: AsyncEngine, sealer: Sealer) -> int:
+    """Seal the authority's keys with the newest key; return how many values changed.
+
+    Raises ``SealedValueUnreadable``: one is sealed with a key that is not configured.
+    """
+    changed = 0
+    for column in (authorities.c.issuer_key, authorities.c.root_key):
+        place = partial(_binding, column.name)
+        changed += await reseal_column(engine, sealer, (authorities.c.id,), column, place)
+    return changed
 
 
 async def _make_issuer(engine: AsyncEngine, seal: Seal, organization: str, now: datetime) -> None:
@@ -68,5 +61,5 @@ async def _make_issuer(engine: AsyncEngine, seal: Seal, organization: str, now: 
         )
 
 
-def _binding(column: str) -> str:
-    return f"platform_authorities/{OWN}/{column}"
+def _binding(column: str, authority: str = OWN) -> str:
+    return f"platform_authorities/{authority}/{column}"

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from bootstrap_core.resealing import BATCH
 from bootstrap_core.sealing import Sealer, SealingKey
 from bootstrap_core.secret import Secret
-from provision.embedded import resealing
 from provision.embedded.passwords import Passwords
 from provision.embedded.platform import EmbeddedPlatform
+from provision.embedded.resealing import reseal_client_secrets
 from provision.platform.types import NewClient
 from tests.embedded.service import CHEAP, KEYS, SEALER_KEY, Installation
 
 
 async def test_secrets_move_under_the_newest_key(installed: Installation) -> None:
     place = installed.token, installed.operator.domain_id
-    drafts = [
-        NewClient(str(uuid4()), "c", Secret(f"secret-{n}")) for n in range(resealing.BATCH + 1)
-    ]
+    drafts = [NewClient(str(uuid4()), "c", Secret(f"secret-{n}")) for n in range(BATCH + 1)]
     await installed.platform.create_clients(*place, drafts)
     fresh = SealingKey.generate()
 
     both = Sealer([fresh, SEALER_KEY])
-    assert await resealing.reseal_client_secrets(installed.engine, both) == len(drafts)
-    assert await resealing.reseal_client_secrets(installed.engine, both) == 0
+    assert await reseal_client_secrets(installed.engine, both) == len(drafts)
+    assert await reseal_client_secrets(installed.engine, both) == 0
 
     passwords = Passwords(CHEAP)
     platform = EmbeddedPlatform(installed.engine, KEYS, Sealer([fresh]), passwords)
