@@ -30,14 +30,14 @@ class DemoFailedError(Exception):
 
 def main() -> int:
     """Run the demonstration; return 0 only if all of it was right."""
-    console = Console()
+    console = Console(markup=False, emoji=False)
     try:
         with tempfile.TemporaryDirectory(prefix="provision-demo-") as data:
             _run(console, Path(data))
     except (DemoFailedError, httpx.HTTPError) as error:
-        console.print(f"[bold red]The demonstration failed:[/] {error}")
+        console.print(f"The demonstration failed: {error}", style="bold red")
         return 1
-    console.print("[bold green]All of it was right.[/]")
+    console.print("All of it was right.", style="bold green")
     return 0
 
 
@@ -91,7 +91,7 @@ def _onboard(console: Console, http: httpx.Client, operator: Mapping[str, str]) 
     )
     milliseconds = (time.perf_counter() - started) * 1000
     gateway = _right(mapped, 201)
-    console.print(f"[bold]POST /mapping[/] answered 201 in {milliseconds:.0f} ms:")
+    console.print(f"POST /mapping answered 201 in {milliseconds:.0f} ms:", style="bold")
     console.print(_table(gateway))
     fetched = http.get(
         f"/clients/bootstrap/{quote(EXTERNAL_ID, safe='')}",
@@ -99,7 +99,7 @@ def _onboard(console: Console, http: httpx.Client, operator: Mapping[str, str]) 
     )
     device = _right(fetched, 200)
     content = _check(device, gateway)
-    console.print("[bold]The device fetched its configuration:[/]")
+    console.print("The device fetched its configuration:", style="bold")
     console.print(JSON.from_data(content))
     for name in ("client_cert", "client_key", "ca_cert"):
         first = device[name].splitlines()[0]

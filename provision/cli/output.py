@@ -42,11 +42,14 @@ def note(text: str) -> None:
 
 
 def people() -> Console:
-    """Return the console of people: colour in a terminal; piped on, no line is broken."""
+    """Return the console of people: colour in a terminal; piped on, no line is broken.
+
+    Text is taken literally: in a MAC address or a serial number, ``:cd:`` is no picture of a disc.
+    """
     width = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Console(markup=False, highlight=False, width=width)
+    return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
 def notes() -> Console:
     """Return the console of what is no result: progress, on standard error."""
-    return Console(stderr=True, markup=False, highlight=False)
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)

@@ -51,6 +51,12 @@ def test_a_refusal_is_1_with_the_next_thing_to_try(served: Served) -> None:
     assert 'did you mean "gateway"?' in ended.err
 
 
+def test_tables_show_names_as_they_are(served: Served) -> None:
+    served.map("00:cd:ab:4f:21 [bold]")
+    assert "00:cd:ab:4f:21 [bold]" in served.run("list").out
+    assert "00:cd:ab:4f:21 [bold]" in served.run("show", "00:cd:ab:4f:21 [bold]").out
+
+
 def test_parameters_take_the_types_that_the_layout_declares(served: Served) -> None:
     made = served.map("gw-typed", "--layout", "gateway-export", "--param", "export_workers=3")
     assert made["onboarding"]["layout"] == "gateway-export"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,7 @@ async def beside(tmp_path: Path) -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    """The same, for all tests of a module."""
+async def of_module(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     directory = tmp_path_factory.mktemp("service")
     async with beside_platform(
         directory,
@@ -31,3 +30,11 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         MG_PROVISION_LAYOUTS=str(write_layouts(directory)),
     ) as service:
         yield service
+
+
+@pytest.fixture
+def shared(of_module: Running) -> Iterator[Running]:
+    """The same, for all tests of a module; what one lets fail ends with it."""
+    yield of_module
+    assert of_module.wire
+    of_module.wire.faults.clear()

@@ -188,8 +188,17 @@ async def _leased(running: Running) -> list[str]:
 
 
 async def test_a_removal_may_be_asked_for_while_the_gateway_is_made(beside: Running) -> None:
+    assert beside.wire
+    reached = asyncio.Event()
+
+    async def held(request: httpx.Request, inner: httpx.AsyncBaseTransport) -> httpx.Response:
+        reached.set()
+        await asyncio.sleep(0.2)
+        return await inner.handle_async_request(request)
+
+    beside.wire.fail("POST", "/channels/connect", held, 1)
     making = asyncio.create_task(beside.map(layout="gateway"))
-    await asyncio.sleep(0.02)
+    await reached.wait()
     removing = beside.http.delete(f"/{beside.domain}/mapping/gw-1", headers=beside.headers)
     removed, made = await asyncio.gather(removing, making)
     assert (made.status_code, removed.status_code) == (201, 204), removed.text

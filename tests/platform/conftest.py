@@ -6,7 +6,7 @@ import pytest
 
 from provision.platform.magistrala import Magistrala
 from tests.embedded.conftest import database, installed, template
-from tests.platform.faulty import FaultyServer, speaking_to
+from tests.platform.faulty import HASTY, FaultyServer, speaking_to
 
 __all__ = ["database", "installed", "template"]
 
@@ -19,4 +19,11 @@ def server() -> FaultyServer:
 @pytest.fixture
 async def platform(server: FaultyServer) -> AsyncIterator[Magistrala]:
     async with server.serving() as address, speaking_to(address) as adapter:
+        yield adapter
+
+
+@pytest.fixture
+async def hasty(server: FaultyServer) -> AsyncIterator[Magistrala]:
+    """The adapter for what never answers: it gives a call up after a second."""
+    async with server.serving() as address, speaking_to(address, HASTY) as adapter:
         yield adapter

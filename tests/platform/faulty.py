@@ -10,15 +10,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+import attrs
 from attrs import frozen
 
 from provision.platform.magistrala import Magistrala
 from provision.platform.magistrala_settings import Endpoints, TransportSettings
 from provision.platform.magistrala_transport import Transport
 
+# Patient with a busy machine, not between attempts.
 QUICK = TransportSettings(
-    connect_timeout=1.0, call_timeout=0.25, total_timeout=2.0, attempts=3, backoff=0.001
+    connect_timeout=20.0, call_timeout=20.0, total_timeout=60.0, attempts=3, backoff=0.001
 )
+# For what never answers.
+HASTY = attrs.evolve(QUICK, call_timeout=1.0)
 
 
 @frozen

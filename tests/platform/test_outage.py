@@ -12,6 +12,7 @@ from provision.platform.errors import (
     Unavailable,
 )
 from tests.platform.faulty import (
+    HASTY,
     QUICK,
     Behaviour,
     FaultyServer,
@@ -29,9 +30,7 @@ async def test_while_the_platform_is_down_calls_fail_at_once(
     fault: Behaviour, server: FaultyServer
 ) -> None:
     server.otherwise = fault
-    settings = attrs.evolve(
-        QUICK, attempts=1, breaker_failures=2, breaker_seconds=0.2, call_timeout=0.05
-    )
+    settings = attrs.evolve(HASTY, attempts=1, breaker_failures=2, breaker_seconds=1.0)
     async with server.serving() as address, speaking_to(address, settings) as platform:
         for _ in range(2):
             with pytest.raises((TimedOut, Failed)):
@@ -43,7 +42,7 @@ async def test_while_the_platform_is_down_calls_fail_at_once(
         assert len(server.received) == 2
 
         server.otherwise = answers(200, VIEWED)
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(1.1)
         await view(platform)
         await view(platform)
         assert len(server.received) == 4

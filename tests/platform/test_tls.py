@@ -27,7 +27,7 @@ def server_tls(directory: Path) -> ssl.SSLContext:
 
 
 def trusting(directory: Path) -> TransportSettings:
-    return attrs.evolve(QUICK, ca_file=directory / "server.pem", attempts=1, call_timeout=2.0)
+    return attrs.evolve(QUICK, ca_file=directory / "server.pem", attempts=1)
 
 
 async def test_a_service_is_trusted_through_the_ca_file(tmp_path: Path) -> None:
