@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.model import Config, Page, Status
 from bootstrap_core.tables import bindings, configs, fetches
+
+# What every enrollment runs is built once: building a statement costs more than running it.
+_IN_DOMAIN: Final = configs.c.domain_id == bindparam("domain")
+_BY_ID: Final = select(configs).where(configs.c.id == bindparam("wanted"), _IN_DOMAIN)
+_BY_ID_FOR_UPDATE: Final = _BY_ID.with_for_update()
+_BY_EXTERNAL_ID: Final = select(configs).where(
+    configs.c.external_id == bindparam("wanted"), _IN_DOMAIN
+)
+_OTHER_OF_NAME: Final = select(configs.c.id).where(
+    _IN_DOMAIN, configs.c.name == bindparam("wanted"), configs.c.id != bindparam("own")
+)
+_ADD: Final = insert(configs)
 
 
 @frozen
@@ -33,40 +56,34 @@ class ConfigQuery:
 
 async def find(connection: AsyncConnection, domain_id: str, config_id: str) -> Config | None:
     """Return the config with this ID in this domain."""
-    return await _one(connection, configs.c.id == config_id, configs.c.domain_id == domain_id)
+    return await _one(connection, _BY_ID, domain_id, config_id)
 
 
 async def find_for_update(
     connection: AsyncConnection, domain_id: str, config_id: str
 ) -> Config | None:
     """Return the config and keep others from changing it until the transaction ends."""
-    query = select(configs).where(configs.c.id == config_id, configs.c.domain_id == domain_id)
-    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
-    return from_row(row) if row is not None else None
+    return await _one(connection, _BY_ID_FOR_UPDATE, domain_id, config_id)
 
 
 async def find_by_external_id(
     connection: AsyncConnection, domain_id: str, external_id: str
 ) -> Config | None:
     """Return the config of a device in this domain."""
-    return await _one(
-        connection, configs.c.external_id == external_id, configs.c.domain_id == domain_id
-    )
+    return await _one(connection, _BY_EXTERNAL_ID, domain_id, external_id)
 
 
 async def name_is_taken(
     connection: AsyncConnection, domain_id: str, name: str, by_other_than: str
 ) -> bool:
     """Tell whether a config other than the one with the given ID has this name."""
-    query = select(configs.c.id).where(
-        configs.c.domain_id == domain_id, configs.c.name == name, configs.c.id != by_other_than
-    )
-    return (await connection.execute(query)).first() is not None
+    named = {"domain": domain_id, "wanted": name, "own": by_other_than}
+    return (await connection.execute(_OTHER_OF_NAME, named)).first() is not None
 
 
 async def add(connection: AsyncConnection, config: Config) -> None:
     """Insert a config."""
-    await connection.execute(insert(configs).values(to_row(config)))
+    await connection.execute(_ADD, to_row(config))
 
 
 async def replace(connection: AsyncConnection, config: Config) -> None:
@@ -168,8 +185,11 @@ def name_matches(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
     return column.like(f"%{pattern}%", escape="\\")
 
 
-async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Config | None:
-    row = (await connection.execute(select(configs).where(*where))).mappings().one_or_none()
+async def _one(
+    connection: AsyncConnection, query: Select[Any], domain_id: str, wanted: str
+) -> Config | None:
+    named = {"domain": domain_id, "wanted": wanted}
+    row = (await connection.execute(query, named)).mappings().one_or_none()
     return from_row(row) if row is not None else None
 
 

@@ -7,7 +7,7 @@ hashed beforehand (``KeyHasher.hash``), resources are resolved beforehand.
     hashed = await hasher.hash(external_key)
     async with engine.begin() as connection:
         profile = await enroller.put_profile(connection, domain_id, inline)
-        await enroller.put_config(connection, Enrollment(..., profile_id=profile.id))
+        await enroller.put_config(connection, Enrollment(..., profile=profile))
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Enrollment:
     """A config as it shall be, with the resources that are bound to its profile's slots.
 
     ``external_key_hash`` comes from ``KeyHasher.hash``. ``name`` is a wish: should another config
-    of the domain have it, the ID's first part is appended. ``bindings`` maps slots to resources
+    of the domain have it, the ID's first part is appended. ``status`` is a new config's; one that
+    is there keeps its own. ``profile`` is one of the domain's. ``bindings`` maps slots to resources
     and is the whole set: what is bound to other slots is unbound.
     """
 
@@ -56,7 +57,7 @@ class Enrollment:
     external_key_hash: str = field(repr=False)
     name: str = ""
     status: Status = Status.ENABLED
-    profile_id: str = ""
+    profile: Profile | None = None
     render_context: Mapping[str, Any] = field(factory=dict)
     content: str = ""
     client_cert: str = ""
@@ -105,10 +106,10 @@ class Enroller:
         """Create the config, or make the one with this ID as the enrollment says; and its bindings.
 
         Raises ``Conflict``: another config of the domain has the external ID (``details`` name
-        it), or a config of another domain has the ID. Raises ``NotFound``: there is no such
-        profile.
+        it), or a config of another domain has the ID.
         """
-        slots = await self._slots(connection, enrollment)
+        profile = enrollment.profile
+        slots = {slot.name: slot for slot in profile.binding_slots} if profile else {}
         existing = await config_rows.find_for_update(
             connection, enrollment.domain_id, enrollment.config_id
         )
@@ -170,16 +171,6 @@ class Enroller:
         row = (await connection.execute(query)).mappings().one_or_none()
         return Enrolled(config, bound, Fetch(**row) if row is not None else None)
 
-    async def _slots(
-        self, connection: AsyncConnection, enrollment: Enrollment
-    ) -> Mapping[str, BindingSlot]:
-        if not enrollment.profile_id:
-            return {}
-        profile = await profile_rows.find(connection, enrollment.domain_id, enrollment.profile_id)
-        if profile is None:
-            raise NotFound(f"profile_id: no profile {enrollment.profile_id!r} in this domain")
-        return {slot.name: slot for slot in profile.binding_slots}
-
     def _config(self, enrollment: Enrollment, existing: Config | None) -> Config:
         at = self._now()
         key = enrollment.client_key
@@ -191,8 +182,8 @@ class Enroller:
             created_at=existing.created_at if existing else at,
             updated_at=at,
             name=enrollment.name,
-            status=enrollment.status,
-            profile_id=enrollment.profile_id,
+            status=existing.status if existing else enrollment.status,
+            profile_id=enrollment.profile.id if enrollment.profile else "",
             content=enrollment.content,
             render_context=dict(enrollment.render_context),
             client_cert=enrollment.client_cert,

@@ -16,6 +16,8 @@ import hmac
 import os
 import re
 import secrets
+import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +33,7 @@ T = TypeVar("T")
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
+LESS_URGENT: Final = 10
 BCRYPT_KEY_BYTES: Final = 72
 SCRYPT: Final = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
@@ -67,7 +70,9 @@ class KeyHasher:
         """``threads`` defaults to the number of processors: scrypt runs outside the GIL."""
         self._cost = cost
         self._threads = threads or os.cpu_count() or 2
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="external-keys")
+        self._pool = ThreadPoolExecutor(
+            self._threads, thread_name_prefix="external-keys", initializer=_let_others_go_first
+        )
         self._turns = asyncio.Semaphore(self._threads)
         self._waiting = waiting
         self._queued = 0
@@ -157,6 +162,13 @@ def is_hash(text: str) -> bool:
     if match := SCRYPT.fullmatch(text):
         return _cost(match).bearable
     return bool(GO_SCRYPT.fullmatch(text) or BCRYPT.fullmatch(text))
+
+
+def _let_others_go_first() -> None:
+    """Lower the priority of the thread, so that hashing takes only what the event loop leaves."""
+    if sys.platform == "linux":
+        # On Linux a thread has a priority of its own; elsewhere this would be the whole process's.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LESS_URGENT)
 
 
 def _hash(key: bytes, cost: Cost) -> str:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.config_rows import name_matches
@@ -17,6 +27,17 @@ from bootstrap_core.tables import profiles
 PROFILE = [
     column for column in profiles.c if column.name not in ("name_folded", "origin", "origin_digest")
 ]
+
+# What every enrollment runs is built once: building a statement costs more than running it.
+_IN_DOMAIN: Final = profiles.c.domain_id == bindparam("domain")
+_BY_ID: Final = select(*PROFILE).where(_IN_DOMAIN, profiles.c.id == bindparam("wanted"))
+_BY_ID_FOR_UPDATE: Final = _BY_ID.with_for_update()
+_BY_NAME: Final = select(*PROFILE).where(_IN_DOMAIN, profiles.c.name == bindparam("wanted"))
+_BY_ORIGIN: Final = (
+    select(*PROFILE, profiles.c.origin_digest)
+    .where(_IN_DOMAIN, profiles.c.origin == bindparam("wanted"))
+    .with_for_update()
+)
 
 
 @frozen
@@ -29,31 +50,27 @@ class Origin:
 
 async def find(connection: AsyncConnection, domain_id: str, profile_id: str) -> Profile | None:
     """Return the profile with this ID in this domain."""
-    return await _one(connection, domain_id, profiles.c.id == profile_id)
+    return await _one(connection, _BY_ID, domain_id, profile_id)
 
 
 async def find_for_update(
     connection: AsyncConnection, domain_id: str, profile_id: str
 ) -> Profile | None:
     """Return the profile and keep others from changing it until the transaction ends."""
-    query = select(*PROFILE).where(profiles.c.domain_id == domain_id, profiles.c.id == profile_id)
-    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
-    return from_row(row) if row is not None else None
+    return await _one(connection, _BY_ID_FOR_UPDATE, domain_id, profile_id)
 
 
 async def find_by_name(connection: AsyncConnection, domain_id: str, name: str) -> Profile | None:
     """Return the profile with this name in this domain."""
-    return await _one(connection, domain_id, profiles.c.name == name)
+    return await _one(connection, _BY_NAME, domain_id, name)
 
 
 async def find_by_origin(
     connection: AsyncConnection, domain_id: str, origin: str
 ) -> tuple[Profile, Origin] | None:
     """Return the profile that a layout of this name made, and what was last taken over."""
-    query = select(*PROFILE, profiles.c.origin_digest).where(
-        profiles.c.domain_id == domain_id, profiles.c.origin == origin
-    )
-    row = (await connection.execute(query.with_for_update())).mappings().one_or_none()
+    named = {"domain": domain_id, "wanted": origin}
+    row = (await connection.execute(_BY_ORIGIN, named)).mappings().one_or_none()
     if row is None:
         return None
     values = {key: value for key, value in row.items() if key != "origin_digest"}
@@ -160,8 +177,8 @@ def _origin(origin: Origin | None) -> dict[str, Any]:
 
 
 async def _one(
-    connection: AsyncConnection, domain_id: str, condition: ColumnElement[bool]
+    connection: AsyncConnection, query: Select[Any], domain_id: str, wanted: str
 ) -> Profile | None:
-    query = select(*PROFILE).where(profiles.c.domain_id == domain_id, condition)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    named = {"domain": domain_id, "wanted": wanted}
+    row = (await connection.execute(query, named)).mappings().one_or_none()
     return from_row(row) if row is not None else None

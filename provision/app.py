@@ -177,7 +177,7 @@ class _Opening:
             Store(ground.engine, ground.sealer, ground.core.enroller, ground.core.hasher),
             Surroundings(
                 platform=ground.choice.platform,
-                authority=ground.choice.authority,
+                authority=ground.choice.onboarding_authority,
                 own=ground.choice.own,
                 observer=observer,
                 clock=self.clock,

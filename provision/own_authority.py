@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from attrs import frozen
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secret import Secret
+from provision.embedded.authority import Members
 from provision.embedded.tables import clients
 from provision.platform.errors import InvalidToken, NotFound
 from provision.platform.types import Status
@@ -47,6 +49,24 @@ class OwnClients:
         async with self._engine.connect() as connection:
             if (await connection.execute(query)).first() is None:
                 raise NotFound("the client was removed or disabled", service="embedded")
+
+
+@frozen
+class HoldersMade:
+    """Asks ``members`` about callers, and about clients nobody: onboarding has just made them."""
+
+    members: Members
+
+    async def check_member(self, token: Secret, domain_id: str) -> None:
+        """Raise the platform's error unless the caller is a member of the domain."""
+        await self.members.check_member(token, domain_id)
+
+    async def check_change(self, token: Secret, domain_id: str) -> None:
+        """Raise the platform's error unless the caller may change clients of the domain."""
+        await self.members.check_change(token, domain_id)
+
+    async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Do nothing: the caller's token has made the client, or found it there."""
 
 
 class NoTokenNeeded:

@@ -27,7 +27,13 @@ from provision.embedded.routes import routes as embedded_routes
 from provision.errors import StartError
 from provision.key_store import KeyStore
 from provision.onboarding.upkeep import OwnAuthority
-from provision.own_authority import NobodyAsks, NoCredentials, NoTokenNeeded, OwnClients
+from provision.own_authority import (
+    HoldersMade,
+    NobodyAsks,
+    NoCredentials,
+    NoTokenNeeded,
+    OwnClients,
+)
 from provision.pki.errors import PkiError
 from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
@@ -46,10 +52,15 @@ TOTAL_TIMEOUTS = 3
 
 @frozen
 class PlatformChoice:
-    """The platform in use, with the routes that it adds where it is embedded."""
+    """The platform in use, with the routes that it adds where it is embedded.
+
+    There is one authority, asked in three ways: ``authority`` for a caller who names a client,
+    ``onboarding_authority`` for the clients of a plan, ``own_authority`` without any caller.
+    """
 
     platform: Platform
     authority: CertificateAuthority
+    onboarding_authority: CertificateAuthority
     own_authority: OwnAuthority
     own: TokenSource | None
     routes: tuple[Route, ...] = ()
@@ -80,13 +91,15 @@ async def open_platform(
         if settings.certs_url:
             authority = MagistralaCertificates(transport, magistrala)
             background = OwnAuthority(authority, own or NoCredentials())
-            yield PlatformChoice(magistrala, authority, background, own)
+            yield PlatformChoice(magistrala, authority, authority, background, own)
             return
         issuer = await _issuer(store)
-        embedded = _authority(store, issuer, _Members(magistrala))
+        members = _Members(magistrala)
+        embedded = _authority(store, issuer, members)
+        onboarding = _authority(store, issuer, HoldersMade(members))
         background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
         public = tuple(AuthorityRoutes(embedded).routes())
-        yield PlatformChoice(magistrala, embedded, background, own, public)
+        yield PlatformChoice(magistrala, embedded, onboarding, background, own, public)
 
 
 def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
@@ -122,6 +135,7 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     await _prepare_operator(platform, data)
     issuer = await _issuer(store)
     authority = _authority(store, issuer, platform)
+    onboarding = _authority(store, issuer, HoldersMade(platform))
     background = OwnAuthority(_authority(store, issuer, OwnClients(engine)), NoTokenNeeded())
     served = (
         *CertificateRoutes(platform, authority).routes(),
@@ -129,7 +143,7 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     )
     try:
         own = own_credentials(settings, platform)
-        yield PlatformChoice(platform, authority, background, own, served)
+        yield PlatformChoice(platform, authority, onboarding, background, own, served)
     finally:
         passwords.close()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -208,7 +208,7 @@ class EmbeddedAuthority:
     async def _issue(self, holder: Holder, key: PublicKey, ttl: timedelta) -> Mapping[Any, Any]:
         now = self._now()
         async with self._engine.begin() as connection:
-            latest = await _latest(connection, self._of_key(holder, key))
+            latest = await self._latest(connection, holder, key)
             if latest is not None and _still_serves(latest, now):
                 return latest
             issued = issue(self._issuer, self._profile, holder, key, ttl, now)
@@ -225,28 +225,39 @@ class EmbeddedAuthority:
                 "revoked_at": None,
                 "created_at": now,
             }
-            await connection.execute(insert(certificates).values(**row))
+            await connection.execute(_ADD, row)
             return row
 
-    def _of_key(self, holder: Holder, key: PublicKey) -> Select[Any]:
-        return select(certificates).where(
-            certificates.c.domain_id == holder.domain_id,
-            certificates.c.client_id == holder.client_id,
-            certificates.c.public_key == fingerprint(key),
-            certificates.c.issuer == self._issuer_id,
-        )
+    async def _latest(
+        self, connection: AsyncConnection, holder: Holder, key: PublicKey
+    ) -> RowMapping | None:
+        named = {
+            "domain": holder.domain_id,
+            "client": holder.client_id,
+            "key": fingerprint(key),
+            "issued_by": self._issuer_id,
+        }
+        row: RowMapping | None = (await connection.execute(_LATEST, named)).mappings().first()
+        return row
 
     def _moment(self) -> datetime:
         return self._now().replace(microsecond=0)
 
 
 _NEWEST_FIRST: Final = (certificates.c.created_at.desc(), certificates.c.serial)
-
-
-async def _latest(connection: AsyncConnection, query: Select[Any]) -> RowMapping | None:
-    newest = query.order_by(certificates.c.generation.desc()).limit(1)
-    row: RowMapping | None = (await connection.execute(newest)).mappings().first()
-    return row
+# What every signing runs is built once.
+_LATEST: Final = (
+    select(certificates)
+    .where(
+        certificates.c.domain_id == bindparam("domain"),
+        certificates.c.client_id == bindparam("client"),
+        certificates.c.public_key == bindparam("key"),
+        certificates.c.issuer == bindparam("issued_by"),
+    )
+    .order_by(certificates.c.generation.desc())
+    .limit(1)
+)
+_ADD: Final = insert(certificates)
 
 
 def _still_serves(row: Mapping[Any, Any], now: datetime) -> bool:

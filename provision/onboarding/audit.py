@@ -14,6 +14,7 @@ from provision.onboarding.model import Onboarding, Outcome
 from provision.onboarding.tables import audit_trail
 from provision.platform.types import Page
 
+_APPEND: Final = insert(audit_trail)
 ACTIONS: Final = {
     Outcome.CREATED: "onboard",
     Outcome.REUSED: "reuse",
@@ -49,18 +50,17 @@ class AuditTrail:
         self, connection: AsyncConnection, onboarding: Onboarding, action: str, outcome: str
     ) -> None:
         """Append an entry about an onboarding."""
-        await connection.execute(
-            insert(audit_trail).values(
-                at=self._clock.now(),
-                domain_id=onboarding.domain_id,
-                external_id=onboarding.external_id,
-                onboarding_id=onboarding.id,
-                actor=onboarding.actor,
-                action=action,
-                outcome=outcome,
-                message=onboarding.error_message,
-            )
-        )
+        entry = {
+            "at": self._clock.now(),
+            "domain_id": onboarding.domain_id,
+            "external_id": onboarding.external_id,
+            "onboarding_id": onboarding.id,
+            "actor": onboarding.actor,
+            "action": action,
+            "outcome": outcome,
+            "message": onboarding.error_message,
+        }
+        await connection.execute(_APPEND, entry)
 
     async def list(
         self, domain_id: str, external_id: str, offset: int, limit: int

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core.tables import fetches
@@ -21,6 +21,11 @@ from provision.onboarding.private_keys import KeepKeys
 
 FETCH_SETTLES: Final = timedelta(seconds=5)
 """A fetch that is noted this much later than a change was surely answered after it."""
+_OF_GATEWAY: Final = select(in_use).where(
+    in_use.c.domain_id == bindparam("domain"), in_use.c.external_id == bindparam("gateway")
+)
+_FORGET: Final = delete(in_use).where(in_use.c.client_id.in_(bindparam("gone", expanding=True)))
+_PUT: Final = insert(in_use)
 HAS_IT: Final = ("delivered", "unchanged")
 REVOKED: Final = "it was revoked, and is not renewed"
 
@@ -76,7 +81,7 @@ class CertificateLedger:
         gone = set(known) - {each.client_id for each in intent.certificates}
         gone |= {each.client_id for each in changed}
         if gone:
-            await connection.execute(delete(in_use).where(in_use.c.client_id.in_(gone)))
+            await connection.execute(_FORGET, {"gone": sorted(gone)})
         if changed:
             now = self._clock.now()
             # A config that delivered another certificate before may be on its way to the device.
@@ -85,7 +90,7 @@ class CertificateLedger:
                 self._row(plan, each, settled if each.client_id in known else now)
                 for each in changed
             ]
-            await connection.execute(insert(in_use), rows)
+            await connection.execute(_PUT, rows)
 
     async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
         """Forget the certificates of a gateway that is being removed."""
@@ -239,7 +244,8 @@ class CertificateLedger:
         await connection.execute(chosen.values(revoke_at=at))
 
     async def _of_gateway(self, connection: AsyncConnection, plan: Plan) -> Sequence[InUse]:
-        rows = (await connection.execute(select(in_use).where(*_of(plan)))).mappings()
+        named = {"domain": plan.domain_id, "gateway": plan.external_id}
+        rows = (await connection.execute(_OF_GATEWAY, named)).mappings()
         return [InUse(**row) for row in rows]
 
     def _row(

@@ -76,13 +76,11 @@ class Enrollments:
         await self._ledger.put(connection, intent)
         if plan.config is None:
             return ""
-        profile_id = await self._profile_id(connection, plan)
-        present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
-        status = present.config.status if present else Status(plan.config.status)
+        profile = await self._profile(connection, plan)
         own = next((each for each in intent.certificates if each.client_id == plan.config.id), None)
-        enrollment = _enrollment(intent, plan.config, profile_id, own)
-        await self._enroller.put_config(connection, evolve(enrollment, status=status))
-        return profile_id
+        enrollment = _enrollment(intent, plan.config, profile, own)
+        await self._enroller.put_config(connection, enrollment)
+        return profile.id if profile else ""
 
     async def is_whole(self, connection: AsyncConnection, plan: Plan) -> bool:
         """Tell whether the config is there and all slots that the plan binds are bound."""
@@ -99,17 +97,16 @@ class Enrollments:
         if plan.config is not None:
             await self._enroller.remove(connection, plan.domain_id, plan.config.id)
 
-    async def _profile_id(self, connection: AsyncConnection, plan: Plan) -> str:
+    async def _profile(self, connection: AsyncConnection, plan: Plan) -> Profile | None:
         match plan.profile:
             case layout_model.InlineProfile() as inline:
-                made = await self._enroller.put_profile(
+                return await self._enroller.put_profile(
                     connection, plan.domain_id, _inline_profile(plan, inline)
                 )
-                return made.id
             case layout_model.ProfileReference(id=profile_id, name=name):
-                return (await self._referred(connection, plan, profile_id or name)).id
+                return await self._referred(connection, plan, profile_id or name)
             case None:
-                return ""
+                return None
 
     async def _referred(self, connection: AsyncConnection, plan: Plan, reference: str) -> Profile:
         try:
@@ -164,7 +161,7 @@ def _inline_profile(plan: Plan, inline: layout_model.InlineProfile) -> InlinePro
 def _enrollment(
     intent: Intent,
     config: PlannedConfig,
-    profile_id: str,
+    profile: Profile | None,
     certificate: IssuedCertificate | None,
 ) -> Enrollment:
     plan = intent.plan
@@ -175,7 +172,7 @@ def _enrollment(
         external_key_hash=intent.external_key_hash,
         name=config.name,
         status=Status(config.status),
-        profile_id=profile_id,
+        profile=profile,
         render_context=config.render_context,
         content=config.content,
         client_cert=certificate.certificate if certificate else "",

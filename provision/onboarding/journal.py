@@ -9,10 +9,10 @@ Every write by whoever works on a row is bound to the lease that it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, frozen
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,6 +28,12 @@ from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
 
 NO_TOKEN = Secret("")
+# What every onboarding runs is built once: building a statement costs more than running it.
+_OPEN: Final = insert(onboardings)
+_IN_PLACE: Final = select(onboardings).where(onboardings.c.place == bindparam("gateway"))
+_HELD: Final = update(onboardings).where(
+    onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
+)
 
 
 @frozen
@@ -70,7 +76,7 @@ class Journal:
             async with self._engine.begin() as connection:
                 if opened.replaces:
                     await self._step_aside(connection, opened.replaces)
-                await connection.execute(insert(onboardings).values(row))
+                await connection.execute(_OPEN, row)
                 await self._audit.write(connection, opened, ACTIONS[opened.outcome], "begun")
         except IntegrityError as error:
             raise StillRunning from error
@@ -84,7 +90,10 @@ class Journal:
 
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that has the gateway's place."""
-        return await self._one(onboardings.c.place == _place(domain_id, external_id))
+        async with self._engine.connect() as connection:
+            found = await connection.execute(_IN_PLACE, {"gateway": _place(domain_id, external_id)})
+            row = found.mappings().first()
+        return self._rows.decode(row) if row else None
 
     async def unremoved(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return a row of which something may be left, the one in charge of the gateway first."""
@@ -287,10 +296,8 @@ class Journal:
     async def _change(
         self, connection: AsyncConnection, onboarding: Onboarding, values: Mapping[str, Any]
     ) -> None:
-        held = and_(
-            onboardings.c.id == onboarding.id, onboardings.c.lease_owner == onboarding.lease
-        )
-        changed = await connection.execute(update(onboardings).where(held).values(values))
+        held = {"held_id": onboarding.id, "held_lease": onboarding.lease}
+        changed = await connection.execute(_HELD, {**values, **held})
         if changed.rowcount != 1:
             raise LeaseLost
 

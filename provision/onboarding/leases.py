@@ -6,13 +6,22 @@ can no longer write. While it is held it is renewed; the calls to the platform s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 from attrs import evolve
-from sqlalchemy import ColumnElement, RowMapping, and_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    RowMapping,
+    and_,
+    bindparam,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.errors import SealingError
@@ -29,6 +38,22 @@ LEASE: Final = timedelta(seconds=30)
 UNREADABLE_PAUSE: Final = timedelta(minutes=5)
 RESTING: Final = (State.DONE.value, State.UNDONE.value)
 
+_NOW: Final[BindParameter[datetime]] = bindparam("now")
+_FREE: Final = or_(onboardings.c.lease_until.is_(None), onboardings.c.lease_until < _NOW)
+_ONE: Final = and_(onboardings.c.id == bindparam("wanted"), _FREE)
+_DUE: Final = and_(
+    onboardings.c.state.not_in(RESTING),
+    _FREE,
+    or_(onboardings.c.next_attempt_at.is_(None), onboardings.c.next_attempt_at <= _NOW),
+)
+_IN_NEED: Final = and_(
+    onboardings.c.state == State.STUCK.value, onboardings.c.error_code.in_(CREDENTIAL_CODES)
+)
+# Asked again and again while nothing is to be done: built once.
+_IS_FREE: Final = select(onboardings.c.id).where(_ONE)
+_IS_ANY_DUE: Final = select(onboardings.c.id).where(_DUE).limit(1)
+_DOMAINS_IN_NEED: Final = select(onboardings.c.domain_id).where(_IN_NEED).distinct()
+
 
 class Leases:
     """Takes, renews and releases rows of the journal."""
@@ -44,25 +69,19 @@ class Leases:
 
     async def take(self, onboarding_id: str) -> Onboarding | None:
         """Lease one row, whatever its state; ``None`` if somebody else works on it."""
-        free = and_(onboardings.c.id == onboarding_id, self._free())
+        named = {"wanted": onboarding_id, "now": self._clock.now()}
         async with self._engine.connect() as connection:
-            seen = (await connection.execute(select(onboardings.c.id).where(free))).first()
+            seen = (await connection.execute(_IS_FREE, named)).first()
         if seen is None:
             return None
-        return next(iter(await self._lease(free, 1)), None)
+        return next(iter(await self._lease(_ONE, named, 1)), None)
 
     async def take_due(self, limit: int) -> Sequence[Onboarding]:
         """Lease and return rows that nobody works on and whose time has come, oldest first."""
-        now = self._clock.now()
-        next_at = onboardings.c.next_attempt_at
-        due = and_(
-            onboardings.c.state.not_in(RESTING),
-            self._free(),
-            or_(next_at.is_(None), next_at <= now),
-        )
+        now = {"now": self._clock.now()}
         async with self._engine.connect() as connection:
-            seen = (await connection.execute(select(onboardings.c.id).where(due).limit(1))).first()
-        return await self._lease(due, limit) if seen else ()
+            seen = (await connection.execute(_IS_ANY_DUE, now)).first()
+        return await self._lease(_DUE, now, limit) if seen else ()
 
     async def renew(self, row: Onboarding) -> bool:
         """Prolong a lease; ``False`` if it is lost."""
@@ -101,16 +120,15 @@ class Leases:
 
     async def domains_in_need(self) -> Collection[str]:
         """Return the domains with rows that wait for credentials."""
-        query = select(onboardings.c.domain_id).where(_in_need()).distinct()
         async with self._engine.connect() as connection:
-            return set((await connection.execute(query)).scalars())
+            return set((await connection.execute(_DOMAINS_IN_NEED)).scalars())
 
     async def lend(self, domain_id: str, token: Secret) -> int:
         """Give a domain's rows that wait for credentials a token; return how many there are."""
         now = self._clock.now()
         async with self._engine.begin() as connection:
             found = await connection.execute(
-                select(onboardings.c.id).where(_in_need(), onboardings.c.domain_id == domain_id)
+                select(onboardings.c.id).where(_IN_NEED, onboardings.c.domain_id == domain_id)
             )
             ids = list(found.scalars())
             for each in ids:
@@ -122,16 +140,14 @@ class Leases:
                 )
         return len(ids)
 
-    def _free(self) -> ColumnElement[bool]:
-        until = onboardings.c.lease_until
-        return or_(until.is_(None), until < self._clock.now())
-
-    async def _lease(self, condition: ColumnElement[bool], limit: int) -> Sequence[Onboarding]:
+    async def _lease(
+        self, condition: ColumnElement[bool], named: Mapping[str, Any], limit: int
+    ) -> Sequence[Onboarding]:
         rows = select(onboardings).where(condition).order_by(onboardings.c.updated_at).limit(limit)
         leases: dict[str, str] = {}
         async with self._engine.begin() as connection:
             locked = rows.with_for_update(skip_locked=True)
-            found = (await connection.execute(locked)).mappings().all()
+            found = (await connection.execute(locked, named)).mappings().all()
             for row in found:
                 leases[row["id"]] = self._new_id()
                 await connection.execute(
@@ -173,9 +189,3 @@ class Leases:
                     lease_until=None,
                 )
             )
-
-
-def _in_need() -> ColumnElement[bool]:
-    return and_(
-        onboardings.c.state == State.STUCK.value, onboardings.c.error_code.in_(CREDENTIAL_CODES)
-    )

@@ -63,7 +63,7 @@ async def test_a_device_fetches_what_was_enrolled(world: World) -> None:
         enroller = world.core.enroller
         profile = await enroller.put_profile(connection, world.domain, INLINE)
         bound = resources(world, wanted.config_id, "client-secret")
-        await enroller.put_config(connection, evolve(wanted, profile_id=profile.id, bindings=bound))
+        await enroller.put_config(connection, evolve(wanted, profile=profile, bindings=bound))
     fetched = (await world.fetch("gw", "key")).json()
     assert fetched["id"] == wanted.config_id
     assert fetched["content"] == '{"secret": "client-secret"}'
@@ -191,5 +191,6 @@ class TestInlineProfiles:
 
 
 async def test_a_profile_that_is_not_there_is_told(world: World) -> None:
-    with pytest.raises(NotFound, match="profile_id"):
-        await enroll(world, await enrollment(world, profile_id=new_id()))
+    async with world.engine.connect() as connection:
+        with pytest.raises(NotFound, match="none has the ID or name 'nobody'"):
+            await world.core.enroller.find_profile(connection, world.domain, "nobody")
