@@ -1,11 +1,17 @@
-"""Column types that mean the same on every database."""
+"""Column types that mean the same on every database, and a mark for reads that are brief."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from sqlalchemy import DateTime, Dialect
 from sqlalchemy.types import TypeDecorator
+
+BRIEF: Final[Mapping[str, Any]] = {"brief": True}
+"""Execution options of a query that reads a row or two by an index: an engine may run it where it
+is asked, since handing it to another thread would cost more than the read."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -20,15 +20,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.model import Config, Page, Status
 from bootstrap_core.tables import bindings, configs, fetches
 
 # What every enrollment runs is built once: building a statement costs more than running it.
 _IN_DOMAIN: Final = configs.c.domain_id == bindparam("domain")
-_BY_ID: Final = select(configs).where(configs.c.id == bindparam("wanted"), _IN_DOMAIN)
+_BY_ID: Final = (
+    select(configs)
+    .where(configs.c.id == bindparam("wanted"), _IN_DOMAIN)
+    .execution_options(**BRIEF)
+)
 _BY_ID_FOR_UPDATE: Final = _BY_ID.with_for_update()
-_BY_EXTERNAL_ID: Final = select(configs).where(
-    configs.c.external_id == bindparam("wanted"), _IN_DOMAIN
+_BY_EXTERNAL_ID: Final = (
+    select(configs)
+    .where(configs.c.external_id == bindparam("wanted"), _IN_DOMAIN)
+    .execution_options(**BRIEF)
 )
 _OTHER_OF_NAME: Final = select(configs.c.id).where(
     _IN_DOMAIN, configs.c.name == bindparam("wanted"), configs.c.id != bindparam("own")

@@ -6,8 +6,9 @@ of polling, so that no request ever sees "database is locked"; ``engine.connect(
 waiting for anyone.
 
 A write transaction, once it has the lock, runs its short statements on the event loop's own thread:
-handing each one to another thread and back costs many times what SQLite needs for it. What may
-take long (waiting for the lock, the commit's fsync, and every read) stays on the other thread.
+handing each one to another thread and back costs many times what SQLite needs for it; so does a
+read that is marked as ``BRIEF``. What may take long (waiting for the lock, the commit's fsync, and
+every other read) stays on the other thread.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class _Connection(aiosqlite.Connection):
     """A connection that can be told to run statements where it is asked to."""
 
     inline = False
+    brief = False
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         name, owner = fn.__name__, getattr(fn, "__self__", None)
         at_once = name == "cursor" or (name == "close" and isinstance(owner, sqlite3.Cursor))
-        if at_once or (self.inline and name not in SLOW):
+        if at_once or ((self.inline or self.brief) and name not in SLOW):
             return fn(*args, **kwargs)
         if name == "rollback" and self._connection and not self._connection.in_transaction:
             return None
@@ -61,6 +63,7 @@ class SqliteEngine(AsyncEngine):
         self._turn = asyncio.Lock()
         event.listen(self.sync_engine, "connect", _prepare_connection)
         event.listen(self.sync_engine, "begin", _begin)
+        event.listen(self.sync_engine, "before_cursor_execute", _tell_if_brief)
 
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -127,6 +130,13 @@ def _prepare_connection(connection: Any, _: object) -> None:  # noqa: ANN401 - t
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _tell_if_brief(connection: Connection, *about: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
+    _, _, _, context, _ = about
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, _Connection)  # noqa: S101 - made by _creator
+    driver.brief = bool(context and context.execution_options.get("brief"))
 
 
 def _begin(connection: Connection) -> None:

@@ -14,6 +14,7 @@ from attrs import frozen
 from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.secret import Secret
 from provision.embedded.actions import ALL_ACTIONS
 from provision.embedded.errors import (
@@ -161,6 +162,7 @@ def _query(user_id: str, domain_id: str) -> Select[tuple[str, str, int, str, str
         )
         .outerjoin(roles, roles.c.id == members.c.role_id)
         .where(users.c.id == user_id)
+        .execution_options(**BRIEF)
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.onboarding.audit import ACTIONS, AuditTrail
@@ -30,7 +31,11 @@ from provision.platform.types import Page
 NO_TOKEN = Secret("")
 # What every onboarding runs is built once: building a statement costs more than running it.
 _OPEN: Final = insert(onboardings)
-_IN_PLACE: Final = select(onboardings).where(onboardings.c.place == bindparam("gateway"))
+_IN_PLACE: Final = (
+    select(onboardings)
+    .where(onboardings.c.place == bindparam("gateway"))
+    .execution_options(**BRIEF)
+)
 _HELD: Final = update(onboardings).where(
     onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
 )

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.errors import SealingError
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
@@ -50,7 +51,7 @@ _IN_NEED: Final = and_(
     onboardings.c.state == State.STUCK.value, onboardings.c.error_code.in_(CREDENTIAL_CODES)
 )
 # Asked again and again while nothing is to be done: built once.
-_IS_FREE: Final = select(onboardings.c.id).where(_ONE)
+_IS_FREE: Final = select(onboardings.c.id).where(_ONE).execution_options(**BRIEF)
 _IS_ANY_DUE: Final = select(onboardings.c.id).where(_DUE).limit(1)
 _DOMAINS_IN_NEED: Final = select(onboardings.c.domain_id).where(_IN_NEED).distinct()
 

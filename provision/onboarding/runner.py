@@ -98,13 +98,12 @@ class Runner:
                 hashing,
             ]
         )
-        certifying = asyncio.ensure_future(steps.run("certificates", certify(token, intent, trace)))
-        await all_of(
-            [
-                steps.run("connections", self._creation.connections(token, plan, trace)),
-                certifying,
-            ]
+        # The call goes out first: making certificate requests is work, and its answer takes time.
+        connecting = asyncio.ensure_future(
+            steps.run("connections", self._creation.connections(token, plan, trace))
         )
+        certifying = asyncio.ensure_future(steps.run("certificates", certify(token, intent, trace)))
+        await all_of([connecting, certifying])
         certificates, chain = certifying.result()
         known = evolve(
             intent, certificates=certificates, ca_chain=chain, external_key_hash=hashing.result()
