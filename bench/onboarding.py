@@ -92,11 +92,13 @@ async def _delays(directory: Path) -> list[Result]:
                 transport=httpx.ASGITransport(service.app), base_url="http://service"
             ) as http,
         ):
-            cold, warm = [], []
-            for number in range(TIMES):
+            tokens = []
+            for _ in range(TIMES):
+                tokens.append(await _token(sign_in, account))
                 # Tokens of the same second are the same token.
                 await asyncio.sleep(1.1)
-                token = await _token(sign_in, account)
+            cold, warm = [], []
+            for number, token in enumerate(tokens):
                 cold.append(await _onboard(http, account, token, f"cold-{number}"))
                 warm.append(await _onboard(http, account, token, f"warm-{number}"))
     return [
