@@ -7,7 +7,7 @@ search in any case means the same on every database.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -32,6 +32,28 @@ SECRET_UNIQUE: Final = "uq_platform_clients_secret_digest"  # noqa: S105 - a con
 ROUTE_UNIQUE: Final = "uq_platform_channels_route"
 
 DOCUMENT: Final = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _of_domain() -> Column[str]:
+    """Return the column of the domain that something belongs to and goes with."""
+    domain = ForeignKey("platform_domains.id", ondelete="CASCADE")
+    return Column("domain_id", String(36), domain, nullable=False)
+
+
+def _named() -> tuple[Column[str], ...]:
+    """Return the columns of a name that is searched in any case."""
+    return Column("name", Text, nullable=False), Column("name_folded", Text, nullable=False)
+
+
+def _stamps() -> tuple[Column[Any], ...]:
+    """Return the columns that say who made and changed something, and when."""
+    return (
+        Column("created_by", String(36), nullable=False),
+        Column("created_at", UtcDateTime, nullable=False),
+        Column("updated_at", UtcDateTime),
+        Column("updated_by", String(36)),
+    )
+
 
 users: Final = Table(
     "platform_users",
@@ -58,16 +80,12 @@ domains: Final = Table(
     "platform_domains",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("name_folded", Text, nullable=False),
+    *_named(),
     Column("route", Text, nullable=False, unique=True),
     Column("status", String(16), nullable=False),
     Column("metadata", DOCUMENT, nullable=False),
     Column("tags", DOCUMENT, nullable=False),
-    Column("created_by", String(36), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime),
-    Column("updated_by", String(36)),
+    *_stamps(),
     Index("ix_platform_domains_created", "created_at"),
 )
 
@@ -75,18 +93,10 @@ roles: Final = Table(
     "platform_roles",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column(
-        "domain_id",
-        String(36),
-        ForeignKey("platform_domains.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    _of_domain(),
     Column("name", Text, nullable=False),
     Column("actions", DOCUMENT, nullable=False),
-    Column("created_by", String(36), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime),
-    Column("updated_by", String(36)),
+    *_stamps(),
     UniqueConstraint("domain_id", "name", name="uq_platform_roles_name"),
 )
 
@@ -99,12 +109,7 @@ members: Final = Table(
     Column(
         "user_id", String(36), ForeignKey("platform_users.id", ondelete="CASCADE"), nullable=False
     ),
-    Column(
-        "domain_id",
-        String(36),
-        ForeignKey("platform_domains.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    _of_domain(),
     PrimaryKeyConstraint("role_id", "user_id", name="pk_platform_members"),
     Index("ix_platform_members_user", "user_id", "domain_id"),
     Index("ix_platform_members_domain", "domain_id"),
@@ -114,14 +119,8 @@ clients: Final = Table(
     "platform_clients",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column(
-        "domain_id",
-        String(36),
-        ForeignKey("platform_domains.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
-    Column("name", Text, nullable=False),
-    Column("name_folded", Text, nullable=False),
+    _of_domain(),
+    *_named(),
     Column("identity", Text, nullable=False),
     # The secret itself is sealed; its keyed digest is what makes it unique and findable.
     Column("secret", Text, nullable=False),
@@ -130,10 +129,7 @@ clients: Final = Table(
     Column("private_metadata", DOCUMENT, nullable=False),
     Column("tags", DOCUMENT, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("created_by", String(36), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime),
-    Column("updated_by", String(36)),
+    *_stamps(),
     UniqueConstraint("domain_id", "secret_digest", name=SECRET_UNIQUE),
     Index("ix_platform_clients_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_clients_created", "domain_id", "created_at", "id"),
@@ -145,22 +141,13 @@ channels: Final = Table(
     metadata,
     # Magistrala takes any text as a channel's ID.
     Column("id", Text, primary_key=True),
-    Column(
-        "domain_id",
-        String(36),
-        ForeignKey("platform_domains.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
-    Column("name", Text, nullable=False),
-    Column("name_folded", Text, nullable=False),
+    _of_domain(),
+    *_named(),
     Column("route", Text),
     Column("metadata", DOCUMENT, nullable=False),
     Column("tags", DOCUMENT, nullable=False),
     Column("status", String(16), nullable=False),
-    Column("created_by", String(36), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime),
-    Column("updated_by", String(36)),
+    *_stamps(),
     UniqueConstraint("domain_id", "route", name=ROUTE_UNIQUE),
     Index("ix_platform_channels_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_channels_created", "domain_id", "created_at", "id"),
