@@ -11,12 +11,9 @@
         UnsupportedType    415  the body's content type
         TooLarge           413  the body is over the limit
         Unauthenticated    401  no credentials, or none that the platform takes
-        DomainNotNamed     400  several domains, and none is named
         UnknownClient      401  a certificate is asked for a client that is not there
         LifetimeTooLong    400  a certificate would outlive its authority
         CertificateRevoked 409  what is asked can't be done with a revoked certificate
-        UnknownRoute       404
-        UnknownMethod      405
 """
 
 from __future__ import annotations
@@ -101,12 +98,6 @@ class Unauthenticated(RequestError):
     code = "unauthenticated"
 
 
-class DomainNotNamed(RequestError):
-    """The domain must be named: POST /{domain_id}/mapping."""
-
-    code = "domain_not_named"
-
-
 class UnknownClient(RequestError):
     """There is no such client in this domain that you may see."""
 
@@ -126,20 +117,6 @@ class CertificateRevoked(RequestError):
 
     status = 409
     code = "certificate_revoked"
-
-
-class UnknownRoute(RequestError):
-    """There is nothing at this address."""
-
-    status = 404
-    code = "unknown_route"
-
-
-class UnknownMethod(RequestError):
-    """The address does not take this method."""
-
-    status = 405
-    code = "unknown_method"
 
 
 class LayoutNotFound(RequestError):

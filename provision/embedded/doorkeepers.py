@@ -29,17 +29,3 @@ class AdministratorRegisters:
         """Raise ``InvalidToken`` or ``AdministratorOnly`` for anybody else."""
         (await self._access.caller(bearer(request))).require_administrator()
         return True
-
-
-class AnybodyRegisters:
-    """Lets everybody register, as Mainflux did; only for a network that is trusted."""
-
-    def __init__(self, access: AccessControl) -> None:
-        """Ask ``access`` who is calling, where the request says so."""
-        self._access = access
-
-    async def admit(self, request: Request) -> bool:
-        """Tell whether the administrator is calling, who may say more of a new user."""
-        if "authorization" not in request.headers:
-            return False
-        return (await self._access.caller(bearer(request))).is_administrator

@@ -90,7 +90,6 @@ def _certificates(
     return tuple(
         PlannedCertificate(
             client_id=client.id,
-            common_name=client.id,
             ttl_seconds=layout.certificates.ttl_seconds,
             key_type=layout.certificates.key_type,
             renew=layout.certificates.renew,

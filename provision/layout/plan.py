@@ -80,7 +80,6 @@ class PlannedCertificate:
     """A certificate to issue for a client; its common name is the client's ID."""
 
     client_id: str
-    common_name: str
     ttl_seconds: int
     key_type: KeyType
     renew: Renewal

@@ -14,7 +14,6 @@
       BindingRefused       422  the layout's bindings do not fit the profile
       RequestNotUsable     400  a certificate request that a device sent
       CertificateChanged   409  another certificate has taken its place
-      NoBootstrap          422  the layout makes no bootstrap config, which the action needs
       OnboardingNotFound   404
       GatewayNotFound      404
       StepFailed           as the cause  a step failed, and what became of the rest
@@ -123,13 +122,6 @@ class CertificateChanged(OnboardingError):
 
     status = 409
     code = "certificate_superseded"
-
-
-class NoBootstrap(OnboardingError):
-    """The layout makes no bootstrap config."""
-
-    status = 422
-    code = "no_bootstrap_config"
 
 
 class OnboardingNotFound(OnboardingError):

@@ -14,7 +14,6 @@ from provision.authentication import Authentication
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
-from provision.embedded.holders import AnyHolder
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.routes import routes
 from provision.embedded.tokens import utc_now
@@ -22,6 +21,7 @@ from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
 from provision.resources import PlatformResources
 from tests.bootstrap.world import OPTIONS, SEALER, app_of, client_of, render
+from tests.embedded.holders import AnyHolder
 from tests.embedded.service import Installation
 from tests.golden.replay import Row, by_scenario, load, load_deviations, replay
 

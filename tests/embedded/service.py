@@ -25,7 +25,6 @@ from provision.embedded.certificate_tables import metadata as certificate_metada
 from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
 from provision.embedded.first_start import Operator, first_start, new_password
-from provision.embedded.holders import AnyHolder
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Cost, Passwords
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
@@ -34,6 +33,7 @@ from provision.embedded.tables import metadata
 from provision.embedded.tokens import utc_now
 from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
+from tests.embedded.holders import AnyHolder
 
 CHEAP = Cost(n=2, r=8, p=1)
 KEYS = EmbeddedKeys(tokens=b"t" * 32, secrets=b"s" * 32)

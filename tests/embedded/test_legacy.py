@@ -9,8 +9,8 @@ import httpx
 import pytest
 from attrs import frozen
 
-from provision.embedded.doorkeepers import AnybodyRegisters
 from provision.embedded.routes import routes
+from tests.embedded.doorkeepers import AnybodyRegisters
 from tests.embedded.people import Person
 from tests.embedded.service import Installation, app_of, http_client
 

@@ -136,10 +136,10 @@ def test_connections_are_full_products_that_do_not_overlap() -> None:
     )
 
 
-def test_a_certificate_has_the_clients_id_as_common_name() -> None:
+def test_a_certificate_is_planned_as_the_layout_asks() -> None:
     plan = plan_of(EDGE, gateway(site="a"))
     agent = plan.clients[0].id
-    assert plan.certificates == (PlannedCertificate(agent, agent, 86400, "rsa-2048", "auto"),)
+    assert plan.certificates == (PlannedCertificate(agent, 86400, "rsa-2048", "auto"),)
 
 
 def test_the_config_belongs_to_the_gateway_client() -> None:
