@@ -23,8 +23,13 @@ from typing import Any
 import aiosqlite
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from provision.build_info import release
+from provision.errors import StartError
 
 BUSY_MILLISECONDS = 15_000
 MIGRATION_LOCK = 7_318_429_105_532
@@ -102,7 +107,10 @@ def open_engine(url: str) -> AsyncEngine:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema up to date; of several processes that start at once, one does it."""
+    """Bring the schema up to date; of several processes that start at once, one does it.
+
+    Raises ``StartError``: a newer version has made the database.
+    """
     async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
@@ -113,6 +121,13 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
+    present = MigrationContext.configure(connection).get_current_revision()
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    if present and present not in known:
+        raise StartError(
+            f"the database has schema {present}, which this version ({release()}) does not know: a "
+            "newer version made it; start that one, or restore a backup of before the upgrade"
+        )
     command.upgrade(config, "head")
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from provision.database import migrate, open_engine
+from provision.errors import StartError
 from provision.schema import metadata
 
 
@@ -31,6 +32,19 @@ async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> Non
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    engine = open_engine(url(tmp_path))
+    await migrate(engine)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StartError, match=r"schema 9999.*newer version"):
+        await migrate(engine)
+    async with engine.connect() as connection:
+        found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    assert found == "9999"
     await engine.dispose()
 
 
