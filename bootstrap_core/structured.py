@@ -57,7 +57,7 @@ def fit_json(text: str) -> str:
 
 
 def fit_yaml(text: str) -> str:
-    """Return ``text`` if it is YAML, which all JSON is.
+    """Return ``text`` if it is YAML, which all JSON is once its tabs are spaces.
 
     A document that readers of YAML 1.1 and 1.2 would understand differently, or that is nothing but
     one word or line, is written out as its value.
@@ -69,8 +69,9 @@ def fit_yaml(text: str) -> str:
     try:
         document = read_yaml(text)
     except YAMLError as error:
-        if _json_problem(text) is None:
-            return text
+        if "\t" in text and _json_problem(text) is None:
+            # JSON may be indented with tabs, which YAML may not; its strings hold none.
+            return fit_yaml(text.replace("\t", " "))
         raise ContentError(str(error), error.line) from error
     if isinstance(document.value, dict | list) and reads_alike(document.words):
         return text

@@ -239,6 +239,14 @@ def test_no_text_takes_long(name: str, content_format: str) -> None:
     assert calls(attempt) < 4 * MOST
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("\t1", 1), ('{\n\t"a": "b\\tc"\n}', {"a": "b\tc"}), ("[\t]", [])],
+)
+def test_json_indented_with_tabs_is_yaml_afterwards(text: str, value: object) -> None:
+    assert read_yaml(fit(text, "yaml")).value == value
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab:-[]{}\",'\n #&*!|>=.\\1\t", max_size=40), st.sampled_from("jyt"))
 def test_any_text_is_taken_or_refused(text: str, kind: str) -> None:
