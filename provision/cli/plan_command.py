@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json as json_module
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -18,11 +18,16 @@ from rich.text import Text
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
 from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
 from provision.cli.gateway_commands import Params, list_rows, parameters
-from provision.cli.output import Json, notes, people, print_json
+from provision.cli.output import Json, note, notes, people, print_json
 from provision.layout.files import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+CURES: Final = {
+    "repair": "provision map {external_id} --on-existing repair puts it back",
+    "enable": "enable it on the platform; a repair leaves it so",
+    "edit": "change it back there, or take the change over into the layout",
+}
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -56,7 +61,10 @@ def plan(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Show what would be added (+), changed (~) and removed (-); nothing is touched."""
+    """Show what would be added (+), changed (~) and removed (-); nothing is touched.
+
+    What was deleted or changed on the platform behind the service's back (!) is shown apart.
+    """
     if bool(external_id) == domain_wide:
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
     with connect(os.environ, url, token, domain, data) as client:
@@ -67,14 +75,18 @@ def plan(
         body |= {"parameters": parameters(param, wanted.schema)} if param else {}
         ids = _all(client, wanted) if domain_wide else [external_id]
         plans = [_ask(client, body, each) for each in track_long(ids)]
-    pending = [each for each in plans if each["changes"]]
+    pending = [each for each in plans if each["changes"] or each["drift"]]
     if json:
         print_json({"plans": plans} if domain_wide else plans[0])
     else:
         for each in pending if domain_wide else plans:
             _print(each)
         if domain_wide:
-            people().print(f"{len(pending)} of {len(plans)} gateways would change.")
+            _print_totals(plans)
+    for each in plans:
+        if why := each.get("drift_unknown"):
+            note(f"{each['external_id']}: the platform was not asked for all: {why['message']}")
+            note("  next: plan again when the platform works; what is shown is as it was made")
     if pending:
         raise typer.Exit(CHANGES)
 
@@ -115,12 +127,35 @@ def _print(plan: Mapping[str, Any]) -> None:
         for field, values in change["fields"].items():
             console.print(Text(f"      {field}: {_values(change['action'], values)}"))
     _print_rendered(plan)
+    _print_drift(plan)
     done = plan["summary"]
     console.print(
         f"Plan: {done['add']} to add, {done['change']} to change, {done['remove']} to remove."
         if plan["changes"]
         else "No changes: the gateway is as the layout says."
     )
+
+
+def _print_drift(plan: Mapping[str, Any]) -> None:
+    console = people()
+    if plan["drift"]:
+        console.print("Behind the service's back:")
+    for each in plan["drift"]:
+        cure = CURES[each["cure"]].format(external_id=plan["external_id"])
+        where = "here" if each["kind"] in ("config", "binding") else "on the platform"
+        fate = f"was {each['what']} {where}"
+        console.print(Text(f"  ! {each['kind']} {each['key']} {fate}: {cure}", "magenta"))
+        for field, values in each["fields"].items():
+            console.print(Text(f"      {field}: {_values('change', values)}"))
+    if plan["drift"]:
+        console.print("")
+
+
+def _print_totals(plans: Sequence[Mapping[str, Any]]) -> None:
+    changed = sum(bool(each["changes"]) for each in plans)
+    people().print(f"{changed} of {len(plans)} gateways would change.")
+    if drifted := sum(bool(each["drift"]) for each in plans):
+        people().print(f"{drifted} of {len(plans)} gateways differ on the platform.")
 
 
 def _values(action: str, values: Mapping[str, Any]) -> str:

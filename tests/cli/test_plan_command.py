@@ -120,3 +120,31 @@ def test_the_mapping_route_says_the_same_when_dry(served: Served) -> None:
     assert plan["exists"] is False
     assert plan["summary"]["add"] == len(plan["changes"])
     assert plan == served.run("plan", "gw-dry", "--layout", "gateway", "--json").json
+
+
+def test_what_was_deleted_on_the_platform_is_pending_with_its_cure(served: Served) -> None:
+    made = served.map("gw-drift", "--layout", "gateway")
+    client = made["clients"][0]["id"]
+    answer = httpx.delete(
+        f"{served.url}/{served.domain}/clients/{client}",
+        headers={"Authorization": f"Bearer {served.token}"},
+    )
+    assert answer.is_success
+    people = served.run("plan", "gw-drift", "--layout", "gateway")
+    assert people.code == 3
+    assert "No changes: the gateway is as the layout says." in people.out
+    assert (
+        "  ! client agent was deleted on the platform: "
+        "provision map gw-drift --on-existing repair puts it back\n" in people.out
+    )
+    told = served.run("plan", "gw-drift", "--layout", "gateway", "--json")
+    assert told.code == 3
+    assert {"what": "deleted", "kind": "client", "key": "agent"}.items() <= told.json["drift"][
+        0
+    ].items()
+    wide = served.run("plan", "--domain-wide", "--layout", "gateway")
+    assert wide.code == 3
+    assert "1 of " in wide.out
+    assert "gateways differ on the platform." in wide.out
+    served.map("gw-drift", "--on-existing", "repair")
+    assert served.run("plan", "gw-drift", "--layout", "gateway").code == 0
