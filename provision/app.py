@@ -156,7 +156,7 @@ class _Opening:
         return Service(app, *_operator(data))
 
     async def ground(self, data: DataDirectory) -> _Ground:
-        sealer = Sealer(data.sealing_keys(self.settings.sealing_keys))
+        sealer = data.sealer(self.settings.sealing_keys)
         engine = open_engine(self.settings.database)
         self.stack.push_async_callback(engine.dispose)
         await migrate(engine)

@@ -11,7 +11,7 @@ import typer
 from provision.cli.client import Data, Domain, Token, Url, connect
 from provision.cli.exits import MEANINGS, CommandFailed
 from provision.cli.output import Json, note, print_json, print_table, print_text
-from provision.data_directory import write_private
+from provision.private_files import write_private
 
 app = typer.Typer(
     name="cert", help="Certificates of clients.", no_args_is_help=True, rich_markup_mode=None

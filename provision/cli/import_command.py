@@ -99,7 +99,7 @@ def import_command(
     directory = DataDirectory(Path(settings.data))
     directory.prepare()
     try:
-        sealer = Sealer(directory.sealing_keys(settings.sealing_keys))
+        sealer = directory.sealer(settings.sealing_keys)
         transport = SecureTransport(Secret(encrypt_key)) if encrypt_key else None
         given = Source(source, domain, into_domain, Secret(token), known)
         with Progress(console=notes(), transient=True) as progress:
