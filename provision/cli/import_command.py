@@ -46,7 +46,7 @@ class Source:
 
     async def records(self) -> AsyncIterator[Record]:
         """Yield the rows. Raises ``BootstrapError`` and ``CommandFailed``."""
-        if self.place.startswith(("http://", "https://")):
+        if is_address(self.place):
             async with httpx.AsyncClient(base_url=self.place, timeout=TIMEOUT) as http:
                 async for record in read_api(http, self.domain, self.token, self.keys):
                     yield record
@@ -55,11 +55,28 @@ class Source:
             yield record
 
 
+def is_address(source: str) -> bool:
+    """Tell whether ``source`` is the address of a service, not the name of a file."""
+    return source.startswith(("http://", "https://"))
+
+
 def _lines(file: str) -> list[str]:
     try:
         return Path(file).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}") from error
+        raise CommandFailed(
+            f"{file} cannot be read: {error}",
+            "name a dump as JSON lines, or the Go service's address with http:// or https://",
+        ) from error
+
+
+def _device_keys(text: str) -> dict[str, Secret]:
+    document = read_json(text)
+    if not isinstance(document, dict):
+        raise CommandFailed(
+            "--keys is no JSON object", """write it as '{"EXTERNAL_ID": "EXTERNAL_KEY"}'"""
+        )
+    return {str(key): Secret(str(value)) for key, value in document.items()}
 
 
 @app.command("import", epilog=MEANINGS)
@@ -92,9 +109,9 @@ def import_command(
 
     What is here already stays as it is, so that an import may be repeated.
     """
-    if source.startswith("http") and not (domain and token):
+    if is_address(source) and not (domain and token):
         raise typer.BadParameter("reading the API needs --domain and --token")
-    known = {str(key): Secret(str(value)) for key, value in read_json(keys).items()}
+    known = _device_keys(keys)
     settings = load(os.environ, {"data": data or None}).settings
     directory = DataDirectory(Path(settings.data))
     directory.prepare()
@@ -108,7 +125,8 @@ def import_command(
                 _run(settings, sealer, transport, given, lambda: progress.advance(task))
             )
     except BootstrapError as error:
-        raise CommandFailed(error.message) from error
+        cure = "check the address, --domain and --token" if is_address(source) else ""
+        raise CommandFailed(error.message, cure) from error
     finally:
         directory.release()
     _report(outcomes, json=json)
