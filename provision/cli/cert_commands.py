@@ -10,11 +10,15 @@ import typer
 
 from provision.cli.client import Data, Domain, Token, Url, connect
 from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, print_json, print_table, print_text
+from provision.cli.output import Json, note, print_done, print_json, print_table, print_text
 from provision.private_files import write_private
 
 app = typer.Typer(
-    name="cert", help="Certificates of clients.", no_args_is_help=True, rich_markup_mode=None
+    name="cert",
+    help="Certificates of clients.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
 )
 
 
@@ -93,11 +97,13 @@ def revoke(
     token: Token = "",
     domain: Domain = "",
     data: Data = "",
+    json: Json = False,
 ) -> None:
     """Revoke a certificate."""
     with connect(os.environ, url, token, domain, data) as client:
         client.ask("POST", client.in_domain("cert", serial, "revoke"))
-    note(f"certificate {serial} is revoked")
+    done = {"serial_number": serial, "revoked": True}
+    print_done(f"certificate {serial} is revoked", done, json=json)
 
 
 def _write(directory: Path, made: dict[str, Any]) -> None:

@@ -25,8 +25,9 @@ from provision.cli.client import (
 )
 from provision.cli.device_checks import Check, check_certificates, check_content
 from provision.cli.exits import MEANINGS, REFUSED
-from provision.cli.gateway_commands import ExternalId
+from provision.cli.gateway_commands import KEY_MISSING, ExternalId
 from provision.cli.output import Json, people, print_json
+from provision.cli.questions import ask_secret
 
 MARKS: Final = {"right": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
 _FETCH_CURES: Final = {
@@ -59,7 +60,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Play the device: fetch as its agent would, and check all that it needs."""
-    secret = Secret(key or typer.prompt("External key", hide_input=True))
+    secret = Secret(key or ask_secret("External key", KEY_MISSING))
     with connect(os.environ, url, token, domain, data) as client:
         checks = list(_examine(client, external_id, secret, data))
     if json:

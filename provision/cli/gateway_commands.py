@@ -13,8 +13,11 @@ import typer
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
 from provision.cli.exits import MEANINGS, CommandFailed
 from provision.cli.output import Json, note, print_json, print_table
+from provision.cli.questions import ask_secret, confirm
 
 ON_EXISTING: Final = "reuse, fail, repair, rotate or replace the gateway where it exists"
+
+KEY_MISSING: Final = "give the device's key, or set PROVISION_EXTERNAL_KEY"
 
 ExternalId = Annotated[str, typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.")]
 Params = Annotated[
@@ -50,7 +53,7 @@ def map_gateway(
     """Onboard a gateway."""
     body: dict[str, Any] = {
         "external_id": external_id,
-        "external_key": external_key or typer.prompt("External key", hide_input=True),
+        "external_key": external_key or ask_secret("External key", KEY_MISSING),
         "on_existing": on_existing,
     }
     body |= {key: value for key, value in (("name", name), ("layout", layout)) if value}
@@ -82,7 +85,9 @@ def unmap(
 ) -> None:
     """Cut a device off and remove its gateway."""
     if not (yes or json):
-        typer.confirm(f"Remove gateway {external_id} with all that belongs to it?", abort=True)
+        question = f"Remove gateway {external_id} with all that belongs to it"
+        if not confirm(question, "add --yes to remove it without being asked", default=False):
+            raise CommandFailed("nothing was removed")
     with connect(os.environ, url, token, domain, data) as client:
         left = client.ask("DELETE", client.in_domain("mapping", external_id))
     if json:

@@ -27,7 +27,11 @@ PASSES: Final = 5
 
 app = typer.Typer(rich_markup_mode=None)
 keys = typer.Typer(
-    name="keys", help="The keys that data at rest is sealed with.", no_args_is_help=True
+    name="keys",
+    help="The keys that data at rest is sealed with.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
 )
 app.add_typer(keys)
 

@@ -23,7 +23,7 @@ from provision.cli import (
 )
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
 from provision.cli.healthcheck import healthcheck
-from provision.cli.output import note, print_text
+from provision.cli.output import Json, note, print_json, print_text
 from provision.cli.serve import serve
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
@@ -48,7 +48,7 @@ def top(
         raise typer.Exit
 
 
-@app.command("serve")
+@app.command("serve", epilog=MEANINGS)
 def serve_command(
     port: Annotated[int | None, typer.Option(help="Port to listen on (0: any free one).")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -60,10 +60,11 @@ def serve_command(
     serve(os.environ, given)
 
 
-@app.command("settings")
+@app.command("settings", epilog=MEANINGS)
 def settings_of_service(
+    *,
     config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Show every setting in force and where its value came from."""
     show = settings_command.print_json if json else settings_command.print_table
@@ -72,10 +73,16 @@ def settings_of_service(
 
 @app.command("healthcheck", epilog=MEANINGS)
 def healthcheck_command(
+    *,
     url: Annotated[str, typer.Option(help="Address of the service.")] = "",
+    json: Json = False,
 ) -> None:
     """Tell whether the service on this host works."""
-    print_text(healthcheck(os.environ, url))
+    status = healthcheck(os.environ, url)
+    if json:
+        print_json({"status": status})
+    else:
+        print_text(status)
 
 
 app.add_typer(gateway_commands.app)
