@@ -16,8 +16,8 @@ Document = Annotated[str, typer.Argument(metavar="JSON", help="JSON, or @FILE th
 ConfigId = Annotated[str, typer.Argument(metavar="CONFIG_ID")]
 ProfileId = Annotated[str, typer.Argument(metavar="PROFILE_ID")]
 OneOrAll = Annotated[str, typer.Argument(metavar="ID|all")]
-DomainId = Annotated[str, typer.Argument(metavar="[DOMAIN_ID]")]
-UserToken = Annotated[str, typer.Argument(metavar="[USER_TOKEN]")]
+DomainId = Annotated[str, typer.Argument(metavar="DOMAIN_ID")]
+UserToken = Annotated[str, typer.Argument(metavar="USER_TOKEN")]
 
 
 @contextmanager

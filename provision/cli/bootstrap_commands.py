@@ -33,7 +33,7 @@ STATES: Final = {"active": True, "inactive": False, "1": True, "0": False}
 
 app = typer.Typer(
     name="bootstrap",
-    help="Bootstrap configs, profiles and enrollments, as magistrala-cli has them.",
+    help="Bootstrap configs, profiles, enrollments (magistrala-cli).",
     no_args_is_help=True,
     epilog=MEANINGS,
     rich_markup_mode=None,
@@ -149,7 +149,10 @@ def whitelist(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Enable or disable a config: JSON of "id" and "status" (or the older "state")."""
+    """Enable or disable a config.
+
+    The JSON has "id" and "status" ("enabled", "disabled"), or the older "state" (1, 0).
+    """
     document = read_json(config)
     config_id = taken(document, "id", "client_id", "config_id")
     action = "enable" if _wanted_status(document) else "disable"
@@ -161,16 +164,14 @@ def whitelist(
 def bootstrap(
     arguments: Annotated[
         list[str],
-        typer.Argument(
-            metavar="EXTERNAL_ID EXTERNAL_KEY | secure EXTERNAL_ID EXTERNAL_KEY CRYPTO_KEY"
-        ),
+        typer.Argument(metavar="[secure] EXTERNAL_ID EXTERNAL_KEY [CRYPTO_KEY]"),
     ],
     *,
     url: Url = "",
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Fetch a configuration as the device does; `secure` goes encrypted."""
+    """Fetch a configuration as the device does (secure: encrypted)."""
     # A token of no use keeps a device's fetch from signing the operator in.
     with connected(url, "none", "", data) as client:
         match arguments:

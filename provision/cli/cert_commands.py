@@ -62,7 +62,7 @@ def issue(
 
 @app.command("list", epilog=MEANINGS)
 def list_certificates(
-    client_id: Annotated[str, typer.Argument(metavar="[CLIENT_ID]")] = "",
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")] = "",
     *,
     gateway: Annotated[str, typer.Option(help="External ID: all certificates of a gateway.")] = "",
     url: Url = "",

@@ -59,7 +59,7 @@ def doctor(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Play the device: fetch as its agent would, and check all that it needs."""
+    """Fetch as the device would, and check all that it needs."""
     secret = Secret(key or ask_secret("External key", KEY_MISSING))
     with connect(os.environ, url, token, domain, data) as client:
         checks = list(_examine(client, external_id, secret, data))

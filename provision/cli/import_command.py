@@ -105,8 +105,9 @@ def import_command(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Take over a Go bootstrap service's data; the service here must be stopped.
+    """Take over the data of a Go bootstrap service.
 
+    The service here must be stopped.
     What is here already stays as it is, so that an import may be repeated.
     """
     if is_address(source) and not (domain and token):

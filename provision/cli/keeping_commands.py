@@ -48,8 +48,9 @@ def rotate(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Make a new sealing key, and seal all that is kept with it; the service may run.
+    """Make a new sealing key, and seal all that is kept with it.
 
+    The service may run.
     Where keys are configured (MG_PROVISION_SEALING_KEYS), put the new one first there yourself:
     everything is then sealed with it.
     """

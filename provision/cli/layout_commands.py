@@ -38,7 +38,7 @@ from provision.layout.reader import read
 
 app = typer.Typer(
     name="layout",
-    help="Check, draw, convert and begin layout files; no server is needed.",
+    help="Check, draw, convert and begin layouts; without a server.",
     no_args_is_help=True,
     epilog=MEANINGS,
     rich_markup_mode=None,
@@ -64,7 +64,7 @@ Output = Annotated[
 def lint(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", exists=True, help="Layout files, or directories of them"),
+        typer.Argument(metavar="FILE", exists=True, help="Layout files, or directories of them"),
     ],
     *,
     form: Annotated[
@@ -73,7 +73,10 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Check layout files: every problem at once, and warnings of what is surely not meant."""
+    """Check layout files: every problem at once.
+
+    Warnings are of what is legal but surely not meant.
+    """
     if json and form not in (LintFormat.TEXT, LintFormat.JSON):
         raise typer.BadParameter(f"give either --json or --format {form}")
     problems: list[Problem] = []
@@ -129,14 +132,14 @@ def graph(
 def schema(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", exists=True, dir_okay=False),
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False),
     ] = None,
     *,
     dialect: Annotated[Dialect, typer.Option(help="Dialect of the files.")] = Dialect.PROVISION,
     output: Output = None,
     json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,
 ) -> None:
-    """Print the JSON Schema of layout files, for editors; with FILE, of its parameters."""
+    """Print the JSON Schema of layouts; with FILE, of its parameters."""
     made = parameters_schema(read_layout_file(file).layout) if file else layout_schema(dialect)
     write_result(json_module.dumps(made, indent=2, ensure_ascii=False), output)
 
@@ -150,7 +153,7 @@ def convert_command(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Turn a layout of the Go service or of Mainflux into this project's dialect."""
+    """Turn a layout of the Go service or Mainflux into today's."""
     name = checked_name(name or (output or file).stem)
     text = LayoutFiles(file, str(file)).layout()
     made = convert(text, file=str(file), name=name)

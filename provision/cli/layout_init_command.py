@@ -44,7 +44,7 @@ def init(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Begin a new layout: a few questions, and a commented file that lints clean.
+    """Begin a new layout: a few questions, a file that lints clean.
 
     With --yes or --json nothing is asked: what no option gives takes its default.
     """

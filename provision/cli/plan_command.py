@@ -44,7 +44,7 @@ class Wanted:
 @app.command("plan", epilog=MEANINGS)
 def plan(
     external_id: Annotated[
-        str, typer.Argument(metavar="[EXTERNAL_ID]", help="The device's own ID.")
+        str, typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.")
     ] = "",
     *,
     layout: Annotated[
@@ -61,8 +61,9 @@ def plan(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Show what would be added (+), changed (~) and removed (-); nothing is touched.
+    """Show what would be added (+), changed (~), removed (-).
 
+    Nothing is touched.
     What was deleted or changed on the platform behind the service's back (!) is shown apart.
     """
     if bool(external_id) == domain_wide:

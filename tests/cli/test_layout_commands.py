@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
-import click
 import pytest
 import typer
 from jsonschema import Draft202012Validator
@@ -339,7 +340,7 @@ def test_schema_is_of_files_or_of_a_layouts_parameters() -> None:
     }
 
 
-def commands(group: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield every command with the words that name it."""
     yield path, group
     for name, command in getattr(group, "commands", {}).items():
@@ -350,12 +351,10 @@ EVERY = dict(commands(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
-def test_help_tells_the_exit_codes_and_one_line_about_itself(path: tuple[str, ...]) -> None:
-    ended = provision(*path, "--help")
-    assert "3 changes pending" in " ".join(ended.out.split())
-    summary = EVERY[path].get_short_help_str(limit=90)
-    assert summary
-    assert not summary.endswith("...")
+def test_help_tells_the_exit_codes_and_cuts_no_summary(path: tuple[str, ...]) -> None:
+    out = provision(*path, "--help").out
+    assert "3 changes pending" in " ".join(out.split())
+    assert [line for line in out.splitlines() if re.match(r"  \w.*[^}]\.\.\.$", line)] == []
 
 
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
