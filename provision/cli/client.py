@@ -46,13 +46,27 @@ Data = Annotated[
 ]
 
 _CURES: Final = {
+    400: "see --help, or GET /openapi.json for what the service takes",
     401: "give --token, or run this where the service's data directory is (--data)",
     403: "use a token whose user is a member of the domain and may do this",
-    404: "check the ID and the domain; `provision list` shows the gateways of a domain",
+    404: "check the ID and --domain",
     409: "see what is there with `provision show`",
+    422: "mend what is named; `provision plan` tells without creating anything",
+    429: "wait as long as the service says, then try again",
+    500: "look into the service's log for this request",
     502: "look whether the platform works; nothing is left half made",
     503: "try again in a moment",
     504: "try again in a moment; nothing is left half made",
+}
+_CURES_BY_CODE: Final = {
+    "certificate_unknown": "`provision cert list --gateway EXTERNAL_ID` lists serial numbers",
+    "domain_not_found": "name a domain that you are a member of with --domain",
+    "external_key_differs": "give the device's own key, or change it: --on-existing rotate",
+    "gateway_exists": "see it with `provision show`, or use --on-existing reuse or repair",
+    "gateway_not_found": "`provision list` shows the gateways of the domain",
+    "layout_unknown": "name one of those; layouts are files in the service's layout directory",
+    "parameters_invalid": "`GET /layouts/NAME/schema` tells the parameters",
+    "unknown_client": "`provision show EXTERNAL_ID` tells the IDs of a gateway's clients",
 }
 
 
@@ -65,12 +79,14 @@ class ServiceRefused(CommandFailed):
         """Take the message from ``answer``."""
         self.status_code = answer.status_code
         message = f"the service answered {answer.status_code}"
+        code = ""
         try:
             document = answer.json()
             message = str(document.get("message") or document.get("error") or message)
+            code = str(document.get("code", ""))
         except (ValueError, AttributeError):
             message += f": {answer.text:.200}" if answer.text else ""
-        super().__init__(message, _CURES.get(answer.status_code, ""))
+        super().__init__(message, _CURES_BY_CODE.get(code) or _CURES.get(answer.status_code, ""))
 
 
 class ServiceUnreachable(CommandFailed):
@@ -166,10 +182,16 @@ class ServiceClient:
 
 @contextmanager
 def connect(
-    environment: Mapping[str, str], url: str, token: str, domain: str, data: str
+    environment: Mapping[str, str],
+    url: str,
+    token: str,
+    domain: str,
+    data: str,
+    timeout: float = TIMEOUT,
 ) -> Iterator[ServiceClient]:
     """Give a client of the service; what is not given comes from settings and data directory.
 
+    ``timeout`` is in seconds, for connecting and for each part of an answer.
     Raises ``SettingsError``, ``ServiceRefused`` (the operator cannot sign in) and
     ``ServiceUnreachable``.
     """
@@ -178,7 +200,7 @@ def connect(
     base = url.rstrip("/") or address(evolve(settings, public_url=""), settings.http_port)
     account = DataDirectory(Path(settings.data)).read_operator()
     domain = domain or settings.domain_id or account.get("domain_id", "")
-    with httpx.Client(base_url=base, timeout=TIMEOUT) as http:
+    with httpx.Client(base_url=base, timeout=timeout) as http:
         access = Access(base, Secret(token), domain)
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))

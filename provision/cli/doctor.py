@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from attrs import asdict
+from attrs import asdict, evolve
 from rich.text import Text
 
 from bootstrap_core.secret import Secret
@@ -62,7 +62,10 @@ def doctor(
     """Fetch as the device would, and check all that it needs."""
     secret = Secret(key or ask_secret("External key", KEY_MISSING))
     with connect(os.environ, url, token, domain, data) as client:
-        checks = list(_examine(client, external_id, secret, data))
+        checks = [
+            evolve(each, cure=each.cure.replace("EXTERNAL_ID", external_id))
+            for each in _examine(client, external_id, secret, data)
+        ]
     if json:
         print_json({"external_id": external_id, "checks": [asdict(each) for each in checks]})
     else:

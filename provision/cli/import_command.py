@@ -12,7 +12,6 @@ from typing import Annotated, Final
 import httpx
 import typer
 from attrs import asdict, frozen
-from rich.progress import Progress
 
 from bootstrap_core.errors import BootstrapError
 from bootstrap_core.import_sources import Record, read_api, read_dump
@@ -23,7 +22,7 @@ from bootstrap_core.secret import Secret
 from bootstrap_core.secure_transport import SecureTransport
 from provision.cli.client import Data, Domain, Token, read_json
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
-from provision.cli.output import Json, note, notes, print_json, print_table
+from provision.cli.output import Json, note, print_json, print_table, progress
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
 from provision.settings import Settings
@@ -120,10 +119,10 @@ def import_command(
         sealer = directory.sealer(settings.sealing_keys)
         transport = SecureTransport(Secret(encrypt_key)) if encrypt_key else None
         given = Source(source, domain, into_domain, Secret(token), known)
-        with Progress(console=notes(), transient=True) as progress:
-            task = progress.add_task("Importing", total=None)
+        with progress() as bar:
+            task = bar.add_task("Importing", total=None)
             outcomes = asyncio.run(
-                _run(settings, sealer, transport, given, lambda: progress.advance(task))
+                _run(settings, sealer, transport, given, lambda: bar.advance(task))
             )
     except BootstrapError as error:
         cure = "check the address, --domain and --token" if is_address(source) else ""

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import Progress
 
 from bootstrap_core.sealing import Sealer, SealingKey
 from provision.backup import back_up, restore
 from provision.cli.client import Data
 from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, notes, print_json, print_table
+from provision.cli.output import Json, note, print_json, print_table, progress
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
 from provision.rekeying import reseal_all
@@ -92,12 +91,12 @@ def backup(
 ) -> None:
     """Back the data directory up, also while the service runs. Keep the archive secret."""
     settings = load(os.environ, {"data": data or None}).settings
-    with Progress(console=notes(), transient=True) as progress:
-        task = progress.add_task("Copying")
+    with progress() as bar:
+        task = bar.add_task("Copying")
         names = back_up(
             Path(settings.data),
             archive,
-            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda done, total: bar.update(task, completed=done, total=total),
         )
     if json:
         print_json({"archive": str(archive), "files": list(names)})
@@ -129,13 +128,13 @@ async def _reseal(settings: Settings, sealer: Sealer, *, alone: bool) -> Mapping
         if alone:
             await migrate(engine)
         changed: Counter[str] = Counter()
-        with Progress(console=notes(), transient=True) as progress:
-            task = progress.add_task("Sealing", total=None)
+        with progress() as bar:
+            task = bar.add_task("Sealing", total=None)
             for _ in range(PASSES):
                 more = await reseal_all(
                     engine,
                     sealer,
-                    lambda kind: progress.update(task, description=f"Sealing {kind}"),
+                    lambda kind: bar.update(task, description=f"Sealing {kind}"),
                 )
                 changed.update(more)
                 if not any(more.values()):

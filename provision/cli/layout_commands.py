@@ -81,6 +81,10 @@ def lint(
         raise typer.BadParameter(f"give either --json or --format {form}")
     problems: list[Problem] = []
     checked = list(_layout_files(files))
+    if not checked:
+        raise CommandFailed(
+            f"there is no layout in {', '.join(map(str, files))}", "name files, or their directory"
+        )
     for path in checked:
         try:
             problems += read_layout_file(path).warnings
@@ -155,9 +159,9 @@ def convert_command(
 ) -> None:
     """Turn a layout of the Go service or Mainflux into today's."""
     name = checked_name(name or (output or file).stem)
-    text = LayoutFiles(file, str(file)).layout()
-    made = convert(text, file=str(file), name=name)
-    reading = read(made.text, file=str(output or file), name=name)
+    files = LayoutFiles(file, str(file))
+    made = convert(files.layout(), file=str(file), name=name)
+    reading = read(made.text, file=str(output or file), name=name, load_template=files.beside)
     if output is not None and output.exists() and not force:
         raise CommandFailed(f"{output} exists", "add --force to overwrite it")
     if output is not None or not json:

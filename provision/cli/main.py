@@ -109,7 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:
     if isinstance(error, LayoutError):
-        return [*map(str, error.problems), "provision: the layout is refused"]
+        return [
+            *map(str, error.problems),
+            "provision: the layout is refused",
+            "  next: mend the file, and check it with provision layout lint",
+        ]
     message = str(error) if isinstance(error, LayoutFault) else error.message
     lines = [f"provision: {message}"]
     if isinstance(error, CommandFailed) and error.try_next:

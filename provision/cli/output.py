@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from provision.cli.exits import CommandFailed
@@ -97,6 +98,7 @@ def people() -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
-def notes() -> Console:
-    """Return the console of what is no result: progress, on standard error."""
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+def progress() -> Progress:
+    """Return bars on standard error for long work; nothing where nobody watches."""
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

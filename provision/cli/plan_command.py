@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import typer
 from attrs import frozen
-from rich.progress import track
 from rich.text import Text
 
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.completion import external_ids, layout_names
 from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
 from provision.cli.gateway_commands import Params, list_rows, parameters
-from provision.cli.output import Json, note, notes, people, print_json
+from provision.cli.output import Json, note, people, print_json, progress
 from provision.layout.files import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
@@ -44,11 +44,19 @@ class Wanted:
 @app.command("plan", epilog=MEANINGS)
 def plan(
     external_id: Annotated[
-        str, typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.")
+        str,
+        typer.Argument(
+            metavar="EXTERNAL_ID", help="The device's own ID.", autocompletion=external_ids
+        ),
     ] = "",
     *,
     layout: Annotated[
-        str, typer.Option("--layout", help="A layout file, or the name of a served layout.")
+        str,
+        typer.Option(
+            "--layout",
+            help="A layout file, or the name of a served layout.",
+            autocompletion=layout_names,
+        ),
     ] = "",
     name: Annotated[str, typer.Option(help="Name of the gateway.")] = "",
     param: Params = None,
@@ -93,8 +101,9 @@ def plan(
 
 
 def track_long(ids: list[str]) -> Iterator[str]:
-    """Yield ``ids``, with a bar for whoever watches where there are many."""
-    yield from track(ids, "Planning", console=notes(), disable=len(ids) < 2, transient=True)
+    """Yield ``ids``, with a bar for whoever watches."""
+    with progress() as bar:
+        yield from bar.track(ids, description="Planning")
 
 
 def _wanted(client: ServiceClient, layout: str) -> Wanted:

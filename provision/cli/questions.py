@@ -42,7 +42,10 @@ def _answer(prompt: str, otherwise: str) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     try:
-        return input()
+        answer = input()
     except EOFError:
         sys.stderr.write("\n")
         raise CommandFailed("nobody answers", otherwise) from None
+    if not sys.stdin.isatty():
+        sys.stderr.write("\n")
+    return answer

@@ -44,7 +44,7 @@ def test_a_refusal_is_1_with_the_next_thing_to_try(served: Served) -> None:
     assert ended.code == 1
     assert ended.out == ""
     assert "exists with another external key" in ended.err
-    assert "next: see what is there with `provision show`" in ended.err
+    assert "next: give the device's own key, or change it: --on-existing rotate" in ended.err
     ended = served.run("map", "gw-params", KEY, "--param", "mqtt_url=ftp://x")
     assert "must match the pattern" in ended.err
     ended = served.run("map", "gw-params", KEY, "--layout", "gatewya")
@@ -65,7 +65,10 @@ def test_parameters_take_the_types_that_the_layout_declares(served: Served) -> N
     )
     assert (ended.code, ended.err) == (
         1,
-        "provision: --param export_workers=many: must be of type integer\n",
+        (
+            "provision: --param export_workers=many: must be of type integer\n"
+            "  next: write it as JSON: --param export_workers=...\n"
+        ),
     )
 
 
