@@ -15,8 +15,8 @@ import typer
 from attrs import evolve, frozen
 
 from bootstrap_core.secret import Secret
+from provision.cli.address import address
 from provision.cli.exits import CommandFailed
-from provision.cli.serve import address
 from provision.data_directory import DataDirectory
 from provision.settings_reader import load
 

@@ -16,7 +16,7 @@ from provision.cli.completion import external_ids, layout_names
 from provision.cli.exits import MEANINGS, CommandFailed
 from provision.cli.output import Json, note, print_json, print_table
 from provision.cli.questions import ask_secret, confirm
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 
 ON_EXISTING: Final = "What to do with the gateway where it exists."
 

@@ -8,8 +8,8 @@ from typing import Final
 import httpx
 from attrs import evolve
 
+from provision.cli.address import address
 from provision.cli.exits import CommandFailed
-from provision.cli.serve import address
 from provision.settings_reader import load
 
 TIMEOUT: Final = 2.5

@@ -24,7 +24,6 @@ from provision.cli import (
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
 from provision.cli.healthcheck import healthcheck
 from provision.cli.output import Json, note, print_json, print_text
-from provision.cli.serve import serve
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
 
@@ -56,6 +55,9 @@ def serve_command(
     config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
 ) -> None:
     """Run the service."""
+    # Half of a second of imports that no other command needs.
+    from provision.cli.serve import serve
+
     given = {"http_port": port, "host": host, "data": data, "config_file": config}
     serve(os.environ, given)
 

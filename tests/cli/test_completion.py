@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -59,3 +61,11 @@ def test_without_a_service_nothing_is_offered(
     assert offered("show", "pump-") == []
     monkeypatch.setenv("MG_PROVISION_HTTP_PORT", "no number")
     assert offered("map", "x", "--layout", "g") == []
+
+
+def test_a_key_press_does_not_load_the_service() -> None:
+    loaded = "import sys, provision.cli.main; print(*{'sqlalchemy', 'uvicorn'} & {*sys.modules})"
+    ended = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ended.stdout == "\n"
