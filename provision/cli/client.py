@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +64,7 @@ _CURES_BY_CODE: Final = {
     "gateway_exists": "see it with `provision show`, or use --on-existing reuse or repair",
     "gateway_not_found": "`provision list` shows the gateways of the domain",
     "layout_unknown": "name one of those; layouts are files in the service's layout directory",
-    "parameters_invalid": "`GET /layouts/NAME/schema` tells the parameters",
+    "parameters_invalid": "`provision layout show FILE` tells the parameters of a layout",
     "unknown_client": "`provision show EXTERNAL_ID` tells the IDs of a gateway's clients",
 }
 
@@ -123,10 +122,6 @@ class ServiceClient:
         if not self._access.domain:
             raise CommandFailed("no domain is named", "give --domain or set PROVISION_DOMAIN")
         return self._access.domain
-
-    def elsewhere(self, http: httpx.Client, url: str) -> ServiceClient:
-        """Return the same caller at another address."""
-        return ServiceClient(http, evolve(self._access, url=url))
 
     def in_domain(self, *parts: str) -> str:
         """Return the path of something in the domain; ``parts`` are escaped."""
@@ -205,23 +200,6 @@ def connect(
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
         yield ServiceClient(http, access)
-
-
-@contextmanager
-def connect_to_platform(
-    environment: Mapping[str, str], client: ServiceClient, data: str
-) -> Iterator[ServiceClient]:
-    """Give a client of the platform: the Magistrala that settings name, else the service itself."""
-    settings = load(environment, {"data": data or None}).settings
-    base = settings.clients_url or settings.channels_url
-    if not base:
-        yield client
-        return
-    trust: ssl.SSLContext | bool = settings.verify_tls
-    if settings.ca_file and settings.verify_tls:
-        trust = ssl.create_default_context(cafile=settings.ca_file)
-    with httpx.Client(base_url=base.rstrip("/"), timeout=TIMEOUT, verify=trust) as http:
-        yield client.elsewhere(http, base)
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is

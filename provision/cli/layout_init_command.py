@@ -23,7 +23,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command("init", epilog=MEANINGS)
 def init(
-    name: Annotated[str, typer.Argument(help="Name of the layout.")] = "",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the layout.")] = "",
     *,
     directory: Annotated[
         Path, typer.Option(help="Where to write.", exists=True, file_okay=False)

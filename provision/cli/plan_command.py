@@ -16,6 +16,7 @@ from rich.text import Text
 
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
 from provision.cli.completion import external_ids, layout_names
+from provision.cli.drift_words import CURES, fate_of
 from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
 from provision.cli.gateway_commands import Params, list_rows, parameters
 from provision.cli.output import Json, note, people, print_json, progress
@@ -23,11 +24,6 @@ from provision.layout.files import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
-CURES: Final = {
-    "repair": "provision map {external_id} --on-existing repair puts it back",
-    "enable": "enable it on the platform; a repair leaves it so",
-    "edit": "change it back there, or take the change over into the layout",
-}
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -152,9 +148,7 @@ def _print_drift(plan: Mapping[str, Any]) -> None:
         console.print("Behind the service's back:")
     for each in plan["drift"]:
         cure = CURES[each["cure"]].format(external_id=plan["external_id"])
-        where = "here" if each["kind"] in ("config", "binding") else "on the platform"
-        fate = f"was {each['what']} {where}"
-        console.print(Text(f"  ! {each['kind']} {each['key']} {fate}: {cure}", "magenta"))
+        console.print(Text(f"  ! {fate_of(each)}: {cure}", "magenta"))
         for field, values in each["fields"].items():
             console.print(Text(f"      {field}: {_values('change', values)}"))
     if plan["drift"]:

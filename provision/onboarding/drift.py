@@ -231,8 +231,9 @@ def _differences(
         yield Deviation(Fate.CHANGED, kind, made.key, Cure.EDIT, fields)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+def _json(value: object) -> object:
+    """Return ``value`` as JSON has it: lists for tuples; 1.0 equals the 1 that Go makes of it."""
+    return json.loads(json.dumps(value))
 
 
 def _without_consequences(deviations: list[Deviation]) -> Iterator[Deviation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import typer
+import yaml
 from jsonschema import Draft202012Validator
 
 from provision.cli.main import app
 from provision.layout.columns import columns
 from provision.layout.files import read_layout_file
 from tests.cli.prompt import provision
+from tests.cli.served import ROOT
 from tests.layout.samples import EVERYTHING, GO, OWN
 
 SARIF = {
@@ -362,3 +365,30 @@ def test_every_command_can_answer_a_script(path: tuple[str, ...]) -> None:
     command = EVERY[path]
     options = {option for each in command.params for option in each.opts}
     assert "--json" in options or hasattr(command, "commands") or path == ("serve",)
+
+
+def test_the_hook_lints_the_directory_when_any_part_of_a_layout_changes() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    for file in ("layouts/a.toml", "layouts/a.json.tmpl", "layouts/fragments/b.toml"):
+        assert re.search(hook["files"], file)
+    assert not re.search(hook["files"], "README.md")
+    shutil.copytree(ROOT / "layouts", "layouts")
+    words = hook["entry"].split() + hook["args"]
+    assert words[0] == "provision"
+    assert provision(*words[1:]).code == 0
+    Path("layouts/gateway.json.tmpl").write_text("{{ broken")
+    broken = provision(*words[1:])
+    assert broken.code == 1
+    assert "gateway.json.tmpl:1:" in broken.out
+
+
+def test_the_ci_example_runs_commands_that_there_are() -> None:
+    shutil.copytree(ROOT / "layouts", "layouts")
+    jobs = yaml.safe_load((ROOT / "docs" / "ci-example.yml").read_text())["jobs"]
+    runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    commands = [re.split(" [>|]", each)[0].split()[1:] for each in runs if "provision " in each]
+    linting = [each for each in commands if each[:2] == ["layout", "lint"]]
+    assert [provision(*each).code for each in linting] == [0, 0]
+    (planning,) = (each for each in commands if each[0] == "plan")
+    asked = provision(*planning, "--url", "http://127.0.0.1:9", "--domain", "d", "--token", "t")
+    assert (asked.code, "does not answer" in asked.err) == (1, True)
