@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
-from provision.errors import StartError
+from provision.errors import SettingsError, StartError
 from provision.key_file import KeyFile, read_keys
 from provision.private_files import PRIVATE, write_private
 
@@ -130,8 +130,17 @@ class DataDirectory:
         write_private(self.operator_file, json.dumps(account, indent=2) + "\n")
 
     def read_operator(self) -> dict[str, str]:
-        """Return the generated operator account; empty where there is none."""
+        """Return the generated operator account; empty where there is none.
+
+        Raises ``SettingsError``: the file is damaged.
+        """
         if not self.operator_file.exists():
             return {}
-        account: dict[str, str] = json.loads(self.operator_file.read_text(encoding="utf-8"))
+        try:
+            account: dict[str, str] = json.loads(self.operator_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SettingsError(
+                f"{self.operator_file} is damaged ({error}): restore it from a backup, or give "
+                "--token and --domain and move it away"
+            ) from error
         return account

@@ -49,6 +49,6 @@ def taken(document: Any, *names: str) -> str:  # noqa: ANN401 - whatever JSON wa
         name for name in names if isinstance(document, dict) and name in document
     ]
     if not found:
-        raise CommandFailed(f'the JSON names nothing: add "{names[0]}"')
+        raise CommandFailed("the JSON names nothing to work on", f'add "{names[0]}" to it')
     values = [str(document.pop(name)) for name in found]
     return values[0]

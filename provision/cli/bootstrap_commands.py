@@ -187,12 +187,10 @@ def bootstrap(
 
 
 def fetch(client: ServiceClient, external_id: str, external_key: Secret) -> Any:  # noqa: ANN401
-    """Return what a device with this ID and key is given. Raises ``ServiceRefused``."""
+    """Return what a device with this ID and key is given. Raises as ``ask``."""
     path = f"/clients/bootstrap/{quote(external_id, safe='')}"
     answer = client.send("GET", path, {"Authorization": f"Client {external_key.reveal()}"})
-    if answer.is_error:
-        raise ServiceRefused(answer)
-    return answer.json()
+    return client.document(answer)
 
 
 def _fetch_secure(client: ServiceClient, external_id: str, key: Secret, crypto: Secret) -> Any:  # noqa: ANN401
@@ -216,4 +214,6 @@ def _wanted_status(document: Any) -> bool:  # noqa: ANN401 - whatever JSON was g
             if written in known:
                 return known[written]
             raise CommandFailed(f"{name}: one of {', '.join(known)} is needed, not {written!r}")
-    raise CommandFailed('the JSON says not what to do: add "status": "enabled" or "disabled"')
+    raise CommandFailed(
+        "the JSON says not what to do", 'add "status": "enabled" or "status": "disabled" to it'
+    )

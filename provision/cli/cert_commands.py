@@ -48,7 +48,7 @@ def issue(
     body: dict[str, Any] = {"client_id": client_id}
     body |= {key: value for key, value in (("ttl", ttl), ("key_type", key_type)) if value}
     if csr is not None:
-        body["csr"] = csr.read_text(encoding="utf-8")
+        body["csr"] = _read(csr)
     with connect(os.environ, url, token, domain, data) as client:
         made = client.ask("POST", client.in_domain("cert"), body)
     if directory is not None:
@@ -114,4 +114,17 @@ def _write(directory: Path, made: dict[str, Any]) -> None:
                 write_private(directory / name, made[key])
                 note(f"wrote {directory / name}")
     except OSError as error:
-        raise CommandFailed(f"{directory} cannot be written to: {error.strerror}") from error
+        raise CommandFailed(
+            f"{directory} cannot be written to: {error.strerror}",
+            "issue another one into a directory that can; the key is shown once",
+        ) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(
+            f"{file} cannot be read: {error}",
+            "a request in PEM form is needed: openssl req -inform DER -in FILE makes it of DER",
+        ) from error

@@ -143,9 +143,21 @@ class ServiceClient:
         if self._access.token:
             headers["Authorization"] = f"Bearer {self._access.token.reveal()}"
         answer = self.send(method, path, headers, body, query)
+        return self.document(answer)
+
+    def document(self, answer: httpx.Response) -> Any:  # noqa: ANN401 - whatever JSON it is
+        """Return the JSON of an answer, ``None`` where there is no body.
+
+        Raises ``ServiceRefused`` and, for what is no JSON, ``ServiceUnreachable``.
+        """
         if answer.is_error:
             raise ServiceRefused(answer)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ServiceUnreachable(
+                f"{answer.url} answered no JSON", "look whether --url names this service"
+            ) from error
 
     def send(
         self,
@@ -158,7 +170,7 @@ class ServiceClient:
         """Return the answer as it is. Raises ``ServiceUnreachable``."""
         try:
             return self._http.request(method, path, headers=dict(headers), json=body, params=query)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(
                 f"{self.url} does not answer: {error or type(error).__name__}",
                 "start it with `provision serve`, or name its address with --url or PROVISION_URL",
@@ -187,15 +199,19 @@ def connect(
     """Give a client of the service; what is not given comes from settings and data directory.
 
     ``timeout`` is in seconds, for connecting and for each part of an answer.
-    Raises ``SettingsError``, ``ServiceRefused`` (the operator cannot sign in) and
-    ``ServiceUnreachable``.
+    Raises ``SettingsError``, ``CommandFailed`` (no address), ``ServiceRefused`` (the operator
+    cannot sign in) and ``ServiceUnreachable``.
     """
     settings = load(environment, {"data": data or None}).settings
     # The listening address, not the public one: whoever falls back on settings is on its host.
     base = url.rstrip("/") or address(evolve(settings, public_url=""), settings.http_port)
     account = DataDirectory(Path(settings.data)).read_operator()
     domain = domain or settings.domain_id or account.get("domain_id", "")
-    with httpx.Client(base_url=base, timeout=timeout) as http:
+    try:
+        opened = httpx.Client(base_url=base, timeout=timeout)
+    except httpx.InvalidURL as error:
+        raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
+    with opened as http:
         access = Access(base, Secret(token), domain)
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
@@ -212,7 +228,9 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
             text = Path(text[1:]).read_text(encoding="utf-8")
         return json.loads(text)
     except OSError as error:
-        raise CommandFailed(f"{text[1:]} cannot be read: {error.strerror}") from error
+        raise CommandFailed(
+            f"{text[1:]} cannot be read: {error.strerror}", "name a file that is there after the @"
+        ) from error
     except ValueError as error:
         raise CommandFailed(
             f"not valid JSON: {error}", "put the JSON between single quotes, or into a file: @FILE"

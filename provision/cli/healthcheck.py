@@ -29,5 +29,8 @@ def healthcheck(environment: Mapping[str, str], url: str) -> str:
             "see the service's log; --url names another address",
         ) from error
     if answer.is_error or status != "pass":
-        raise CommandFailed(f"{base}/health answered {answer.status_code}, status {status!r}")
+        raise CommandFailed(
+            f"{base}/health answered {answer.status_code}, status {status!r}",
+            "see the service's log; its store may not answer",
+        )
     return status

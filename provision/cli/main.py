@@ -107,6 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in _told(error):
             note(line)
         sys.exit(REFUSED)
+    except OSError as error:
+        note(f"provision: {error}")
+        note("  next: run this as the user that the service runs as, or name another --data")
+        sys.exit(REFUSED)
 
 
 def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:

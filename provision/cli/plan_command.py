@@ -24,6 +24,7 @@ from provision.layout.files import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+FEW: Final = 3
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -97,7 +98,10 @@ def plan(
 
 
 def track_long(ids: list[str]) -> Iterator[str]:
-    """Yield ``ids``, with a bar for whoever watches."""
+    """Yield ``ids``, with a bar for whoever watches where there are some."""
+    if len(ids) < FEW:
+        yield from ids
+        return
     with progress() as bar:
         yield from bar.track(ids, description="Planning")
 

@@ -25,7 +25,10 @@ def ask_secret(question: str, otherwise: str) -> str:
     Raises as ``ask``.
     """
     if sys.stdin.isatty():
-        return getpass.getpass(f"{question}: ", sys.stderr)
+        try:
+            return getpass.getpass(f"{question}: ", sys.stderr)
+        except EOFError:
+            raise CommandFailed("nobody answers", otherwise) from None
     return _answer(f"{question}: ", otherwise)
 
 
