@@ -2,8 +2,8 @@
 
 A dump is a text of JSON lines, one row each: ``{"table": "profiles", "row": {...}}`` with the
 tables ``profiles``, ``configs`` and ``bindings`` and their columns as they are
-(docs/bootstrap-import.md has the psql command that writes it). Columns of older releases are understood:
-``template_format``, ``client_id`` for ``id``, ``state`` for ``status``.
+(docs/bootstrap-import.md has the psql command that writes it). Columns of older releases are
+understood: ``template_format``, ``client_id`` for ``id``, ``state`` for ``status``.
 
 The API tells neither the hashes of external keys nor the secrets of bindings nor certificates.
 """

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 CREATED: Final = "created"
 FAILED: Final = "failed"
 
+Keys = Annotated[
+    str,
+    typer.Option(help="With a URL: JSON of external IDs and their keys, or @FILE that has it."),
+]
+EncryptKey = Annotated[
+    str,
+    typer.Option(
+        envvar="MG_BOOTSTRAP_ENCRYPT_KEY",
+        help="The Go service's key, which opens the secrets of a dump.",
+    ),
+]
+
 app = typer.Typer(rich_markup_mode=None)
 
 
@@ -45,17 +57,8 @@ def import_command(
         typer.Argument(metavar="FILE|URL", help="A dump as JSON lines, or the Go service's URL."),
     ],
     *,
-    keys: Annotated[
-        str,
-        typer.Option(help="With a URL: JSON of external IDs and their keys, or @FILE that has it."),
-    ] = "{}",
-    encrypt_key: Annotated[
-        str,
-        typer.Option(
-            envvar="MG_BOOTSTRAP_ENCRYPT_KEY",
-            help="The Go service's key, which opens the secrets of a dump.",
-        ),
-    ] = "",
+    keys: Keys = "{}",
+    encrypt_key: EncryptKey = "",
     into_domain: Annotated[
         str, typer.Option(help="Put all rows into this domain; default: each into its own.")
     ] = "",

@@ -75,10 +75,7 @@ def plan(
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
     with connect(os.environ, url, token, domain, data) as client:
         wanted = _wanted(client, layout)
-        body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
-        body |= {"files": wanted.files} if wanted.files else {}
-        body |= {"name": name} if name else {}
-        body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+        body = _body(wanted, name, param)
         ids = _all(client, wanted) if domain_wide else [external_id]
         plans = [_ask(client, body, each) for each in track_long(ids)]
     pending = [each for each in plans if each["changes"] or each["drift"]]
@@ -89,10 +86,7 @@ def plan(
             _print(each)
         if domain_wide:
             _print_totals(plans)
-    for each in plans:
-        if why := each.get("drift_unknown"):
-            note(f"{each['external_id']}: the platform was not asked for all: {why['message']}")
-            note("  next: plan again when the platform works; what is shown is as it was made")
+    _note_unknown(plans)
     if pending:
         raise typer.Exit(CHANGES)
 
@@ -114,6 +108,14 @@ def _wanted(client: ServiceClient, layout: str) -> Wanted:
     if not file.is_file():
         raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")
     return Wanted(file.stem, layout_sources(file), parameters_schema(read_layout_file(file).layout))
+
+
+def _body(wanted: Wanted, name: str, param: Sequence[str] | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
+    body |= {"files": wanted.files} if wanted.files else {}
+    body |= {"name": name} if name else {}
+    body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+    return body
 
 
 def _all(client: ServiceClient, wanted: Wanted) -> list[str]:
@@ -164,6 +166,13 @@ def _print_totals(plans: Sequence[Mapping[str, Any]]) -> None:
     people().print(f"{changed} of {len(plans)} gateways would change.")
     if drifted := sum(bool(each["drift"]) for each in plans):
         people().print(f"{drifted} of {len(plans)} gateways differ on the platform.")
+
+
+def _note_unknown(plans: Sequence[Mapping[str, Any]]) -> None:
+    for each in plans:
+        if why := each.get("drift_unknown"):
+            note(f"{each['external_id']}: the platform was not asked for all: {why['message']}")
+            note("  next: plan again when the platform works; what is shown is as it was made")
 
 
 def _values(action: str, values: Mapping[str, Any]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served
 
 
@@ -148,3 +151,38 @@ def test_what_was_deleted_on_the_platform_is_pending_with_its_cure(served: Serve
     assert "gateways differ on the platform." in wide.out
     served.map("gw-drift", "--on-existing", "repair")
     assert served.run("plan", "gw-drift", "--layout", "gateway").code == 0
+
+
+def test_a_platform_that_was_not_asked_is_told_and_spoils_no_plan(
+    served: Served, tmp_path: Path
+) -> None:
+    """A service whose platform is away, played from what a service answers."""
+    served.map("gw-away", "--layout", "gateway")
+    plan = served.run("plan", "gw-away", "--layout", "gateway", "--json").json
+    plan["drift_unknown"] = {"code": "platform_unavailable", "message": "no way to it"}
+
+    class Service(BaseHTTPRequestHandler):
+        def answer(self, document: Any) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(document).encode())
+
+        def do_GET(self) -> None:
+            self.answer({"properties": {}})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(plan)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        threading.Thread(target=server.serve_forever).start()
+        where = ("--url", f"http://127.0.0.1:{server.server_port}", "--data", str(tmp_path))
+        ended = provision("plan", "gw-away", *where, "--domain", "d", "--token", "t")
+        server.shutdown()
+    assert ended.code == 0
+    assert "No changes" in ended.out
+    assert "gw-away: the platform was not asked for all: no way to it" in ended.err
+    assert "next: plan again when the platform works" in ended.err
