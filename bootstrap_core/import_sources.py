@@ -1,9 +1,9 @@
 """Where existing data come from: a dump of the Go service's tables, or its HTTP API.
 
 A dump is a text of JSON lines, one row each: ``{"table": "profiles", "row": {...}}`` with the
-tables ``profiles``, ``configs`` and ``bindings`` and their columns as they are (docs/import.md has
-the psql command that writes it). Columns of older releases are understood: ``template_format``,
-``client_id`` for ``id``, ``state`` for ``status``.
+tables ``profiles``, ``configs`` and ``bindings`` and their columns as they are
+(docs/bootstrap-import.md has the psql command that writes it). Columns of older releases are
+understood: ``template_format``, ``client_id`` for ``id``, ``state`` for ``status``.
 
 The API tells neither the hashes of external keys nor the secrets of bindings nor certificates.
 """

@@ -11,7 +11,7 @@ import base64
 import binascii
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -66,24 +66,46 @@ class Sealer:
     """Seals with the first of ``keys`` and opens what any of them sealed.
 
     Putting a new key first and keeping the old ones lets stored values be sealed again one by one.
+    Where the keys may be changed by another process, ``changed_keys`` tells of it: it returns all
+    keys, the sealing one first, if they changed since it was last asked, else none. It is asked
+    before each sealing, and for a value that no known key opens. Keys once known stay known.
     """
 
-    def __init__(self, keys: Sequence[SealingKey]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[SealingKey],
+        changed_keys: Callable[[], Sequence[SealingKey]] = tuple,
+    ) -> None:
         """Take the keys, the sealing one first.
 
         Raises ``SealingKeyInvalid``: no key is given.
         """
         if not keys:
             raise SealingKeyInvalid("at least one sealing key is needed")
+        self._changed_keys = changed_keys
+        self._ciphers: dict[str, AESGCM] = {}
+        self._learn(keys)
+
+    @property
+    def key_id(self) -> str:
+        """The ID of the key that seals."""
+        return self._first
+
+    def _learn(self, keys: Sequence[SealingKey]) -> None:
+        self._ciphers = self._ciphers | {key.id: AESGCM(key.material) for key in keys}
         self._first = keys[0].id
-        self._ciphers = {key.id: AESGCM(key.material) for key in keys}
+
+    def _look(self) -> None:
+        if changed := self._changed_keys():
+            self._learn(changed)
 
     def seal(self, plaintext: bytes, binding: str) -> str:
         """Return ``plaintext`` sealed for the place that ``binding`` names."""
+        self._look()
         nonce = os.urandom(NONCE_BYTES)
-        cipher = self._ciphers[self._first]
-        sealed = nonce + cipher.encrypt(nonce, plaintext, _associated(self._first, binding))
-        return f"{VERSION}.{self._first}.{base64.urlsafe_b64encode(sealed).decode()}"
+        first = self._first
+        sealed = nonce + self._ciphers[first].encrypt(nonce, plaintext, _associated(first, binding))
+        return f"{VERSION}.{first}.{base64.urlsafe_b64encode(sealed).decode()}"
 
     def open(self, sealed: str, binding: str) -> bytes:
         """Return what was sealed for ``binding``.
@@ -91,6 +113,8 @@ class Sealer:
         Raises ``SealedValueUnreadable``: not our key, or altered, or moved.
         """
         version, key_id, body = _parts(sealed)
+        if key_id not in self._ciphers:
+            self._look()
         cipher = self._ciphers.get(key_id)
         if version != VERSION or cipher is None:
             raise SealedValueUnreadable(

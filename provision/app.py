@@ -20,6 +20,7 @@ from bootstrap_core.errors import SealingError
 from bootstrap_core.sealing import Sealer
 from provision.api.assembly import Part, make_app
 from provision.api.certificates import CertificateRoutes
+from provision.api.drift import DriftRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import OnboardingRoutes
@@ -39,6 +40,7 @@ from provision.metrics import Metrics, OnboardingObserver
 from provision.onboarding.assembly import Onboarding, Store, Surroundings, assemble
 from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
 from provision.onboarding.clock import Clock, SystemClock
+from provision.onboarding.drift import DriftFinder
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
 from provision.onboarding.planning import Planner
@@ -124,18 +126,23 @@ class _Opening:
         onboarding = self.onboarding(ground, observer)
         care = self.care(ground, onboarding, observer)
         await self.start(onboarding, care)
-        planner = Planner(onboarding.journal, ground.engine, ground.core.enroller)
+        finder = DriftFinder(
+            ground.choice.platform, ground.choice.authority, ground.engine, ground.core.enroller
+        )
+        planner = Planner(onboarding.journal, ground.engine, ground.core.enroller, finder)
+        mapping = MappingRoutes(
+            onboarding.onboardings,
+            onboarding.idempotency,
+            catalog,
+            ground.authentication,
+            ground.core.enroller,
+            ground.engine,
+            self.settings.public_url.rstrip("/") or self.base_url,
+            planner,
+        )
         parts: list[Part] = [
-            MappingRoutes(
-                onboarding.onboardings,
-                onboarding.idempotency,
-                catalog,
-                ground.authentication,
-                ground.core.enroller,
-                ground.engine,
-                self.settings.public_url.rstrip("/") or self.base_url,
-                planner,
-            ),
+            DriftRoutes(onboarding.onboardings, finder, ground.authentication, mapping.view),
+            mapping,
             PlanRoutes(planner, catalog, ground.authentication),
             OnboardingRoutes(
                 onboarding.onboardings, onboarding.journal, onboarding.audit, ground.authentication
@@ -149,7 +156,7 @@ class _Opening:
         return Service(app, *_operator(data))
 
     async def ground(self, data: DataDirectory) -> _Ground:
-        sealer = Sealer(data.sealing_keys(self.settings.sealing_keys))
+        sealer = data.sealer(self.settings.sealing_keys)
         engine = open_engine(self.settings.database)
         self.stack.push_async_callback(engine.dispose)
         await migrate(engine)

@@ -14,8 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from provision.data_directory import LOCK_FILE, PRIVATE, DataDirectory
+from provision.data_directory import KEYS_LOCK_FILE, LOCK_FILE, DataDirectory
 from provision.errors import ProvisionError
+from provision.private_files import PRIVATE
 
 DATABASE: Final = "provision.db"
 PAGES: Final = 256
@@ -31,14 +32,19 @@ class BackupFailed(ProvisionError):
 def back_up(data: Path, archive: Path, told: Progress) -> tuple[str, ...]:
     """Write the data directory to a new ``archive``; return the names of what it holds.
 
-    ``told`` hears of pages done and pages in all. Raises ``BackupFailed``.
+    ``told`` hears of pages done and pages in all. Raises ``BackupFailed``, and ``StartError`` while
+    the sealing keys are being changed.
     """
     if not data.is_dir():
         raise BackupFailed(f"there is no data directory {data}; name it with --data")
     if archive.exists():
         raise BackupFailed(f"{archive} exists; choose another name, or remove it")
     try:
-        with tempfile.TemporaryDirectory(prefix="backup-", dir=archive.absolute().parent) as space:
+        with (
+            # Keys that are dropped between the copies of database and keys would be missed.
+            DataDirectory(data).holding_keys(),
+            tempfile.TemporaryDirectory(prefix="backup-", dir=archive.absolute().parent) as space,
+        ):
             files = {each.name: each for each in sorted(data.iterdir()) if _belongs(each)}
             if (data / DATABASE).exists():
                 files[DATABASE] = Path(space) / DATABASE
@@ -64,7 +70,10 @@ def restore(archive: Path, data: Path, *, overwrite: bool) -> tuple[str, ...]:
     try:
         if (data / DATABASE).exists() and not overwrite:
             raise BackupFailed(f"{data} holds a database; add --force to replace it")
-        with tempfile.TemporaryDirectory(prefix="restore-", dir=data) as space:
+        with (
+            directory.holding_keys(),
+            tempfile.TemporaryDirectory(prefix="restore-", dir=data) as space,
+        ):
             names = _extract(archive, Path(space))
             if DATABASE in names:
                 _check_database(Path(space) / DATABASE)
@@ -81,7 +90,8 @@ def restore(archive: Path, data: Path, *, overwrite: bool) -> tuple[str, ...]:
 
 
 def _belongs(file: Path) -> bool:
-    passing = file.name == LOCK_FILE or file.suffix == ".new" or file.name.startswith(DATABASE)
+    locks = (LOCK_FILE, KEYS_LOCK_FILE)
+    passing = file.name in locks or file.suffix == ".new" or file.name.startswith(DATABASE)
     return file.is_file() and not passing
 
 

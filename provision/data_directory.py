@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from bootstrap_core.errors import SealingKeyInvalid
-from bootstrap_core.sealing import SealingKey
+from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
 from provision.errors import SettingsError, StartError
+from provision.key_file import KeyFile, read_keys
+from provision.private_files import PRIVATE, write_private
 
 OPERATOR_FILE = "operator.json"
 KEY_FILE = "sealing.keys"
+KEYS_SETTING = "MG_PROVISION_SEALING_KEYS"
 LOCK_FILE = "lock"
-PRIVATE = 0o600
+KEYS_LOCK_FILE = "keys.lock"
 
 
 class DataDirectory:
-    """Files that only this service reads; every one of them is made with mode 0600."""
+    """Files that only this service reads; every one of them is made with mode 0600.
+
+    ``key_file`` holds the sealing keys where none are configured.
+    """
 
     def __init__(self, path: Path) -> None:
         """Use ``path``; ``prepare`` makes it."""
         self.path = path
+        self.key_file = KeyFile(path / KEY_FILE)
         self._lock: int | None = None
 
     @property
@@ -36,23 +44,38 @@ class DataDirectory:
 
         Raises ``StartError``: it can't be written to, or another service runs on it.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, PRIVATE)
-        except OSError as error:
-            raise StartError(
-                f"the data directory {self.path} can't be used: {error.strerror}; "
-                "name another one with --data or MG_PROVISION_DATA"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
+        self._make()
+        self._lock = self._locked(LOCK_FILE)
+        if self._lock is None:
             raise StartError(
                 f"another service runs on the data directory {self.path}: "
                 "stop it, or name another directory with --data or MG_PROVISION_DATA"
-            ) from error
-        self._lock = lock
+            )
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _locked(self, name: str) -> int | None:
+        """Return the descriptor of the lock of this name, ``None`` where somebody has it."""
+        try:
+            lock = os.open(self.path / name, os.O_RDWR | os.O_CREAT, PRIVATE)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        return lock
+
+    def _unusable(self, error: OSError) -> StartError:
+        return StartError(
+            f"the data directory {self.path} can't be used: {error.strerror}; "
+            "name another one with --data or MG_PROVISION_DATA"
+        )
 
     def release(self) -> None:
         """Let go of the lock."""
@@ -60,23 +83,46 @@ class DataDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def sealing_keys(self, configured: Secret) -> tuple[SealingKey, ...]:
-        """Return the configured keys (base64, comma-separated), else those of the key file.
+    @contextlib.contextmanager
+    def holding_keys(self) -> Iterator[None]:
+        """Keep the sealing keys as they are, whatever other commands want.
 
-        Without either a key is made and written to the file, one key a line, the first seals.
-        Raises ``SettingsError``: a key is not 32 bytes in base64.
+        Raises ``StartError``: the directory can't be used, or another command holds them.
         """
-        file = self.path / KEY_FILE
-        if configured:
-            texts, source = configured.reveal().split(","), "MG_PROVISION_SEALING_KEYS"
-        else:
-            if not file.exists():
-                write_private(file, SealingKey.generate().to_text() + "\n")
-            texts, source = file.read_text(encoding="utf-8").split(), str(file)
+        self._make()
+        lock = self._locked(KEYS_LOCK_FILE)
+        if lock is None:
+            raise StartError(
+                f"the sealing keys in {self.path} are in use by another command (keys rotate, "
+                "backup or restore): wait until it has ended"
+            )
         try:
-            return tuple(SealingKey.from_text(each) for each in texts if each.strip())
-        except SealingKeyInvalid as error:
-            raise SettingsError(f"{source}: {error.message}") from error
+            yield
+        finally:
+            os.close(lock)
+
+    @contextlib.contextmanager
+    def changing_keys(self) -> Iterator[bool]:
+        """Hold the right to change the sealing keys; give whether no service runs meanwhile.
+
+        Where none runs, none can start until this ends. Raises as ``holding_keys``.
+        """
+        with self.holding_keys():
+            self._lock = self._locked(LOCK_FILE)
+            try:
+                yield self._lock is not None
+            finally:
+                self.release()
+
+    def sealer(self, configured: Secret) -> Sealer:
+        """Return a sealer with the configured keys (base64, comma-separated), else the file's.
+
+        Without either a key is made and written to the file. A change of the file is seen at once.
+        Raises ``SettingsError``: a key is not 32 bytes in base64, or the file can't be read.
+        """
+        if configured:
+            return Sealer(read_keys(configured.reveal().split(","), KEYS_SETTING))
+        return Sealer(self.key_file.read(), self.key_file.changed)
 
     def write_operator(self, username: str, password: Secret, domain_id: str) -> None:
         """Keep the generated operator account for whoever installed the service."""
@@ -84,19 +130,17 @@ class DataDirectory:
         write_private(self.operator_file, json.dumps(account, indent=2) + "\n")
 
     def read_operator(self) -> dict[str, str]:
-        """Return the generated operator account; empty where there is none."""
+        """Return the generated operator account; empty where there is none.
+
+        Raises ``SettingsError``: the file is damaged.
+        """
         if not self.operator_file.exists():
             return {}
-        account: dict[str, str] = json.loads(self.operator_file.read_text(encoding="utf-8"))
+        try:
+            account: dict[str, str] = json.loads(self.operator_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SettingsError(
+                f"{self.operator_file} is damaged ({error}): restore it from a backup, or give "
+                "--token and --domain and move it away"
+            ) from error
         return account
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner reads; it is there whole or not at all."""
-    draft = file.with_name(file.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)

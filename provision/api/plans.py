@@ -12,6 +12,7 @@ from starlette.responses import Response
 from bootstrap_core.openapi import JSON, Operation, Reply
 from provision.api.answers import JsonAnswer
 from provision.api.decoding import Fields, read_object
+from provision.api.drift import drift_answer, fields_answer
 from provision.api.gateways import plan_answer
 from provision.authentication import Authentication, token_of
 from provision.layout.catalog import LayoutCatalog
@@ -93,16 +94,16 @@ def preview_answer(preview: Preview) -> dict[str, Any]:
             "action": each.action.value,
             "kind": each.kind,
             "key": each.key,
-            "fields": {
-                name: {"before": change.before, "after": change.after}
-                for name, change in each.fields.items()
-            },
+            "fields": fields_answer(each.fields),
         }
         for each in preview.changes
     ]
     answer["summary"] = {
         action.value: sum(each.action is action for each in preview.changes) for action in Action
     }
+    answer["drift"] = drift_answer(preview.drift)
+    if unknown := preview.drift.unknown:
+        answer["drift_unknown"] = {"code": unknown.code, "message": unknown.message}
     answer["rendered"] = _rendered(preview.rendered)
     if preview.before is not None:
         answer["rendered_before"] = _rendered(preview.before)

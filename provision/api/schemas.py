@@ -32,6 +32,22 @@ ONBOARDING_NOTE: Final = _object(
     layout_digest=TEXT,
 )
 
+DRIFT: Final = _object(
+    "what kind key cure fields",
+    what={"type": "string", "enum": ["deleted", "disabled", "changed", "revoked"]},
+    kind={
+        "type": "string",
+        "enum": ["client", "channel", "connection", "certificate", "config", "binding"],
+    },
+    key={"type": "string", "description": "Its key in the layout"},
+    cure={
+        "type": "string",
+        "enum": ["repair", "enable", "edit"],
+        "description": 'repair: map again with on_existing "repair". enable: enable it on the '
+        "platform. edit: change it back there, or take the change over into the layout",
+    },
+    fields={**OBJECT, "description": "What was changed: before (as made) and after (as found)"},
+)
 CERTIFICATE: Final = _object(
     "serial_number client_id expiry_time revoked in_use",
     serial_number=TEXT,
@@ -191,7 +207,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         "additionalProperties": False,
     },
     "Plan": _object(
-        "dry_run external_id layout layout_digest exists changes summary rendered",
+        "dry_run external_id layout layout_digest exists changes summary drift rendered",
         dry_run={"type": "boolean"},
         external_id=TEXT,
         layout=TEXT,
@@ -207,6 +223,11 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
             )
         ),
         summary=OBJECT,
+        drift=_list({"$ref": "#/components/schemas/Deviation"}),
+        drift_unknown={
+            **OBJECT,
+            "description": "Why the platform could not be asked for all of it",
+        },
         rendered=OBJECT,
         rendered_before=OBJECT,
         clients=_list(OBJECT),
@@ -214,6 +235,14 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         connections=_list(OBJECT),
         certificates=_list(OBJECT),
         bindings=_list(OBJECT),
+    ),
+    "Deviation": DRIFT,
+    "Drift": _object(
+        "external_id state checked_at drift",
+        external_id=TEXT,
+        state={"type": "string", "enum": STATES},
+        checked_at=TIME,
+        drift=_list({"$ref": "#/components/schemas/Deviation"}),
     ),
     "LayoutParameters": {
         "type": "object",

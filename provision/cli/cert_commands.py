@@ -10,11 +10,15 @@ import typer
 
 from provision.cli.client import Data, Domain, Token, Url, connect
 from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, print_json, print_table, print_text
-from provision.data_directory import write_private
+from provision.cli.output import Json, note, print_done, print_json, print_table, print_text
+from provision.private_files import write_private
 
 app = typer.Typer(
-    name="cert", help="Certificates of clients.", no_args_is_help=True, rich_markup_mode=None
+    name="cert",
+    help="Certificates of clients.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
 )
 
 
@@ -44,7 +48,7 @@ def issue(
     body: dict[str, Any] = {"client_id": client_id}
     body |= {key: value for key, value in (("ttl", ttl), ("key_type", key_type)) if value}
     if csr is not None:
-        body["csr"] = csr.read_text(encoding="utf-8")
+        body["csr"] = _read(csr)
     with connect(os.environ, url, token, domain, data) as client:
         made = client.ask("POST", client.in_domain("cert"), body)
     if directory is not None:
@@ -58,7 +62,7 @@ def issue(
 
 @app.command("list", epilog=MEANINGS)
 def list_certificates(
-    client_id: Annotated[str, typer.Argument(metavar="[CLIENT_ID]")] = "",
+    client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")] = "",
     *,
     gateway: Annotated[str, typer.Option(help="External ID: all certificates of a gateway.")] = "",
     url: Url = "",
@@ -93,11 +97,13 @@ def revoke(
     token: Token = "",
     domain: Domain = "",
     data: Data = "",
+    json: Json = False,
 ) -> None:
     """Revoke a certificate."""
     with connect(os.environ, url, token, domain, data) as client:
         client.ask("POST", client.in_domain("cert", serial, "revoke"))
-    note(f"certificate {serial} is revoked")
+    done = {"serial_number": serial, "revoked": True}
+    print_done(f"certificate {serial} is revoked", done, json=json)
 
 
 def _write(directory: Path, made: dict[str, Any]) -> None:
@@ -108,4 +114,17 @@ def _write(directory: Path, made: dict[str, Any]) -> None:
                 write_private(directory / name, made[key])
                 note(f"wrote {directory / name}")
     except OSError as error:
-        raise CommandFailed(f"{directory} cannot be written to: {error.strerror}") from error
+        raise CommandFailed(
+            f"{directory} cannot be written to: {error.strerror}",
+            "issue another one into a directory that can; the key is shown once",
+        ) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(
+            f"{file} cannot be read: {error}",
+            "a request in PEM form is needed: openssl req -inform DER -in FILE makes it of DER",
+        ) from error

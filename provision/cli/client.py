@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,8 @@ import typer
 from attrs import evolve, frozen
 
 from bootstrap_core.secret import Secret
+from provision.cli.address import address
 from provision.cli.exits import CommandFailed
-from provision.cli.serve import address
 from provision.data_directory import DataDirectory
 from provision.settings_reader import load
 
@@ -46,13 +45,27 @@ Data = Annotated[
 ]
 
 _CURES: Final = {
+    400: "see --help, or GET /openapi.json for what the service takes",
     401: "give --token, or run this where the service's data directory is (--data)",
     403: "use a token whose user is a member of the domain and may do this",
-    404: "check the ID and the domain; `provision list` shows the gateways of a domain",
+    404: "check the ID and --domain",
     409: "see what is there with `provision show`",
+    422: "mend what is named; `provision plan` tells without creating anything",
+    429: "wait as long as the service says, then try again",
+    500: "look into the service's log for this request",
     502: "look whether the platform works; nothing is left half made",
     503: "try again in a moment",
     504: "try again in a moment; nothing is left half made",
+}
+_CURES_BY_CODE: Final = {
+    "certificate_unknown": "`provision cert list --gateway EXTERNAL_ID` lists serial numbers",
+    "domain_not_found": "name a domain that you are a member of with --domain",
+    "external_key_differs": "give the device's own key, or change it: --on-existing rotate",
+    "gateway_exists": "see it with `provision show`, or use --on-existing reuse or repair",
+    "gateway_not_found": "`provision list` shows the gateways of the domain",
+    "layout_unknown": "name one of those; layouts are files in the service's layout directory",
+    "parameters_invalid": "`provision layout show FILE` tells the parameters of a layout",
+    "unknown_client": "`provision show EXTERNAL_ID` tells the IDs of a gateway's clients",
 }
 
 
@@ -65,12 +78,14 @@ class ServiceRefused(CommandFailed):
         """Take the message from ``answer``."""
         self.status_code = answer.status_code
         message = f"the service answered {answer.status_code}"
+        code = ""
         try:
             document = answer.json()
             message = str(document.get("message") or document.get("error") or message)
+            code = str(document.get("code", ""))
         except (ValueError, AttributeError):
             message += f": {answer.text:.200}" if answer.text else ""
-        super().__init__(message, _CURES.get(answer.status_code, ""))
+        super().__init__(message, _CURES_BY_CODE.get(code) or _CURES.get(answer.status_code, ""))
 
 
 class ServiceUnreachable(CommandFailed):
@@ -108,10 +123,6 @@ class ServiceClient:
             raise CommandFailed("no domain is named", "give --domain or set PROVISION_DOMAIN")
         return self._access.domain
 
-    def elsewhere(self, http: httpx.Client, url: str) -> ServiceClient:
-        """Return the same caller at another address."""
-        return ServiceClient(http, evolve(self._access, url=url))
-
     def in_domain(self, *parts: str) -> str:
         """Return the path of something in the domain; ``parts`` are escaped."""
         return "/" + "/".join(quote(each, safe="") for each in (self.domain, *parts))
@@ -132,9 +143,21 @@ class ServiceClient:
         if self._access.token:
             headers["Authorization"] = f"Bearer {self._access.token.reveal()}"
         answer = self.send(method, path, headers, body, query)
+        return self.document(answer)
+
+    def document(self, answer: httpx.Response) -> Any:  # noqa: ANN401 - whatever JSON it is
+        """Return the JSON of an answer, ``None`` where there is no body.
+
+        Raises ``ServiceRefused`` and, for what is no JSON, ``ServiceUnreachable``.
+        """
         if answer.is_error:
             raise ServiceRefused(answer)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ServiceUnreachable(
+                f"{answer.url} answered no JSON", "look whether --url names this service"
+            ) from error
 
     def send(
         self,
@@ -147,7 +170,7 @@ class ServiceClient:
         """Return the answer as it is. Raises ``ServiceUnreachable``."""
         try:
             return self._http.request(method, path, headers=dict(headers), json=body, params=query)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(
                 f"{self.url} does not answer: {error or type(error).__name__}",
                 "start it with `provision serve`, or name its address with --url or PROVISION_URL",
@@ -166,40 +189,33 @@ class ServiceClient:
 
 @contextmanager
 def connect(
-    environment: Mapping[str, str], url: str, token: str, domain: str, data: str
+    environment: Mapping[str, str],
+    url: str,
+    token: str,
+    domain: str,
+    data: str,
+    timeout: float = TIMEOUT,
 ) -> Iterator[ServiceClient]:
     """Give a client of the service; what is not given comes from settings and data directory.
 
-    Raises ``SettingsError``, ``ServiceRefused`` (the operator cannot sign in) and
-    ``ServiceUnreachable``.
+    ``timeout`` is in seconds, for connecting and for each part of an answer.
+    Raises ``SettingsError``, ``CommandFailed`` (no address), ``ServiceRefused`` (the operator
+    cannot sign in) and ``ServiceUnreachable``.
     """
     settings = load(environment, {"data": data or None}).settings
     # The listening address, not the public one: whoever falls back on settings is on its host.
     base = url.rstrip("/") or address(evolve(settings, public_url=""), settings.http_port)
     account = DataDirectory(Path(settings.data)).read_operator()
     domain = domain or settings.domain_id or account.get("domain_id", "")
-    with httpx.Client(base_url=base, timeout=TIMEOUT) as http:
+    try:
+        opened = httpx.Client(base_url=base, timeout=timeout)
+    except httpx.InvalidURL as error:
+        raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
+    with opened as http:
         access = Access(base, Secret(token), domain)
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
         yield ServiceClient(http, access)
-
-
-@contextmanager
-def connect_to_platform(
-    environment: Mapping[str, str], client: ServiceClient, data: str
-) -> Iterator[ServiceClient]:
-    """Give a client of the platform: the Magistrala that settings name, else the service itself."""
-    settings = load(environment, {"data": data or None}).settings
-    base = settings.clients_url or settings.channels_url
-    if not base:
-        yield client
-        return
-    trust: ssl.SSLContext | bool = settings.verify_tls
-    if settings.ca_file and settings.verify_tls:
-        trust = ssl.create_default_context(cafile=settings.ca_file)
-    with httpx.Client(base_url=base.rstrip("/"), timeout=TIMEOUT, verify=trust) as http:
-        yield client.elsewhere(http, base)
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
@@ -212,7 +228,9 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
             text = Path(text[1:]).read_text(encoding="utf-8")
         return json.loads(text)
     except OSError as error:
-        raise CommandFailed(f"{text[1:]} cannot be read: {error.strerror}") from error
+        raise CommandFailed(
+            f"{text[1:]} cannot be read: {error.strerror}", "name a file that is there after the @"
+        ) from error
     except ValueError as error:
         raise CommandFailed(
             f"not valid JSON: {error}", "put the JSON between single quotes, or into a file: @FILE"

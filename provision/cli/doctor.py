@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from attrs import asdict
+from attrs import asdict, evolve
 from rich.text import Text
 
 from bootstrap_core.secret import Secret
@@ -21,12 +21,13 @@ from provision.cli.client import (
     Token,
     Url,
     connect,
-    connect_to_platform,
 )
 from provision.cli.device_checks import Check, check_certificates, check_content
+from provision.cli.drift_words import CURES, fate_of
 from provision.cli.exits import MEANINGS, REFUSED
-from provision.cli.gateway_commands import ExternalId
+from provision.cli.gateway_commands import KEY_MISSING, ExternalId
 from provision.cli.output import Json, people, print_json
+from provision.cli.questions import ask_secret
 
 MARKS: Final = {"right": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "bold red")}
 _FETCH_CURES: Final = {
@@ -58,10 +59,13 @@ def doctor(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Play the device: fetch as its agent would, and check all that it needs."""
-    secret = Secret(key or typer.prompt("External key", hide_input=True))
+    """Fetch as the device would, and check all that it needs."""
+    secret = Secret(key or ask_secret("External key", KEY_MISSING))
     with connect(os.environ, url, token, domain, data) as client:
-        checks = list(_examine(client, external_id, secret, data))
+        checks = [
+            evolve(each, cure=each.cure.replace("EXTERNAL_ID", external_id))
+            for each in _examine(client, external_id, secret)
+        ]
     if json:
         print_json({"external_id": external_id, "checks": [asdict(each) for each in checks]})
     else:
@@ -71,7 +75,7 @@ def doctor(
         raise typer.Exit(REFUSED)
 
 
-def _examine(client: ServiceClient, external_id: str, key: Secret, data: str) -> Iterator[Check]:
+def _examine(client: ServiceClient, external_id: str, key: Secret) -> Iterator[Check]:
     gateway: Mapping[str, Any] = {}
     try:
         gateway = client.ask("GET", client.in_domain("mapping", external_id))
@@ -89,8 +93,7 @@ def _examine(client: ServiceClient, external_id: str, key: Secret, data: str) ->
         yield from check_content(str(device.get("content") or ""), gateway)
         yield from check_certificates(device, datetime.now(UTC))
     if gateway:
-        with connect_to_platform(os.environ, client, data) as platform:
-            yield from _platform(platform, gateway)
+        yield from _platform(client, gateway)
 
 
 def _gateway(gateway: Mapping[str, Any]) -> Iterator[Check]:
@@ -112,38 +115,26 @@ def _gateway(gateway: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("config", "wrong", "the bootstrap config is disabled", cure)
 
 
-def _platform(platform: ServiceClient, gateway: Mapping[str, Any]) -> Iterator[Check]:
-    repair = "provision map EXTERNAL_ID --on-existing repair"
-    for client in gateway["clients"]:
-        try:
-            found = platform.ask("GET", platform.in_domain("clients", client["id"]))
-        except ServiceRefused as refused:
-            yield Check("platform", "wrong", f"client {client['name']}: {refused}", repair)
-            continue
-        if found.get("status", "enabled") != "enabled":
-            message = f"client {client['name']} is {found['status']} on the platform"
-            yield Check("platform", "wrong", message, "enable it on the platform")
-    names = {each["id"]: each["name"] for each in (*gateway["clients"], *gateway["channels"])}
-    missing = []
-    for channel in gateway["channels"]:
-        wanted = {
-            pair["client_id"]
-            for pair in gateway["connections"]
-            if pair["channel_id"] == channel["id"]
-        }
-        try:
-            path, query = platform.in_domain("clients"), {"channel": channel["id"]}
-            there = {each["id"] for each in platform.pages(path, "clients", query)}
-        except ServiceRefused as refused:
-            yield Check("platform", "wrong", f"channel {channel['name']}: {refused}", repair)
-            continue
-        missing += [f"{names[each]} - {channel['name']}" for each in wanted - there]
-    if missing:
-        message = f"not connected on the platform: {', '.join(sorted(missing))}"
-        yield Check("connections", "wrong", message, repair)
-    else:
+def _platform(client: ServiceClient, gateway: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield what was deleted or changed on the platform since the gateway was made."""
+    if gateway["onboarding"]["state"] != "done":
+        return
+    try:
+        path = client.in_domain("mapping", gateway["external_id"], "drift")
+        drift = client.ask("GET", path)["drift"]
+    except ServiceRefused as refused:
+        message = f"what the platform holds is not known: {refused}"
+        yield Check("platform", "warning", message, refused.try_next)
+        return
+    for each in drift:
+        what, fields = fate_of(each), ", ".join(each["fields"])
+        message = f"{what}: {fields}" if fields else what
+        harmless = each["cure"] == "edit"
+        cure = CURES[each["cure"]].format(external_id=gateway["external_id"])
+        yield Check("platform", "warning" if harmless else "wrong", message, cure)
+    if not drift:
         count = len(gateway["connections"])
-        yield Check("connections", "right", f"all {count} connections are there on the platform")
+        yield Check("platform", "right", f"all is there on the platform, {count} connections too")
 
 
 def _print(check: Check) -> None:

@@ -5,24 +5,44 @@ from __future__ import annotations
 import json as json_module
 import os
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.completion import external_ids, layout_names
 from provision.cli.exits import MEANINGS, CommandFailed
 from provision.cli.output import Json, note, print_json, print_table
+from provision.cli.questions import ask_secret, confirm
+from provision.onboarding.on_existing import OnExisting
 
-ON_EXISTING: Final = "reuse, fail, repair, rotate or replace the gateway where it exists"
+ON_EXISTING: Final = "What to do with the gateway where it exists."
 
-ExternalId = Annotated[str, typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.")]
+KEY_MISSING: Final = "give the device's key, or set PROVISION_EXTERNAL_KEY"
+
+ExternalId = Annotated[
+    str,
+    typer.Argument(metavar="EXTERNAL_ID", help="The device's own ID.", autocompletion=external_ids),
+]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="K=V", help="A parameter of the layout; can be repeated."),
 ]
 
 app = typer.Typer(rich_markup_mode=None)
+
+
+class Listed(StrEnum):
+    """Which onboardings are listed."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    UNDOING = "undoing"
+    STUCK = "stuck"
+    UNDONE = "undone"
+    ALL = "all"
 
 
 @app.command("map", epilog=MEANINGS)
@@ -38,9 +58,11 @@ def map_gateway(
     ] = "",
     *,
     name: Annotated[str, typer.Option(help="Name of the gateway.")] = "",
-    layout: Annotated[str, typer.Option(help="Layout; default: the service's.")] = "",
+    layout: Annotated[
+        str, typer.Option(help="Layout; default: the service's.", autocompletion=layout_names)
+    ] = "",
     param: Params = None,
-    on_existing: Annotated[str, typer.Option(help=ON_EXISTING)] = "reuse",
+    on_existing: Annotated[OnExisting, typer.Option(help=ON_EXISTING)] = OnExisting.REUSE,
     url: Url = "",
     token: Token = "",
     domain: Domain = "",
@@ -50,8 +72,8 @@ def map_gateway(
     """Onboard a gateway."""
     body: dict[str, Any] = {
         "external_id": external_id,
-        "external_key": external_key or typer.prompt("External key", hide_input=True),
-        "on_existing": on_existing,
+        "external_key": external_key or ask_secret("External key", KEY_MISSING),
+        "on_existing": on_existing.value,
     }
     body |= {key: value for key, value in (("name", name), ("layout", layout)) if value}
     with connect(os.environ, url, token, domain, data) as client:
@@ -82,7 +104,9 @@ def unmap(
 ) -> None:
     """Cut a device off and remove its gateway."""
     if not (yes or json):
-        typer.confirm(f"Remove gateway {external_id} with all that belongs to it?", abort=True)
+        question = f"Remove gateway {external_id} with all that belongs to it"
+        if not confirm(question, "add --yes to remove it without being asked", default=False):
+            raise CommandFailed("nothing was removed")
     with connect(os.environ, url, token, domain, data) as client:
         left = client.ask("DELETE", client.in_domain("mapping", external_id))
     if json:
@@ -116,9 +140,11 @@ def show(
 def list_gateways(
     *,
     state: Annotated[
-        str, typer.Option(help="planned, done, undoing, stuck, undone, or all.")
-    ] = "done",
-    layout: Annotated[str, typer.Option(help="Only gateways of this layout.")] = "",
+        Listed, typer.Option(help="Only gateways whose onboarding is in this state.")
+    ] = Listed.DONE,
+    layout: Annotated[
+        str, typer.Option(help="Only gateways of this layout.", autocompletion=layout_names)
+    ] = "",
     url: Url = "",
     token: Token = "",
     domain: Domain = "",
@@ -127,7 +153,7 @@ def list_gateways(
 ) -> None:
     """List the gateways of a domain, newest first."""
     with connect(os.environ, url, token, domain, data) as client:
-        rows = list_rows(client, state, layout)
+        rows = list_rows(client, "" if state is Listed.ALL else state.value, layout)
     if json:
         print_json({"onboardings": rows})
         return
@@ -138,8 +164,8 @@ def list_gateways(
 
 
 def list_rows(client: ServiceClient, state: str, layout: str) -> Sequence[Mapping[str, Any]]:
-    """Return the onboardings of the domain in ``state`` (or all), and of ``layout`` if given."""
-    query = {"state": "" if state == "all" else state, "layout": layout}
+    """Return the onboardings of the domain, those in ``state`` and of ``layout`` where given."""
+    query = {"state": state, "layout": layout}
     path = client.in_domain("onboardings")
     given: Mapping[str, str | int] = {key: value for key, value in query.items() if value}
     return list(client.pages(path, "onboardings", given))
@@ -172,13 +198,13 @@ def gateway_rows(gateway: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def parameters(given: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of ``K=V`` texts; ``schema`` says which are no texts.
 
-    Raises ``CommandFailed``.
+    Raises ``CommandFailed`` and ``BadParameter``.
     """
     values: dict[str, Any] = {}
     for each in given:
         key, equals, text = each.partition("=")
         if not equals or not key:
-            raise CommandFailed(f"--param {each}: write it as name=value")
+            raise typer.BadParameter(f"--param {each}: write it as name=value")
         kind = schema["properties"].get(key, {}).get("type", "string")
         values[key] = text if kind == "string" else _value(each, text, kind)
     return values
@@ -188,4 +214,7 @@ def _value(given: str, text: str, kind: str) -> Any:  # noqa: ANN401 - JSON
     try:
         return json_module.loads(text)
     except ValueError as error:
-        raise CommandFailed(f"--param {given}: must be of type {kind}") from error
+        name = given.partition("=")[0]
+        raise CommandFailed(
+            f"--param {given}: must be of type {kind}", f"write it as JSON: --param {name}=..."
+        ) from error

@@ -8,8 +8,8 @@ from typing import Final
 import httpx
 from attrs import evolve
 
+from provision.cli.address import address
 from provision.cli.exits import CommandFailed
-from provision.cli.serve import address
 from provision.settings_reader import load
 
 TIMEOUT: Final = 2.5
@@ -29,5 +29,8 @@ def healthcheck(environment: Mapping[str, str], url: str) -> str:
             "see the service's log; --url names another address",
         ) from error
     if answer.is_error or status != "pass":
-        raise CommandFailed(f"{base}/health answered {answer.status_code}, status {status!r}")
+        raise CommandFailed(
+            f"{base}/health answered {answer.status_code}, status {status!r}",
+            "see the service's log; its store may not answer",
+        )
     return status

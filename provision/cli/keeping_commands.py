@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.progress import Progress
 
 from bootstrap_core.sealing import Sealer, SealingKey
 from provision.backup import back_up, restore
 from provision.cli.client import Data
-from provision.cli.exits import MEANINGS
-from provision.cli.output import Json, note, notes, print_json, print_table
-from provision.data_directory import KEY_FILE, DataDirectory, write_private
-from provision.database import migrate, open_engine
-from provision.rekeying import reseal_all
+from provision.cli.exits import MEANINGS, CommandFailed
+from provision.cli.output import Json, note, print_json, print_table, progress
+from provision.data_directory import DataDirectory
 from provision.settings import Settings
 from provision.settings_reader import load
 
+PASSES: Final = 5
+
 app = typer.Typer(rich_markup_mode=None)
 keys = typer.Typer(
-    name="keys", help="The keys that data at rest is sealed with.", no_args_is_help=True
+    name="keys",
+    help="The keys that data at rest is sealed with.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
 )
 app.add_typer(keys)
 
@@ -33,39 +37,47 @@ app.add_typer(keys)
 def rotate(
     *,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Drop the old keys once nothing needs them.")
+        bool,
+        typer.Option(
+            "--forget", help="Drop the old keys once nothing needs them; no service may run."
+        ),
     ] = False,
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Make a new sealing key, and seal all that is kept with it; the service must be stopped.
+    """Make a new sealing key, and seal all that is kept with it.
 
+    The service may run.
     Where keys are configured (MG_PROVISION_SEALING_KEYS), put the new one first there yourself:
     everything is then sealed with it.
     """
     settings = load(os.environ, {"data": data or None}).settings
     directory = DataDirectory(Path(settings.data))
-    directory.prepare()
-    try:
-        file = directory.path / KEY_FILE
+    file = directory.key_file
+    with directory.changing_keys() as alone:
+        if forget and not alone:
+            raise CommandFailed(
+                f"a service runs on {directory.path}: what it seals in this moment may still need "
+                "an old key",
+                "rotate without --forget; drop the old keys when the service is stopped next",
+            )
         if not settings.sealing_keys:
-            known = directory.sealing_keys(settings.sealing_keys)
-            _write_keys(file, [SealingKey.generate(), *known])
-        sealing = directory.sealing_keys(settings.sealing_keys)
-        changed = asyncio.run(_reseal(settings, Sealer(sealing)))
+            file.write([SealingKey.generate(), *file.read()])
+        sealer = directory.sealer(settings.sealing_keys)
+        changed = asyncio.run(_reseal(settings, sealer, alone=alone))
         if forget and not settings.sealing_keys:
-            _write_keys(file, [sealing[0]])
-    finally:
-        directory.release()
+            file.write(file.read()[:1])
     if json:
-        print_json({"key": sealing[0].id, "resealed": changed})
+        print_json({"key": sealer.key_id, "resealed": changed, "service_runs": not alone})
         return
     print_table(("what", "sealed anew"), changed.items())
-    note(f"everything is sealed with key {sealing[0].id}")
+    note(f"everything is sealed with key {sealer.key_id}")
+    if not alone and not settings.sealing_keys:
+        note("the running service seals with it, too, from now on")
     if settings.sealing_keys:
-        note("next: take the old keys out of MG_PROVISION_SEALING_KEYS once all replicas restarted")
+        note("next: take the old keys out of MG_PROVISION_SEALING_KEYS, and restart all replicas")
     elif not forget:
-        note(f"next: keep the old keys in {file} as long as you keep backups made with them")
+        note(f"next: keep the old keys in {file.path} as long as you keep backups made with them")
 
 
 @app.command("backup", epilog=MEANINGS)
@@ -77,12 +89,12 @@ def backup(
 ) -> None:
     """Back the data directory up, also while the service runs. Keep the archive secret."""
     settings = load(os.environ, {"data": data or None}).settings
-    with Progress(console=notes(), transient=True) as progress:
-        task = progress.add_task("Copying")
+    with progress() as bar:
+        task = bar.add_task("Copying")
         names = back_up(
             Path(settings.data),
             archive,
-            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda done, total: bar.update(task, completed=done, total=total),
         )
     if json:
         print_json({"archive": str(archive), "files": list(names)})
@@ -107,18 +119,31 @@ def restore_command(
     note(f"restored {', '.join(names)} to {settings.data}; next: provision serve")
 
 
-async def _reseal(settings: Settings, sealer: Sealer) -> Mapping[str, int]:
+async def _reseal(settings: Settings, sealer: Sealer, *, alone: bool) -> Mapping[str, int]:
+    """Seal everything anew, and again what a running service had in hand meanwhile."""
+    # A quarter of a second of imports that no other command needs.
+    from provision.database import migrate, open_engine
+    from provision.rekeying import reseal_all
+
     engine = open_engine(settings.database)
     try:
-        await migrate(engine)
-        with Progress(console=notes(), transient=True) as progress:
-            task = progress.add_task("Sealing", total=None)
-            return await reseal_all(
-                engine, sealer, lambda kind: progress.update(task, description=f"Sealing {kind}")
-            )
+        if alone:
+            await migrate(engine)
+        changed: Counter[str] = Counter()
+        with progress() as bar:
+            task = bar.add_task("Sealing", total=None)
+            for _ in range(PASSES):
+                more = await reseal_all(
+                    engine,
+                    sealer,
+                    lambda kind: bar.update(task, description=f"Sealing {kind}"),
+                )
+                changed.update(more)
+                if not any(more.values()):
+                    return dict(changed)
+        raise CommandFailed(
+            "something still seals with an old key",
+            "put the new key first on every replica, restart them, then rotate again",
+        )
     finally:
         await engine.dispose()
-
-
-def _write_keys(file: Path, sealing: list[SealingKey]) -> None:
-    write_private(file, "".join(f"{each.to_text()}\n" for each in sealing))

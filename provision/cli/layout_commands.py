@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json as json_module
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
+from attrs import asdict
 
+from provision.cli import layout_init_command
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
+from provision.cli.layout_init_command import checked_name
 from provision.cli.layout_view import layout_rows
 from provision.cli.lint_output import LintFormat, print_problems
-from provision.cli.output import Json, note, print_json, print_table, print_text
+from provision.cli.output import (
+    Force,
+    Json,
+    note,
+    print_json,
+    print_table,
+    text_width,
+    write_result,
+)
 from provision.layout.convert import convert
-from provision.layout.durations import parse_lifetime
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.files import LayoutFiles, read_layout_file
 from provision.layout.graph import graph_of
@@ -26,16 +35,15 @@ from provision.layout.graph_text import draw_text
 from provision.layout.json_schema import layout_schema, parameters_schema
 from provision.layout.model import Dialect, canonical_json
 from provision.layout.reader import read
-from provision.layout.starter import Answers, starter
-
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 app = typer.Typer(
     name="layout",
-    help="Check, draw, convert and begin layout files; no server is needed.",
+    help="Check, draw, convert and begin layouts; without a server.",
     no_args_is_help=True,
+    epilog=MEANINGS,
     rich_markup_mode=None,
 )
+app.add_typer(layout_init_command.app)
 
 
 class Drawing(StrEnum):
@@ -50,30 +58,39 @@ File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=Fals
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to write; default: standard output.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 
 
 @app.command("lint", epilog=MEANINGS)
 def lint(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", exists=True, help="Layout files, or directories of them"),
+        typer.Argument(metavar="FILE", exists=True, help="Layout files, or directories of them"),
     ],
     *,
     form: Annotated[
         LintFormat, typer.Option("--format", help="How to print what is found.")
     ] = LintFormat.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings, too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Check layout files: every problem at once, and warnings of what is surely not meant."""
+    """Check layout files: every problem at once.
+
+    Warnings are of what is legal but surely not meant.
+    """
+    if json and form not in (LintFormat.TEXT, LintFormat.JSON):
+        raise typer.BadParameter(f"give either --json or --format {form}")
     problems: list[Problem] = []
     checked = list(_layout_files(files))
+    if not checked:
+        raise CommandFailed(
+            f"there is no layout in {', '.join(map(str, files))}", "name files, or their directory"
+        )
     for path in checked:
         try:
             problems += read_layout_file(path).warnings
         except LayoutError as error:
             problems += error.problems
-    print_problems(problems, form)
+    print_problems(problems, LintFormat.JSON if json else form)
     errors = sum(each.severity == "error" for each in problems)
     warnings = len(problems) - errors
     note(f"{len(checked)} checked: {errors} errors, {warnings} warnings")
@@ -98,26 +115,37 @@ def graph(
     *,
     form: Annotated[Drawing, typer.Option("--format", help="What to draw.")] = Drawing.TERMINAL,
     output: Output = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print what is drawn as JSON; -o still draws.")
+    ] = False,
 ) -> None:
     """Draw a layout's clients, channels, connections and slots."""
     drawn = graph_of(read_layout_file(file).layout)
-    draw = {Drawing.TERMINAL: draw_text, Drawing.SVG: draw_svg, Drawing.MERMAID: draw_mermaid}
-    _write(draw[form](drawn), output)
+    draw = {
+        Drawing.TERMINAL: lambda graph: draw_text(graph, text_width()),
+        Drawing.SVG: draw_svg,
+        Drawing.MERMAID: draw_mermaid,
+    }
+    if output is not None or not json:
+        write_result(draw[form](drawn), output)
+    if json:
+        print_json(asdict(drawn))
 
 
 @app.command("schema", epilog=MEANINGS)
 def schema(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", exists=True, dir_okay=False),
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False),
     ] = None,
     *,
     dialect: Annotated[Dialect, typer.Option(help="Dialect of the files.")] = Dialect.PROVISION,
     output: Output = None,
+    json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,
 ) -> None:
-    """Print the JSON Schema of layout files, for editors; with FILE, of its parameters."""
+    """Print the JSON Schema of layouts; with FILE, of its parameters."""
     made = parameters_schema(read_layout_file(file).layout) if file else layout_schema(dialect)
-    _write(json_module.dumps(made, indent=2, ensure_ascii=False), output)
+    write_result(json_module.dumps(made, indent=2, ensure_ascii=False), output)
 
 
 @app.command("convert", epilog=MEANINGS)
@@ -127,64 +155,32 @@ def convert_command(
     name: Annotated[str, typer.Option(help="Name of the layout; default: the file's.")] = "",
     output: Output = None,
     force: Force = False,
+    json: Json = False,
 ) -> None:
-    """Turn a layout of the Go service or of Mainflux into this project's dialect."""
-    name = _checked_name(name or (output or file).stem)
-    text = LayoutFiles(file, str(file)).layout()
-    made = convert(text, file=str(file), name=name)
-    reading = read(made.text, file=str(output or file), name=name)
+    """Turn a layout of the Go service or Mainflux into today's."""
+    name = checked_name(name or (output or file).stem)
+    files = LayoutFiles(file, str(file))
+    made = convert(files.layout(), file=str(file), name=name)
+    reading = read(made.text, file=str(output or file), name=name, load_template=files.beside)
     if output is not None and output.exists() and not force:
         raise CommandFailed(f"{output} exists", "add --force to overwrite it")
-    _write(made.text, output)
+    if output is not None or not json:
+        write_result(made.text, output)
+    if json:
+        print_json(
+            {
+                "name": name,
+                "file": output and str(output),
+                "text": made.text,
+                "not_carried_over": list(made.notes),
+                "warnings": [asdict(each) for each in reading.warnings],
+            }
+        )
+        return
     for each in made.notes:
         note(f"not carried over: {each}")
     for warning in reading.warnings:
         note(str(warning))
-
-
-@app.command("init", epilog=MEANINGS)
-def init(
-    name: Annotated[str, typer.Argument(help="Name of the layout.")] = "",
-    *,
-    directory: Annotated[
-        Path, typer.Option(help="Where to write.", exists=True, file_okay=False)
-    ] = Path(),
-    description: Annotated[str | None, typer.Option(help="What the layout is for.")] = None,
-    mqtt_url: Annotated[str | None, typer.Option(help="Address of the MQTT broker.")] = None,
-    certificates: Annotated[
-        bool | None, typer.Option(help="Whether clients get X.509 certificates.")
-    ] = None,
-    ttl: Annotated[str, typer.Option(help="Life of certificates, as 8760h.")] = "8760h",
-    channels: Annotated[
-        str | None, typer.Option(help="Channels beside control and data, with commas between.")
-    ] = None,
-    services: Annotated[
-        str | None, typer.Option(help="Clients beside the agent, with commas between.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take defaults.")] = False,
-    force: Force = False,
-) -> None:
-    """Begin a new layout: a few questions, and a commented file that lints clean."""
-    ask = not yes
-    name = _checked_name(name or (typer.prompt("Name of the layout") if ask else "gateway"))
-    plain = Answers(name)
-    answers = Answers(
-        name=name,
-        description=_text(description, "What it is for", "", ask=ask),
-        mqtt_url=_text(mqtt_url, "Address of the MQTT broker", plain.mqtt_url, ask=ask),
-        certificates=_choice(certificates, "Do clients get certificates?", ask=ask),
-        ttl=_checked_ttl(ttl),
-        channels=_names(_text(channels, "Channels beside control and data", "", ask=ask)),
-        services=_names(_text(services, "Clients beside the agent", "", ask=ask)),
-    )
-    files = starter(answers)
-    if taken := [each for each in files if (directory / each).exists() and not force]:
-        raise CommandFailed(f"{directory / taken[0]} exists", "add --force to overwrite it")
-    read(files[f"{name}.toml"], file=f"{name}.toml", load_template=lambda name: files[name])
-    for file, content in files.items():
-        (directory / file).write_text(content, encoding="utf-8")
-        note(f"wrote {directory / file}")
-    note(f"next: provision layout graph {directory / name}.toml")
 
 
 def _layout_files(paths: Iterable[Path]) -> Iterable[Path]:
@@ -193,46 +189,3 @@ def _layout_files(paths: Iterable[Path]) -> Iterable[Path]:
             yield from (each for each in sorted(path.glob("*.toml")) if each.name[0] != ".")
         else:
             yield path
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        print_text(text)
-        return
-    try:
-        output.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CommandFailed(f"{output} cannot be written: {error.strerror}") from error
-    note(f"wrote {output}")
-
-
-def _text(given: str | None, question: str, default: str, *, ask: bool) -> str:
-    if given is not None:
-        return given
-    return str(typer.prompt(question, default=default)) if ask else default
-
-
-def _choice(given: bool | None, question: str, *, ask: bool) -> bool:  # noqa: FBT001 - an answer
-    if given is not None:
-        return given
-    return typer.confirm(question, default=True) if ask else True
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(_checked_name(each.strip()) for each in text.split(",") if each.strip())
-
-
-def _checked_name(name: str) -> str:
-    if NAME.fullmatch(name):
-        return name
-    raise typer.BadParameter(
-        f'"{name}" cannot be a name: letters, digits, dots, underscores and dashes, at most 128'
-    )
-
-
-def _checked_ttl(ttl: str) -> str:
-    try:
-        parse_lifetime(ttl)
-    except ValueError as error:
-        raise typer.BadParameter(f"--ttl: {error}") from error
-    return ttl

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any, Final
+from urllib.parse import quote
 
 from attrs import asdict
 from rich.text import Text
@@ -53,7 +54,7 @@ def _print_text(problems: Iterable[Problem]) -> None:
         )
         console.print(line, soft_wrap=True)
         if each.excerpt:
-            console.print(Text(each.excerpt), soft_wrap=True)
+            print_text(each.excerpt)
 
 
 def _github(problem: Problem) -> str:
@@ -80,7 +81,7 @@ def _sarif(problems: Sequence[Problem]) -> Mapping[str, Any]:
     driver = {
         "name": "provision layout lint",
         "version": release(),
-        "rules": [{"id": rule, "name": rule} for rule in rules],
+        "rules": [{"id": rule, "shortDescription": {"text": _told(rule)}} for rule in rules],
     }
     results = [
         {
@@ -96,8 +97,16 @@ def _sarif(problems: Sequence[Problem]) -> Mapping[str, Any]:
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
+def _told(rule: str) -> str:
+    return rule.replace("-", " ").capitalize()
+
+
 def _location(problem: Problem) -> Mapping[str, Any]:
     return {
-        "artifactLocation": {"uri": PurePath(problem.file).as_posix()},
+        "artifactLocation": {"uri": _uri(PurePath(problem.file))},
         "region": {"startLine": problem.line, "startColumn": problem.column},
     }
+
+
+def _uri(file: PurePath) -> str:
+    return file.as_uri() if file.is_absolute() else quote(file.as_posix(), safe="/")

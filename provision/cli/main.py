@@ -23,8 +23,7 @@ from provision.cli import (
 )
 from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
 from provision.cli.healthcheck import healthcheck
-from provision.cli.output import note, print_text
-from provision.cli.serve import serve
+from provision.cli.output import Json, note, print_json, print_text
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
 
@@ -48,7 +47,7 @@ def top(
         raise typer.Exit
 
 
-@app.command("serve")
+@app.command("serve", epilog=MEANINGS)
 def serve_command(
     port: Annotated[int | None, typer.Option(help="Port to listen on (0: any free one).")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -56,14 +55,18 @@ def serve_command(
     config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
 ) -> None:
     """Run the service."""
+    # Half of a second of imports that no other command needs.
+    from provision.cli.serve import serve
+
     given = {"http_port": port, "host": host, "data": data, "config_file": config}
     serve(os.environ, given)
 
 
-@app.command("settings")
+@app.command("settings", epilog=MEANINGS)
 def settings_of_service(
+    *,
     config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+    json: Json = False,
 ) -> None:
     """Show every setting in force and where its value came from."""
     show = settings_command.print_json if json else settings_command.print_table
@@ -72,10 +75,16 @@ def settings_of_service(
 
 @app.command("healthcheck", epilog=MEANINGS)
 def healthcheck_command(
+    *,
     url: Annotated[str, typer.Option(help="Address of the service.")] = "",
+    json: Json = False,
 ) -> None:
     """Tell whether the service on this host works."""
-    print_text(healthcheck(os.environ, url))
+    status = healthcheck(os.environ, url)
+    if json:
+        print_json({"status": status})
+    else:
+        print_text(status)
 
 
 app.add_typer(gateway_commands.app)
@@ -98,11 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in _told(error):
             note(line)
         sys.exit(REFUSED)
+    except OSError as error:
+        note(f"provision: {error}")
+        note("  next: run this as the user that the service runs as, or name another --data")
+        sys.exit(REFUSED)
 
 
 def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:
     if isinstance(error, LayoutError):
-        return [*map(str, error.problems), "provision: the layout is refused"]
+        return [
+            *map(str, error.problems),
+            "provision: the layout is refused",
+            "  next: mend the file, and check it with provision layout lint",
+        ]
     message = str(error) if isinstance(error, LayoutFault) else error.message
     lines = [f"provision: {message}"]
     if isinstance(error, CommandFailed) and error.try_next:

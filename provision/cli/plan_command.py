@@ -5,24 +5,26 @@ from __future__ import annotations
 import difflib
 import json as json_module
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 from attrs import frozen
-from rich.progress import track
 from rich.text import Text
 
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.completion import external_ids, layout_names
+from provision.cli.drift_words import CURES, fate_of
 from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
 from provision.cli.gateway_commands import Params, list_rows, parameters
-from provision.cli.output import Json, notes, people, print_json
+from provision.cli.output import Json, note, people, print_json, progress
 from provision.layout.files import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
+FEW: Final = 3
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -39,11 +41,19 @@ class Wanted:
 @app.command("plan", epilog=MEANINGS)
 def plan(
     external_id: Annotated[
-        str, typer.Argument(metavar="[EXTERNAL_ID]", help="The device's own ID.")
+        str,
+        typer.Argument(
+            metavar="EXTERNAL_ID", help="The device's own ID.", autocompletion=external_ids
+        ),
     ] = "",
     *,
     layout: Annotated[
-        str, typer.Option("--layout", help="A layout file, or the name of a served layout.")
+        str,
+        typer.Option(
+            "--layout",
+            help="A layout file, or the name of a served layout.",
+            autocompletion=layout_names,
+        ),
     ] = "",
     name: Annotated[str, typer.Option(help="Name of the gateway.")] = "",
     param: Params = None,
@@ -56,32 +66,38 @@ def plan(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Show what would be added (+), changed (~) and removed (-); nothing is touched."""
+    """Show what would be added (+), changed (~), removed (-).
+
+    Nothing is touched.
+    What was deleted or changed on the platform behind the service's back (!) is shown apart.
+    """
     if bool(external_id) == domain_wide:
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
     with connect(os.environ, url, token, domain, data) as client:
         wanted = _wanted(client, layout)
-        body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
-        body |= {"files": wanted.files} if wanted.files else {}
-        body |= {"name": name} if name else {}
-        body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+        body = _body(wanted, name, param)
         ids = _all(client, wanted) if domain_wide else [external_id]
         plans = [_ask(client, body, each) for each in track_long(ids)]
-    pending = [each for each in plans if each["changes"]]
+    pending = [each for each in plans if each["changes"] or each["drift"]]
     if json:
         print_json({"plans": plans} if domain_wide else plans[0])
     else:
         for each in pending if domain_wide else plans:
             _print(each)
         if domain_wide:
-            people().print(f"{len(pending)} of {len(plans)} gateways would change.")
+            _print_totals(plans)
+    _note_unknown(plans)
     if pending:
         raise typer.Exit(CHANGES)
 
 
 def track_long(ids: list[str]) -> Iterator[str]:
-    """Yield ``ids``, with a bar for whoever watches where there are many."""
-    yield from track(ids, "Planning", console=notes(), disable=len(ids) < 2, transient=True)
+    """Yield ``ids``, with a bar for whoever watches where there are some."""
+    if len(ids) < FEW:
+        yield from ids
+        return
+    with progress() as bar:
+        yield from bar.track(ids, description="Planning")
 
 
 def _wanted(client: ServiceClient, layout: str) -> Wanted:
@@ -92,6 +108,14 @@ def _wanted(client: ServiceClient, layout: str) -> Wanted:
     if not file.is_file():
         raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")
     return Wanted(file.stem, layout_sources(file), parameters_schema(read_layout_file(file).layout))
+
+
+def _body(wanted: Wanted, name: str, param: Sequence[str] | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
+    body |= {"files": wanted.files} if wanted.files else {}
+    body |= {"name": name} if name else {}
+    body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+    return body
 
 
 def _all(client: ServiceClient, wanted: Wanted) -> list[str]:
@@ -115,12 +139,40 @@ def _print(plan: Mapping[str, Any]) -> None:
         for field, values in change["fields"].items():
             console.print(Text(f"      {field}: {_values(change['action'], values)}"))
     _print_rendered(plan)
+    _print_drift(plan)
     done = plan["summary"]
     console.print(
         f"Plan: {done['add']} to add, {done['change']} to change, {done['remove']} to remove."
         if plan["changes"]
         else "No changes: the gateway is as the layout says."
     )
+
+
+def _print_drift(plan: Mapping[str, Any]) -> None:
+    console = people()
+    if plan["drift"]:
+        console.print("Behind the service's back:")
+    for each in plan["drift"]:
+        cure = CURES[each["cure"]].format(external_id=plan["external_id"])
+        console.print(Text(f"  ! {fate_of(each)}: {cure}", "magenta"))
+        for field, values in each["fields"].items():
+            console.print(Text(f"      {field}: {_values('change', values)}"))
+    if plan["drift"]:
+        console.print("")
+
+
+def _print_totals(plans: Sequence[Mapping[str, Any]]) -> None:
+    changed = sum(bool(each["changes"]) for each in plans)
+    people().print(f"{changed} of {len(plans)} gateways would change.")
+    if drifted := sum(bool(each["drift"]) for each in plans):
+        people().print(f"{drifted} of {len(plans)} gateways differ on the platform.")
+
+
+def _note_unknown(plans: Sequence[Mapping[str, Any]]) -> None:
+    for each in plans:
+        if why := each.get("drift_unknown"):
+            note(f"{each['external_id']}: the platform was not asked for all: {why['message']}")
+            note("  next: plan again when the platform works; what is shown is as it was made")
 
 
 def _values(action: str, values: Mapping[str, Any]) -> str:

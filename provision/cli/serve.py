@@ -19,6 +19,7 @@ import uvicorn
 from provision import log
 from provision.app import Service, open_service
 from provision.build_info import release
+from provision.cli.address import address
 from provision.errors import StartError
 from provision.settings import Settings
 from provision.settings_reader import Loaded, load
@@ -97,15 +98,6 @@ class GreetingServer(uvicorn.Server):
         gc.set_threshold(*GARBAGE)
         if self.started:
             print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
-
-
-def address(settings: Settings, port: int) -> str:
-    """Return the address under which the service is reached."""
-    if settings.public_url:
-        return settings.public_url.rstrip("/")
-    scheme = "https" if settings.server_cert else "http"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    return f"{scheme}://{host}:{port}"
 
 
 def bind(settings: Settings) -> list[socket.socket]:

@@ -53,9 +53,9 @@ def convert(text: str, *, file: str, name: str) -> Conversion:
     :class:`provision.layout.errors.LayoutError` if the file is not a layout, or has no clients.
     """
     text = text.replace("\r\n", "\n")
-    layout = read(text, file=file, name=name).layout
     if dialect_of(parse_source(text, file).data) is Dialect.PROVISION:
         return Conversion(text, ("the file is in this project's dialect already",))
+    layout = read(text, file=file, name=name).layout
     if layout.dialect is Dialect.MAINFLUX:
         text = _THINGS.sub(r"\1clients", text)
     if not layout.clients:

@@ -20,6 +20,8 @@ from typing import ClassVar, Final, Literal
 
 from attrs import asdict, frozen
 
+from provision.layout.columns import columns, visible
+
 _SHOWN: Final = 160
 _SHOWN_BEFORE: Final = 100
 
@@ -65,8 +67,8 @@ class Problem:
         cut = max(0, self.column - _SHOWN_BEFORE)
         before = self.source[cut : self.column - 1]
         shown = self.source[cut : cut + _SHOWN]
-        indent = "".join("\t" if character == "\t" else " " for character in before)
-        return f"  {shown}\n  {indent}^"
+        indent = "".join(each if each == "\t" else " " * columns(each) for each in before)
+        return f"  {visible(shown)}\n  {indent}^"
 
     def __str__(self) -> str:
         return f"{self.headline}\n{self.excerpt}".rstrip("\n")

@@ -1,6 +1,7 @@
 """What a request would do, before it is made: changes and the device's configuration.
 
-Nothing is created, and the platform is not asked: a gateway that exists is what the journal says.
+Nothing is created. A gateway that exists is compared as the journal has it; how it drifted from
+that on the platform is told apart.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from provision.layout.model import InlineProfile, JsonObject, Layout, ProfileRef
 from provision.layout.plan import Plan, PlannedBinding
 from provision.layout.request import GatewayRequest
 from provision.onboarding.comparison import Change, compare, plan_against, without_secrets
+from provision.onboarding.drift import Drift, DriftFinder
 from provision.onboarding.journal import Journal
 
 
@@ -54,12 +56,16 @@ class Rendered:
 
 @frozen
 class Preview:
-    """What a request would do. ``before`` is ``None`` where there is no gateway yet."""
+    """What a request would do. ``before`` is ``None`` where there is no gateway yet.
+
+    ``drift`` is what became of the present gateway on the platform since it was made.
+    """
 
     plan: Plan
     changes: tuple[Change, ...]
     rendered: Rendered
     before: Rendered | None = None
+    drift: Drift = field(factory=Drift)
 
 
 @frozen
@@ -71,11 +77,14 @@ class _UsedProfile:
 class Planner:
     """Plans requests without making them."""
 
-    def __init__(self, journal: Journal, engine: AsyncEngine, enroller: Enroller) -> None:
+    def __init__(
+        self, journal: Journal, engine: AsyncEngine, enroller: Enroller, drift: DriftFinder
+    ) -> None:
         """Look gateways up in ``journal``, existing profiles with ``enroller``."""
         self._journal = journal
         self._engine = engine
         self._enroller = enroller
+        self._drift = drift
         self._renderer = Renderer()
 
     async def preview(self, caller: Caller, wish: Wish) -> Preview:
@@ -97,6 +106,7 @@ class Planner:
             changes=compare(old, plan),
             rendered=await self._rendered(plan),
             before=await self._rendered(old) if old else None,
+            drift=await self._drift.find(caller, present) if present else Drift(),
         )
 
     async def _rendered(self, plan: Plan) -> Rendered:

@@ -7,7 +7,6 @@ and then see what it left. The task goes on when its request is cancelled; the j
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
@@ -30,6 +29,7 @@ from provision.onboarding.errors import (
 )
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Intent, Onboarding, Outcome, State
+from provision.onboarding.on_existing import OnExisting as OnExisting
 from provision.onboarding.private_keys import device_requests
 from provision.onboarding.runner import KeyHasher
 from provision.onboarding.worker import Worker
@@ -38,16 +38,6 @@ WAIT_FOR_OTHER: Final = 20.0
 OTHER_PAUSE: Final = 0.1
 
 MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
-
-
-class OnExisting(StrEnum):
-    """What a request wants where the gateway exists already."""
-
-    REUSE = "reuse"
-    FAIL = "fail"
-    REPAIR = "repair"
-    ROTATE = "rotate"
-    REPLACE = "replace"
 
 
 @frozen

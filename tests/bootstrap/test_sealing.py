@@ -58,6 +58,21 @@ def test_rotation_seals_with_the_first_key_and_still_opens_the_old() -> None:
         Sealer([KEY]).open(old, "row")
 
 
+def test_keys_that_another_process_changed_are_learned_and_none_is_forgotten() -> None:
+    news: list[list[SealingKey]] = []
+    sealer = Sealer([OTHER], lambda: news.pop() if news else [])
+    old = sealer.seal(b"value", "row")
+    theirs = Sealer([KEY]).seal(b"theirs", "row")
+    with pytest.raises(SealedValueUnreadable):
+        sealer.open(theirs, "row")
+    news.append([KEY])
+    assert sealer.open(theirs, "row") == b"theirs"
+    assert sealer.open(old, "row") == b"value"
+    assert Sealer([KEY]).open(sealer.seal(b"new", "row"), "row") == b"new"
+    news.append([OTHER])
+    assert Sealer([OTHER]).open(sealer.seal(b"back", "row"), "row") == b"back"
+
+
 def test_keys_are_written_and_read_as_text_and_never_shown() -> None:
     key = SealingKey.generate()
     assert SealingKey.from_text(key.to_text() + "\n") == key

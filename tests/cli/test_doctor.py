@@ -70,7 +70,27 @@ def test_what_was_broken_on_the_platform_is_found_with_its_cure(served: Served) 
     assert (
         f'provision bootstrap whitelist \'{{"id": "{config}", "status": "enabled"}}\'' in ended.out
     )
-    assert "not connected on the platform: gw-torn-agent - gw-torn-control" in ended.out
+    assert (
+        "✗ connection agent - control was deleted on the platform; "
+        "provision map gw-torn --on-existing repair puts it back\n" in ended.out
+    )
+
+
+def test_a_revoked_certificate_and_another_secret_are_found(served: Served) -> None:
+    made = served.map("gw-lost", "--layout", "gateway")
+    client = made["clients"][0]["id"]
+    (held,) = served.run("cert", "list", "--gateway", "gw-lost", "--json").json["certificates"]
+    revoked = served.run("cert", "revoke", held["serial_number"], "--json")
+    assert revoked.json == {"serial_number": held["serial_number"], "revoked": True}
+    headers = {"Authorization": f"Bearer {served.token}"}
+    url = f"{served.url}/{served.domain}/clients/{client}"
+    httpx.patch(f"{url}/secret", headers=headers, json={"secret": "new"}).raise_for_status()
+    httpx.patch(url, headers=headers, json={"name": "by hand"}).raise_for_status()
+    ended = served.run("doctor", "gw-lost", "--key", KEY)
+    assert ended.code == 1
+    assert "✗ certificate agent was revoked on the platform" in ended.out
+    assert "✗ client agent was changed on the platform: secret" in ended.out
+    assert "! client agent was changed on the platform: name" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
 import pytest
 
 from tests.cli.prompt import provision
@@ -44,7 +49,7 @@ def test_a_refusal_is_1_with_the_next_thing_to_try(served: Served) -> None:
     assert ended.code == 1
     assert ended.out == ""
     assert "exists with another external key" in ended.err
-    assert "next: see what is there with `provision show`" in ended.err
+    assert "next: give the device's own key, or change it: --on-existing rotate" in ended.err
     ended = served.run("map", "gw-params", KEY, "--param", "mqtt_url=ftp://x")
     assert "must match the pattern" in ended.err
     ended = served.run("map", "gw-params", KEY, "--layout", "gatewya")
@@ -65,7 +70,10 @@ def test_parameters_take_the_types_that_the_layout_declares(served: Served) -> N
     )
     assert (ended.code, ended.err) == (
         1,
-        "provision: --param export_workers=many: must be of type integer\n",
+        (
+            "provision: --param export_workers=many: must be of type integer\n"
+            "  next: write it as JSON: --param export_workers=...\n"
+        ),
     )
 
 
@@ -86,6 +94,68 @@ def test_without_a_service_the_command_says_how_to_start_it(
     assert "provision serve" in ended.err
     ended = provision("show", "gw", "--url", "http://127.0.0.1:9", "--data", data)
     assert "next: give --domain" in ended.err
+
+
+def test_an_address_that_is_none_of_the_services_is_told(served: Served, tmp_path: Path) -> None:
+    where = ("--domain", "d", "--token", "t", "--data", str(tmp_path))
+    wrong = provision("list", "--url", "http://host:port", *where)
+    assert (wrong.code, "next: write it as http://HOST:PORT" in wrong.err) == (1, True)
+    assert provision("list", "--url", "ftp://x", *where).code == 1
+    for command in (("list",), ("bootstrap", "bootstrap", "a", "b")):
+        other = provision(*command, "--url", f"{served.url}/metrics?", "--data", str(tmp_path))
+        assert (other.code, "Traceback" in other.err) == (1, False)
+
+
+def test_an_answer_that_is_no_json_is_told(tmp_path: Path) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>a portal</html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        where = ("--url", url, "--data", str(tmp_path))
+        listed = provision("list", *where, "--domain", "d", "--token", "t")
+        fetched = provision("bootstrap", "bootstrap", "a", "b", *where)
+        server.shutdown()
+    for ended in (listed, fetched):
+        assert ended.code == 1
+        assert "next: look whether --url names this service" in ended.err
+
+
+def test_a_damaged_account_file_is_told_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "operator.json").write_text("{")
+    ended = provision("list", "--data", str(tmp_path))
+    assert ended.code == 1
+    assert "operator.json is damaged" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_choices_that_are_none_are_usage(served: Served) -> None:
+    assert served.run("map", "gw", KEY, "--on-existing", "perhaps").code == 2
+    assert served.run("list", "--state", "perhaps").code == 2
+    assert served.run("map", "gw", KEY, "--param", "no-equals").code == 2
+
+
+def test_a_key_may_be_piped_in_and_is_asked_for_on_standard_error(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{KEY}\n"))
+    made = served.run("map", "gw-piped", "--json")
+    assert made.json["onboarding"]["outcome"] == "created"
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    nobody = served.run("map", "gw-other")
+    assert (nobody.code, "next: give the device's key" in nobody.err) == (1, True)
+    assert served.run("unmap", "gw-piped").code == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "nothing was removed" in served.run("unmap", "gw-piped").err
+    monkeypatch.setattr("sys.stdin", io.StringIO("maybe\nyes\n"))
+    assert served.run("unmap", "gw-piped").code == 0
 
 
 def test_healthcheck_is_right_only_while_the_service_works(served: Served) -> None:

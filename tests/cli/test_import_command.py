@@ -10,9 +10,16 @@ import bcrypt
 import httpx
 
 from tests.cli.prompt import provision
-from tests.cli.served import ROOT, serving
+from tests.cli.served import KEY, ROOT, Served, serving
 
 CONFIG = str(uuid.UUID(int=7, version=4))
+
+
+def device(served: Served, external_id: str) -> httpx.Response:
+    return httpx.get(
+        f"{served.url}/clients/bootstrap/{external_id}",
+        headers={"Authorization": f"Client {KEY}"},
+    )
 
 
 def dump(file: Path, domain: str) -> None:
@@ -53,6 +60,50 @@ def test_a_dump_is_taken_over_and_can_be_taken_over_again(tmp_path: Path) -> Non
         )
         assert answer.json()["id"] == CONFIG
         assert answer.json()["content"] == '{"from": "go"}'
+
+
+def test_a_running_bootstrap_service_is_taken_over_through_its_api(tmp_path: Path) -> None:
+    """The source is a service with the Go service's routes: this one, on data of its own."""
+    data = tmp_path / "data"
+    with serving(tmp_path / "old", ROOT / "layouts") as old:
+        made = old.map("gw-1", "--layout", "gateway")
+        config = {"external_id": "gw-2", "external_key": KEY, "content": "as it was"}
+        headers = {"Authorization": f"Bearer {old.token}"}
+        answer = httpx.post(f"{old.url}/{old.domain}/clients/configs", json=config, headers=headers)
+        assert answer.is_success, answer.text
+        arguments = ["bootstrap", "import", old.url, "--data", str(data), "--token", old.token]
+        arguments += ["--domain", old.domain, "--keys", json.dumps({"gw-2": KEY})]
+        ended = provision(*arguments, "--json")
+        assert ended.code == 1
+        rows = {(each["kind"], each["id"]): each for each in ended.json["rows"]}
+        lost = rows["configs", made["bootstrap"]["config_id"]]
+        assert (lost["result"], "key" in lost["message"]) == ("failed", True)
+        arguments[-1] = json.dumps({"gw-1": KEY, "gw-2": KEY})
+        again = provision(*arguments)
+        assert again.code == 0, again.out + again.err
+        assert "there already" in again.out
+    with serving(data, ROOT / "layouts") as new:
+        fetched = device(new, "gw-2")
+        assert fetched.json()["content"] == "as it was"
+        # The API told no secrets: this one's bindings wait for being refreshed, as it was said.
+        assert "created, incomplete" in again.out
+        assert device(new, "gw-1").json()["code"] == "not_renderable"
+
+
+def test_an_api_that_cannot_be_read_is_told_with_the_next_thing_to_try(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(tmp_path / "old", ROOT / "layouts") as old:
+        where = ["--data", str(data), "--domain", old.domain]
+        refused = provision("bootstrap", "import", old.url, *where, "--token", "wrong")
+        assert refused.code == 1
+        assert "answered 401" in refused.err
+        assert "next: check the address, --domain and --token" in refused.err
+        url = old.url
+    gone = provision("bootstrap", "import", url, *where, "--token", "t")
+    assert gone.code == 1
+    assert "cannot be read" in gone.err
+    listed = provision("bootstrap", "import", url, *where, "--token", "t", "--keys", "[]")
+    assert (listed.code, "--keys is no JSON object" in listed.err) == (1, True)
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

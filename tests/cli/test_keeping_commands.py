@@ -1,15 +1,18 @@
-"""Keys, backup and restore: nothing is lost, and nothing is done under a running service."""
+"""Keys, backup and restore: nothing is lost, whether the service runs or not."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from bootstrap_core.sealing import SealingKey
+from provision.data_directory import DataDirectory
 from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served, serving
 
@@ -52,9 +55,6 @@ def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) ->
         headers = {"Authorization": f"Bearer {served.token}", "Idempotency-Key": "k"}
         httpx.post(f"{served.url}/{served.domain}/mapping", json=body, headers=headers)
         before = fetched(served, "gw-1")
-        running = provision("keys", "rotate", "--data", str(data))
-        assert running.code == 1
-        assert "another service runs" in running.err
     old = key_ids(data)
     ended = provision("keys", "rotate", "--data", str(data), "--forget", "--json")
     assert ended.code == 0, ended.err
@@ -66,6 +66,91 @@ def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) ->
     with serving(data, LAYOUTS) as served:
         assert fetched(served, "gw-1") == before
         assert served.map("gw-1")["onboarding"]["outcome"] == "reused"
+
+
+def test_a_running_service_goes_on_through_a_rotation(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data, LAYOUTS) as served:
+        served.map("gw-1", "--layout", "gateway")
+        before = fetched(served, "gw-1")
+        old = key_ids(data)
+        ended = provision("keys", "rotate", "--data", str(data), "--json")
+        assert ended.code == 0, ended.err
+        assert ended.json["service_runs"] is True
+        assert key_ids(data) == {ended.json["key"]}
+        assert fetched(served, "gw-1") == before
+        served.map("gw-2", "--layout", "gateway")
+        assert key_ids(data) == {ended.json["key"]}
+        assert served.map("gw-1", "--layout", "gateway")["onboarding"]["outcome"] == "reused"
+        forgetful = provision("keys", "rotate", "--data", str(data), "--forget")
+        assert forgetful.code == 1
+        assert "next: rotate without --forget" in forgetful.err
+        assert key_ids(data) == {ended.json["key"]}
+        people = provision("keys", "rotate", "--data", str(data))
+        assert "the running service seals with it, too" in people.err
+    assert not key_ids(data) & old
+    assert provision("keys", "rotate", "--data", str(data), "--forget").code == 0
+    with serving(data, LAYOUTS) as served:
+        assert fetched(served, "gw-1") == before
+
+
+@pytest.mark.slow
+def test_gateways_made_while_keys_are_rotated_lose_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    names = [f"gw-{number}" for number in range(24)]
+    with serving(data, LAYOUTS) as served:
+        headers = {"Authorization": f"Bearer {served.token}"}
+
+        def make(name: str) -> str:
+            body = {"external_id": name, "external_key": KEY, "layout": "gateway"}
+            url = f"{served.url}/{served.domain}/mapping"
+            made = httpx.post(url, json=body, headers=headers, timeout=60)
+            assert made.status_code == 201, made.text
+            return fetched(served, name)
+
+        with ThreadPoolExecutor(3) as makers:
+            given = makers.map(make, names)
+            for _ in range(3):
+                ended = provision("keys", "rotate", "--data", str(data))
+                assert ended.code == 0, ended.err
+            first = dict(zip(names, given, strict=True))
+        assert {name: fetched(served, name) for name in names} == first
+    assert provision("keys", "rotate", "--data", str(data), "--forget").code == 0
+    with serving(data, LAYOUTS) as served:
+        assert {name: fetched(served, name) for name in names} == first
+
+
+def test_two_commands_never_change_the_keys_at_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data, LAYOUTS):
+        with DataDirectory(data).holding_keys():
+            rotating = provision("keys", "rotate", "--data", str(data))
+            saving = provision("backup", str(tmp_path / "b.tar.gz"), "--data", str(data))
+        assert (rotating.code, saving.code) == (1, 1)
+        assert "in use by another command" in rotating.err
+        assert "in use by another command" in saving.err
+        (data / "sealing.keys").write_text("no key")
+        damaged = provision("keys", "rotate", "--data", str(data))
+        assert damaged.code == 1
+        assert "sealing.keys: a sealing key is written in base64" in damaged.err
+
+
+def test_configured_keys_are_put_in_force_beside_a_running_service(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    old, new = (SealingKey.generate().to_text() for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as given,
+        serving(data, LAYOUTS, MG_PROVISION_SEALING_KEYS=f"{new},{old}") as served,
+    ):
+        given.setenv("MG_PROVISION_SEALING_KEYS", f"{old},{new}")
+        assert provision("keys", "rotate", "--data", str(data)).code == 0
+        given.setenv("MG_PROVISION_SEALING_KEYS", f"{new},{old}")
+        served.map("gw-1", "--layout", "gateway")
+        ended = provision("keys", "rotate", "--data", str(data), "--json")
+        assert ended.code == 0, ended.err
+        assert key_ids(data) == {SealingKey.from_text(new).id}
+        assert fetched(served, "gw-1")
+    assert not (data / "sealing.keys").exists()
 
 
 def test_a_backup_of_a_running_service_restores_elsewhere(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served
 
 
@@ -120,3 +123,66 @@ def test_the_mapping_route_says_the_same_when_dry(served: Served) -> None:
     assert plan["exists"] is False
     assert plan["summary"]["add"] == len(plan["changes"])
     assert plan == served.run("plan", "gw-dry", "--layout", "gateway", "--json").json
+
+
+def test_what_was_deleted_on_the_platform_is_pending_with_its_cure(served: Served) -> None:
+    made = served.map("gw-drift", "--layout", "gateway")
+    client = made["clients"][0]["id"]
+    answer = httpx.delete(
+        f"{served.url}/{served.domain}/clients/{client}",
+        headers={"Authorization": f"Bearer {served.token}"},
+    )
+    assert answer.is_success
+    people = served.run("plan", "gw-drift", "--layout", "gateway")
+    assert people.code == 3
+    assert "No changes: the gateway is as the layout says." in people.out
+    assert (
+        "  ! client agent was deleted on the platform: "
+        "provision map gw-drift --on-existing repair puts it back\n" in people.out
+    )
+    told = served.run("plan", "gw-drift", "--layout", "gateway", "--json")
+    assert told.code == 3
+    assert {"what": "deleted", "kind": "client", "key": "agent"}.items() <= told.json["drift"][
+        0
+    ].items()
+    wide = served.run("plan", "--domain-wide", "--layout", "gateway")
+    assert wide.code == 3
+    assert "1 of " in wide.out
+    assert "gateways differ on the platform." in wide.out
+    served.map("gw-drift", "--on-existing", "repair")
+    assert served.run("plan", "gw-drift", "--layout", "gateway").code == 0
+
+
+def test_a_platform_that_was_not_asked_is_told_and_spoils_no_plan(
+    served: Served, tmp_path: Path
+) -> None:
+    """A service whose platform is away, played from what a service answers."""
+    served.map("gw-away", "--layout", "gateway")
+    plan = served.run("plan", "gw-away", "--layout", "gateway", "--json").json
+    plan["drift_unknown"] = {"code": "platform_unavailable", "message": "no way to it"}
+
+    class Service(BaseHTTPRequestHandler):
+        def answer(self, document: Any) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(document).encode())
+
+        def do_GET(self) -> None:
+            self.answer({"properties": {}})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(plan)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        threading.Thread(target=server.serve_forever).start()
+        where = ("--url", f"http://127.0.0.1:{server.server_port}", "--data", str(tmp_path))
+        ended = provision("plan", "gw-away", *where, "--domain", "d", "--token", "t")
+        server.shutdown()
+    assert ended.code == 0
+    assert "No changes" in ended.out
+    assert "gw-away: the platform was not asked for all: no way to it" in ended.err
+    assert "next: plan again when the platform works" in ended.err

@@ -2,7 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from provision.layout.graph import graph_of
+from provision.layout.columns import columns
+from provision.layout.graph import Edge, Graph, Node, graph_of
 from provision.layout.graph_mermaid import draw_mermaid
 from provision.layout.graph_svg import draw_svg
 from provision.layout.graph_text import draw_text
@@ -29,7 +30,7 @@ def test_mermaid_escapes_what_a_name_holds() -> None:
 def test_each_way_is_drawn_as_such() -> None:
     text = EVERYTHING.replace('types = ["subscribe", "publish"]', 'types = ["subscribe"]')
     graph = graph_of(layout_of(text))
-    assert "└◀── data" in draw_text(graph)
+    assert "└◀── data" in draw_text(graph, 120)
     mermaid = draw_mermaid(graph)
     assert "channel0 -- subscribe --> client0" in mermaid
     assert "client1 -- publish --> channel0" in mermaid
@@ -40,6 +41,29 @@ def test_each_way_is_drawn_as_such() -> None:
 def test_lonely_channels_and_open_slots_are_drawn() -> None:
     text = EVERYTHING + '[[channels]]\nname = "lonely"\n[[profile.binding_slots]]\nname = "open"\n'
     text += 'type = "channel"\n'
-    drawn = draw_text(graph_of(layout_of(text)))
+    drawn = draw_text(graph_of(layout_of(text)), 120)
     assert "nobody is connected to:\n  lonely" in drawn
     assert "open" in drawn.split("Slots that are filled")[1]
+
+
+def test_the_drawing_for_the_terminal_keeps_to_its_width() -> None:
+    node = Node(
+        "温度计", "{{ .ExternalID }}-thermometer", ("gateway", "certificate"), ("mqtt", "mtls")
+    )
+    channels = (Node("data", "d", ("route up",), ("telemetry",)), Node("控", "c" * 30, (), ("x",)))
+    edges = (Edge("温度计", "data", ("publish",)), Edge("温度计", "控", ("subscribe",)))
+    slots = tuple(f"slot-{number}" for number in range(20))
+    drawn = draw_text(Graph("t", "word " * 30, (node,), channels, edges, slots), 60)
+    lines = drawn.splitlines()
+    assert max(columns(line) for line in lines) <= 60
+    assert "  ├──▶ data  d  (route up)  [telemetry]" in lines
+    assert f"  └◀── 控    {'c' * 30}  [x]" in lines
+    at = lines.index("■ 温度计  {{ .ExternalID }}-thermometer")
+    assert lines[at + 1] == "          (gateway, certificate)  [mqtt]  [mtls]"
+
+
+def test_nothing_in_a_name_steers_the_terminal() -> None:
+    node = Node("a", "red \x1b[31m\nline")
+    drawn = draw_text(Graph("t\x1b", "", (node,), (), ()), 80)
+    assert "\x1b" not in drawn
+    assert "■ a  red \N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}line" in drawn

@@ -56,6 +56,7 @@ async def test_it_is_planned_and_onboarded(running: Running, name: str) -> None:
         headers=running.headers,
     )
     assert again.json()["changes"] == []
+    assert again.json()["drift"] == []
 
 
 async def test_the_raspberry_pi_gets_what_the_document_shows(running: Running) -> None:
