@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import tarfile
@@ -39,7 +40,7 @@ def key_ids(data: Path) -> set[str]:
         "stored_answers": ("answer",),
     }
     found = set()
-    with sqlite3.connect(data / "provision.db") as database:
+    with contextlib.closing(sqlite3.connect(data / "provision.db")) as database:
         for table, names in columns.items():
             for row in database.execute(f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608
                 found |= {value.split(".")[1] for value in row if value}
