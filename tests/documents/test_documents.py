@@ -1,0 +1,102 @@
+"""The documents hold: their commands run, their links lead somewhere, their alerts name metrics."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.cli.served import ROOT, Served, serving
+
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("layouts/*.md")])
+ELSEWHERE = {
+    "make ": ROOT / ".ci/run",
+    "curl ": ROOT / ".ci/run",
+    "docker ": ROOT / "tests/service/test_docker.py",
+    "provision serve": ROOT / "tests/service/test_serving.py",
+}
+"""Commands that are proven by something else."""
+
+
+def commands_of(document: Path) -> list[str]:
+    """Return what a document tells the reader to type, without its comments."""
+    blocks = re.findall(r"^```console\n(.*?)^```", document.read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [re.sub(r"\s+#.*", "", line[2:]) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service with the gateway that the documents speak of."""
+    with serving(tmp_path_factory.mktemp("data"), ROOT / "layouts") as service:
+        ended = service.run("map", "gateway-1", "gateway-1-key")
+        assert ended.code == 0, ended.err
+        yield service
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_works(document: Path, served: Served, tmp_path: Path) -> None:
+    (tmp_path / "layouts").symlink_to(ROOT / "layouts")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PROVISION_URL": served.url,
+        "PROVISION_TOKEN": served.token,
+        "MG_PROVISION_DATA": str(served.data),
+    }
+    for command in commands_of(document):
+        if command.startswith(tuple(ELSEWHERE)):
+            continue
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
+
+
+def test_what_proves_the_other_commands_is_there() -> None:
+    for file in ELSEWHERE.values():
+        assert file.read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert not missing
+
+
+def test_alerts_name_metrics_that_there_are(served: Served) -> None:
+    rules: Any = yaml.safe_load((ROOT / "docs/alerts.yml").read_text())
+    text = httpx.get(f"{served.url}/metrics").text
+    there = set(re.findall(r"^# (?:HELP|TYPE) (\w+)", text, re.M))
+    for rule in (each for group in rules["groups"] for each in group["rules"]):
+        assert rule["annotations"]["summary"]
+        for name in re.findall(r"\b(provision_\w+)", rule["expr"]):
+            assert {name, name.removesuffix("_bucket")} & there, name
+
+
+def test_the_table_of_metrics_is_true(served: Served) -> None:
+    operating = (ROOT / "docs/operating.md").read_text()
+    text = httpx.get(f"{served.url}/metrics").text
+    there = set(re.findall(r"^# (?:HELP|TYPE) (\w+)", text, re.M))
+    named = re.findall(r"^\| `(provision_\w+)", operating, re.M)
+    assert named
+    assert set(named) <= there
+
+
+def test_the_glossary_stays_short() -> None:
+    words = re.findall(r"^\| (?!word|---)", (ROOT / "docs/glossary.md").read_text(), re.M)
+    assert 10 < len(words) <= 25
