@@ -12,6 +12,10 @@ from starlette.types import ASGIApp
 
 from bootstrap_core.sealing import Sealer
 from provision.console.api import open_api
+from provision.console.bootstrap_creation import BootstrapCreation
+from provision.console.bootstrap_editing import BootstrapEditing
+from provision.console.bootstraps import Bootstraps
+from provision.console.choices import Offers
 from provision.console.console import Console, Front
 from provision.console.cookies import Cookies
 from provision.console.directory import Directory
@@ -73,4 +77,9 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
 
 
 def _sections(ground: Ground) -> Sequence[Section]:
-    return []
+    offers = Offers(ground.directory)
+    return [
+        BootstrapCreation(offers, ground.now),
+        Bootstraps(),
+        BootstrapEditing(offers, ground.now),
+    ]

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from provision.console.errors import FormUnreadable, Refused
 
 FIELDS_MOST: Final = 1000
+PART_MOST: Final = 1024 * 1024
 NAMED: Final = re.compile(r"([a-z_]+)(?:\[\d+\])?(?:\.[\w.\[\]]+)?: (.+)", re.DOTALL)
 
 
@@ -86,12 +87,12 @@ class Form:
 async def read_form(request: Request) -> Form:
     """Read a form that was sent. Raises ``FormUnreadable``."""
     try:
-        data = await request.form(max_fields=FIELDS_MOST, max_part_size=1024 * 1024)
+        async with request.form(max_fields=FIELDS_MOST, max_part_size=PART_MOST) as data:
+            return Form(_texts(data), await _files(data))
     except HTTPException as error:
         raise FormUnreadable(f"The form could not be read: {error.detail}") from error
     except UnicodeDecodeError as error:
         raise FormUnreadable from error
-    return Form(_texts(data), await _files(data))
 
 
 def _texts(data: FormData) -> Mapping[str, Sequence[str]]:
@@ -112,12 +113,15 @@ async def _files(data: FormData) -> Mapping[str, bytes]:
 
 def _named_errors(error: Refused, fields: Collection[str]) -> Sequence[tuple[str, str]]:
     details = error.details if isinstance(error.details, list) else [error.details]
-    found = [
-        (str(each["field"]), str(each.get("message") or each.get("problem") or error.message))
+    named = NAMED.fullmatch(error.message)
+    if named and named[1] in fields:
+        return [(named[1], _sentence(named[2]))]
+    return [
+        (str(each["field"]), _sentence(str(each.get("message") or error.message)))
         for each in details
         if isinstance(each, Mapping) and each.get("field") in fields
     ]
-    if found:
-        return found
-    named = NAMED.fullmatch(error.message)
-    return [(named[1], named[2])] if named and named[1] in fields else []
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".") + "."

@@ -34,6 +34,11 @@ class Pager:
         return min(self.offset + self.limit, self.total)
 
     @property
+    def first_url(self) -> str:
+        """The address of the first page."""
+        return self._url(0)
+
+    @property
     def previous_url(self) -> str:
         """The address of the page before; empty on the first one."""
         return self._url(max(0, self.offset - self.limit)) if self.offset else ""

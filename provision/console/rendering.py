@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from provision.build_info import release
+from provision.console.addresses import address
 from provision.console.static_files import StaticFiles
 
 DIRECTORY: Final = Path(__file__).parent / "templates"
@@ -27,7 +28,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(static=static.url, release=release())
+        self._environment.globals.update(static=static.url, release=release(), address=address)
         self._environment.filters["moment"] = moment
 
     def answer(self, name: str, status: int, context: dict[str, Any]) -> HTMLResponse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
 from attrs import frozen
 from starlette.requests import Request
@@ -111,8 +110,3 @@ class Visit:
     def to(self, path: str) -> Response:
         """Go on to another page of the console."""
         return RedirectResponse(path, SEE_OTHER)
-
-
-def address(*parts: str) -> str:
-    """Return the address of a page: ``address("bootstraps", config_id)``."""
-    return "/".join(("/console", *(quote(part, safe="") for part in parts)))

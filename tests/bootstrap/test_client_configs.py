@@ -42,7 +42,7 @@ async def test_a_client_is_made_and_connected(world: World) -> None:
 async def test_a_config_may_start_disabled(world: World) -> None:
     made = await create(world, channels=[], status="disabled")
     assert made.json()["status"] == "disabled"
-    refused = await create(world, external_id="2", name="2", status="all")
+    refused = await create(world, channels=[], external_id="2", name="2", status="all")
     assert refused.status_code == 400
     assert "enabled or disabled" in refused.json()["message"]
 
