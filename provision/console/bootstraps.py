@@ -72,7 +72,7 @@ class Bootstraps:
         )
         context = {
             "config": config,
-            "client": next((each for each in bindings if each["slot"] == "thing"), None),
+            "client": next((each for each in bindings if is_own_client(each)), None),
             "channels": [each for each in bindings if is_chosen_channel(each)],
             "bindings": [
                 each for each in bindings if each["slot"] != "thing" and not is_chosen_channel(each)
@@ -140,6 +140,11 @@ async def bindings_of(visit: Visit, config_id: str) -> Sequence[Mapping[str, Any
     )
     bindings: Sequence[Mapping[str, Any]] = found["bindings"]
     return bindings
+
+
+def is_own_client(binding: Mapping[str, Any]) -> bool:
+    """Tell whether a binding is the client that its config is named after."""
+    return bool(binding["type"] == "client" and binding["resource_id"] == binding["config_id"])
 
 
 def is_chosen_channel(binding: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WIDTHS = (1280, 360)
-THEMES = ("light", "dark")
+WIDE, NARROW = 1280, 360
+LOOKS = (("light", WIDE), ("dark", NARROW))
+"""Theme and width: what a test of a flow looks at; each theme and each width once."""
+ALL_LOOKS = (*LOOKS, ("dark", WIDE), ("light", NARROW))
 PATIENCE = 20_000
 """Milliseconds that anything on a page may take to appear."""
 
@@ -76,23 +78,21 @@ class Console:
         """Wait until the page shows ``text``."""
         self.page.get_by_text(text).first.wait_for()
 
-    def is_accessible(self, name: str) -> None:
+    def is_accessible(self, name: str, looks: Sequence[tuple[str, int]] = LOOKS) -> None:
         """Check the page in both themes and widths: no violation, nothing beside the screen.
 
         A picture of each is kept under ``name``.
         """
-        for theme in THEMES:
+        for theme, width in looks:
             self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-            for width in WIDTHS:
-                self.page.set_viewport_size({"width": width, "height": 800})
-                self.page.screenshot(
-                    path=self.pictures / f"{name}-{theme}-{width}.png", full_page=True
-                )
-                found = violations(self.page)
-                assert found == [], f"{name}, {theme}, {width} px: {found}"
-                wide = self.page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= width, f"{name} is {wide} px wide on a screen of {width} px"
-        self.page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+            self.page.set_viewport_size({"width": width, "height": 800})
+            picture = self.pictures / f"{name}-{theme}-{width}.png"
+            self.page.screenshot(path=picture, full_page=True)
+            found = violations(self.page)
+            assert found == [], f"{name}, {theme}, {width} px: {found}"
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} is {wide} px wide on a screen of {width} px"
+        self.page.set_viewport_size({"width": WIDE, "height": 800})
 
 
 def violations(page: Page) -> list[Any]:

@@ -138,37 +138,35 @@ def test_what_is_shown_is_edited_in_place(console: Console, channels: list[str])
     assert fetch(served, "pump%202%2Fa", "key-2").status_code == 403
 
 
-def test_long_lists_are_searched_filtered_and_paged(console: Console) -> None:
+def test_the_list_follows_what_is_typed(console: Console) -> None:
     page, served = console.page, console.served
-    for number in range(22):
+    for number, status in enumerate(("enabled", "disabled", "disabled")):
         made = httpx.post(
             f"{served.url}/{served.domain}/clients/configs",
             json={
-                "external_id": f"meter-{number:02}",
+                "external_id": f"meter-{number}",
                 "external_key": "key",
-                "name": f"Meter {number:02}",
+                "name": f"Meter {number}",
                 "channels": [],
-                "status": "disabled" if number % 2 else "enabled",
+                "status": status,
             },
             headers={"Authorization": f"Bearer {served.token}"},
         )
         assert made.status_code == 201
     console.open("/console/bootstraps?q=meter")
-    console.says("1 to 20 of 22")
+    console.says("1 to 3 of 3")
     console.is_accessible("bootstraps-list")
-    console.follow("Next page")
-    console.says("21 to 22 of 22")
     page.get_by_label("Search").fill("")
-    page.get_by_label("Search").press_sequentially("meter-07")
+    page.get_by_label("Search").press_sequentially("meter-1")
     console.says("1 to 1 of 1")
-    assert page.get_by_role("status").filter(has_text="1 bootstrap").count() == 1
+    expect(page.locator("#announcements")).to_have_text("1 bootstrap")
     page.get_by_label("Search").fill("meter")
     page.get_by_label("Status").select_option("disabled")
-    console.says("1 to 11 of 11")
+    console.says("1 to 2 of 2")
     page.reload()
-    console.says("1 to 11 of 11")
-    page.get_by_role("button", name="Enable Meter 21").click()
-    console.says("Meter 21 is enabled")
-    console.says("1 to 10 of 10")
+    console.says("1 to 2 of 2")
+    page.get_by_role("button", name="Enable Meter 2").click()
+    console.says("Meter 2 is enabled")
+    console.says("1 to 1 of 1")
     page.get_by_label("Search").fill("no such meter")
     console.says("Nothing matches")
