@@ -156,7 +156,7 @@ class Front:
         path = scope.get("path", "")
         if path == HERE or path.startswith(HERE + "/"):
             await self._console(scope, receive, send)
-        elif path == "/" and _is_browser(scope):
+        elif path == "/" and scope["type"] == "http" and _is_browser(scope):
             await RedirectResponse(HERE, 303)(scope, receive, send)
         else:
             await self._api(scope, receive, send)

@@ -11,6 +11,17 @@ from tests.cli.served import Served
 from tests.console.browsing import ALL_LOOKS, Console
 
 
+def make_domains(served: Served) -> None:
+    """Make further domains."""
+    for name in ("North", "A domain with a rather long name for a narrow screen"):
+        made = httpx.post(
+            f"{served.url}/domains",
+            json={"name": name, "route": name[:8].strip().lower().replace(" ", "-")},
+            headers={"Authorization": f"Bearer {served.token}"},
+        )
+        assert made.status_code == 201, made.text
+
+
 def a_bootstrap(served: Served) -> str:
     """Return the address of a bootstrap with all that one can have."""
     headers = {"Authorization": f"Bearer {served.token}"}
@@ -48,9 +59,15 @@ PARTS = ("name", "content", "channels", "encryption", "delete")
 
 
 @pytest.mark.slow
-def test_every_page_in_every_look(console: Console) -> None:
+def test_every_page_in_every_look(stranger: Console) -> None:
+    console, served = stranger, stranger.served
+    make_domains(served)
+    console.sign_in()
+    console.page.get_by_label("Domain").select_option(served.domain)
+    console.press("Switch domain")
+    console.says("You are in the domain")
     for name, found in PAGES.items():
-        path = found(console.served)
+        path = found(served)
         console.open(path)
         console.is_accessible(name, ALL_LOOKS)
         if name == "bootstrap":

@@ -16,6 +16,19 @@ from tests.service.tls import self_signed
 
 LIST = "/console/bootstraps"
 NEW = LIST + "/new"
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"name": ""}, "name", "Give it a name"),
+    ({"external_id": " "}, "external_id", "Enter the ID that the device tells"),
+    ({"external_key": ""}, "external_key", "or generate one"),
+    ({"external_id": "taken", "name": "x"}, "external_id", "has a config in this domain"),
+    ({"name": "Taken"}, "name", "choose another one"),
+    ({"external_id": "x" * 1025}, "external_id", "at most 1024"),
+    ({"client_id": "nowhere"}, "client_id", "There is no client"),
+    ({"channels": ["nowhere"]}, "channels", "There is no channel"),
+    ({"client_cert": "nonsense"}, "client_cert", "is no certificate"),
+    ({"client_key": "-----BEGIN PRIVATE KEY-----"}, "client_key", "is no private key"),
+]
+"""What is filled in, at which field it is wrong, and what is said there."""
 
 
 @pytest.fixture
@@ -115,35 +128,18 @@ async def test_an_existing_client_is_used(visitor: Visitor, running: Running) ->
     assert len((await running.left_on_platform())["clients"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("fields", "place", "said"),
-    [
-        ({"name": ""}, "name", "Give it a name"),
-        ({"external_id": " "}, "external_id", "Enter the ID that the device tells"),
-        ({"external_key": ""}, "external_key", "or generate one"),
-        ({"external_id": "taken", "name": "x"}, "external_id", "has a config in this domain"),
-        ({"name": "Taken"}, "name", "choose another one"),
-        ({"external_id": "x" * 1025}, "external_id", "at most 1024"),
-        ({"client_id": "nowhere"}, "client_id", "There is no client"),
-        ({"channels": ["nowhere"]}, "channels", "There is no channel"),
-        ({"client_cert": "nonsense"}, "client_cert", "is no certificate"),
-        ({"client_key": "-----BEGIN PRIVATE KEY-----"}, "client_key", "is no private key"),
-    ],
-)
-async def test_what_is_wrong_is_said_at_its_field(
-    visitor: Visitor, running: Running, fields: dict[str, Any], place: str, said: str
-) -> None:
+async def test_what_is_wrong_is_said_at_its_field(visitor: Visitor, running: Running) -> None:
     await create(visitor, name="Taken", external_id="taken")
     clients = (await running.left_on_platform())["clients"]
-    refused = await create(visitor, **fields)
-    assert refused.status_code == 422
-    error = re.search(rf'<p class="error" id="error-{place}">([^<]*)</p>', refused.text)
-    assert error is not None, refused.text
-    assert said in error[1]
-    assert f'href="#field-{place}"' in refused.text
-    assert (await running.left_on_platform())["clients"] == clients
-    given = {"name": "Pump", "external_id": "pump"} | fields
-    assert visitor.form(NEW).values["name"] == [given["name"]]
+    for fields, place, said in WRONG:
+        refused = await create(visitor, **fields)
+        assert refused.status_code == 422, fields
+        error = re.search(rf'<p class="error" id="error-{place}">([^<]*)</p>', refused.text)
+        assert error is not None, refused.text
+        assert said in error[1]
+        assert f'href="#field-{place}"' in refused.text
+        assert (await running.left_on_platform())["clients"] == clients
+        assert visitor.form(NEW).values["name"] == [fields.get("name", "Pump")]
 
 
 async def test_certificates_are_taken_as_files(

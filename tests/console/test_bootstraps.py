@@ -66,6 +66,18 @@ def test_from_the_empty_list_to_the_devices_fetch(
     page.get_by_role("textbox", name="Client key").fill(private_key.read_text())
     page.get_by_role("textbox", name="Client key").press("Tab")
     console.says("key that belongs to the certificate")
+    dropped = page.evaluate_handle(
+        """text => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "ca.pem"));
+            return data;
+        }""",
+        certificate.read_text(),
+    )
+    authority = page.get_by_role("textbox", name="CA certificate")
+    authority.dispatch_event("dragover", {"dataTransfer": dropped})
+    authority.dispatch_event("drop", {"dataTransfer": dropped})
+    console.says("It issued the client certificate.")
     console.is_accessible("bootstraps-new")
     page.locator("form.card").get_by_role("button", name="Create").last.click()
     console.says("Pump 1 was created. It is disabled until you enable it.")
@@ -83,6 +95,7 @@ def test_from_the_empty_list_to_the_devices_fetch(
     assert fetched["content"] == '{"interval": 5}'
     assert fetched["client_cert"] == certificate.read_text()
     assert fetched["client_key"] == private_key.read_text()
+    assert fetched["ca_cert"] == certificate.read_text()
     assert ask(served, f"/clients/{config_id}")["name"] == "Pump 1"
     connected = ask(served, f"/channels?client={config_id}")["channels"]
     assert [each["id"] for each in connected] == [channels[0]]
@@ -181,3 +194,16 @@ def test_the_list_follows_what_is_typed(console: Console) -> None:
     console.says("1 to 1 of 1")
     page.get_by_label("Search").fill("no such meter")
     console.says("Nothing matches")
+
+
+def test_what_the_service_can_not_answer_is_said(console: Console) -> None:
+    page = console.page
+    console.open("/console/bootstraps/new")
+    page.route("**/console/bootstraps/new", lambda route: route.fulfill(status=502))
+    page.get_by_role("button", name="Generate").click()
+    console.says("The service could not do this (status 502)")
+    page.unroute("**/console/bootstraps/new")
+    page.route("**/console/bootstraps/new", lambda route: route.abort())
+    page.get_by_role("button", name="Generate").click()
+    console.says("The service can't be reached")
+    assert page.get_by_label("External key", exact=True).is_visible()

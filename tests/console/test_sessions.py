@@ -18,9 +18,14 @@ from provision.data_directory import DataDirectory
 from provision.database import open_engine
 from provision.rekeying import reseal_all
 from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import Running, embedded
+from tests.service.running import Running, beside_platform, embedded
 
-SAME = ("", "/console", "/console/domains?offset=20")
+FOREIGN = (
+    ("Origin", "https://evil.example.com"),
+    ("Origin", "null"),
+    ("Sec-Fetch-Site", "cross-site"),
+    ("Sec-Fetch-Site", "same-site"),
+)
 ELSEWHERE = (
     "https://evil.example.com",
     "//evil.example.com",
@@ -58,12 +63,12 @@ async def test_a_page_leads_to_sign_in_and_back(running: Running, tmp_path: Path
         assert str(answer.url).endswith("/console/domains?offset=0")
 
 
-@pytest.mark.parametrize("wanted", ELSEWHERE)
-async def test_signing_in_leads_nowhere_else(running: Running, tmp_path: Path, wanted: str) -> None:
+async def test_signing_in_leads_nowhere_else(running: Running, tmp_path: Path) -> None:
     async with visiting(running) as someone:
-        await someone.open("/console/sign-in")
-        answer = await someone.send("/console/sign-in", next=wanted, **operator(tmp_path))
-        assert str(answer.url) == "http://service/console"
+        for wanted in ELSEWHERE:
+            await someone.open("/console/sign-in")
+            answer = await someone.send("/console/sign-in", next=wanted, **operator(tmp_path))
+            assert str(answer.url) == "http://service/console", wanted
 
 
 async def test_a_refusal_does_not_tell_what_was_wrong(running: Running, tmp_path: Path) -> None:
@@ -132,29 +137,21 @@ async def test_files_are_kept_for_good_under_the_name_of_their_content(visitor: 
     assert (await visitor.http.get(url.replace(digest, "0" * 16))).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example.com"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-    ],
-)
-async def test_another_sites_form_is_refused(visitor: Visitor, headers: dict[str, str]) -> None:
+async def test_another_sites_form_is_refused(visitor: Visitor) -> None:
     await visitor.open("/console")
     values = visitor.form("/console/theme").values | {"theme": "dark"}
-    answer = await visitor.post("/console/theme", values, **headers)
-    assert answer.status_code == 403
-    assert 'data-theme="auto"' in (await visitor.open("/console")).text
+    for name, value in FOREIGN:
+        answer = await visitor.post("/console/theme", values, **{name: value})
+        assert answer.status_code == 403, value
+        assert 'data-theme="auto"' in (await visitor.open("/console")).text
 
 
-@pytest.mark.parametrize("token", ["", "0" * 64, "ä"])
-async def test_a_form_without_its_token_is_refused(visitor: Visitor, token: str) -> None:
-    answer = await visitor.post("/console/sign-out", {"form_token": token})
-    assert answer.status_code == 403
-    assert "load the page again" in answer.text
-    assert "Overview" in (await visitor.open("/console")).text
+async def test_a_form_without_its_token_is_refused(visitor: Visitor) -> None:
+    for token in ("", "0" * 64, "ä"):
+        answer = await visitor.post("/console/sign-out", {"form_token": token})
+        assert answer.status_code == 403
+        assert "load the page again" in answer.text
+        assert "Overview" in (await visitor.open("/console")).text
 
 
 async def test_sign_in_needs_its_token_too(running: Running, tmp_path: Path) -> None:
@@ -212,6 +209,60 @@ async def test_tokens_are_renewed_before_they_end(visitor: Visitor, tmp_path: Pa
         ends = await connection.scalar(select(sessions.c.access_ends_at))
     await engine.dispose()
     assert ends > created + timedelta(minutes=30)
+
+
+async def test_tokens_are_renewed_once_however_many_pages_ask(tmp_path: Path) -> None:
+    async with beside_platform(tmp_path) as running, visiting(running) as someone:
+        await someone.sign_in(**operator(tmp_path / "platform"))
+        ((created, _),) = await _rows(tmp_path / "service")
+        await _set(tmp_path / "service", access_ends_at=created)
+        await asyncio.gather(*(someone.http.get("/console") for _ in range(5)))
+        assert running.wire is not None
+        assert running.wire.calls.count("POST /users/tokens/refresh") == 1
+
+
+async def test_expired_sessions_are_swept_at_the_next_sign_in(
+    visitor: Visitor, running: Running, tmp_path: Path
+) -> None:
+    ((created, _),) = await _rows(tmp_path)
+    await _set(tmp_path, expires_at=created)
+    async with visiting(running) as another:
+        await another.sign_in(**operator(tmp_path))
+    assert len(await _rows(tmp_path)) == 1
+    assert (await visitor.open("/console")).url.path == "/console/sign-in"
+
+
+async def test_whoever_is_in_no_domain_is_told_what_to_do(running: Running) -> None:
+    body = {
+        "first_name": "New",
+        "last_name": "Comer",
+        "email": "new@example.com",
+        "credentials": {"username": "newcomer", "secret": "a-long-password"},
+    }
+    made = await running.http.post("/users", json=body, headers=running.headers)
+    assert made.status_code == 201, made.text
+    async with visiting(running) as someone:
+        home = await someone.sign_in("newcomer", "a-long-password")
+        assert "not a member of any domain" in home.text
+        for path in ("/console/bootstraps", "/console/bootstraps/new", "/console/domains"):
+            answer = await someone.open(path)
+            assert "not a member of any domain" in answer.text
+            assert answer.status_code in (200, 409)
+
+
+async def test_a_proxy_may_end_tls_before_the_service(tmp_path: Path) -> None:
+    public = "https://console.example.com"
+    async with embedded(tmp_path, MG_PROVISION_PUBLIC_URL=public) as running:
+        # The proxy speaks plain HTTP with the service, under the host that the browser named.
+        async with visiting(running, "http://console.example.com") as someone:
+            await someone.open("/console/sign-in")
+            values = someone.form("/console/sign-in").values | operator(tmp_path)
+            cookies = {"Cookie": _header(dict(someone.http.cookies))}
+            answer = await someone.http.post(
+                "/console/sign-in", data=values, headers={"Origin": public} | cookies
+            )
+        assert answer.status_code == 303, answer.text
+        assert answer.headers["set-cookie"].startswith("__Secure-provision-session=")
 
 
 async def test_a_session_whose_tokens_are_revoked_ends(

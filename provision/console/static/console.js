@@ -75,6 +75,21 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) fill(area, event.dataTransfer.files[0]);
 });
 
+function fail(text) {
+  const alert = document.createElement("div");
+  alert.className = "alert";
+  alert.textContent = text;
+  document.getElementById("flash")?.replaceChildren(alert);
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  fail(`The service could not do this (status ${event.detail.xhr.status}). Load the page again.`);
+});
+
+document.addEventListener("htmx:sendError", () => {
+  fail("The service can't be reached. Check your connection, then try again.");
+});
+
 document.addEventListener("htmx:afterSettle", (event) => {
   showCopyButtons(document);
   const told = document.querySelector("[data-announce]");
