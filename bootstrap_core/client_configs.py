@@ -17,6 +17,7 @@ from bootstrap_core.configs import Configs, NewConfig, not_found
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound
 from bootstrap_core.model import (
+    Binding,
     BindingSlot,
     Caller,
     Config,
@@ -106,29 +107,24 @@ class ClientConfigs:
         await self._configs.view(caller.domain_id, config_id)
         channels = await self._channels(caller, channel_ids)
         wanted = {CHANNEL_SLOT + each.id: each for each in channels}
+        async with self._engine.connect() as connection:
+            bound = await binding_rows.of_config(connection, config_id)
         for channel in channels:
             await self._connect(caller, config_id, channel.id)
-        gone = await self._rebind(caller.domain_id, config_id, wanted)
-        for channel_id in gone:
+        # The bindings go last: until then a failed change can be asked for again as a whole.
+        gone = _let_go(bound, wanted)
+        needed = {each.resource_id for each in bound if each not in gone}
+        for channel_id in sorted({each.resource_id for each in gone} - needed):
             await self._resources.disconnect(caller, config_id, channel_id)
+        await self._rebind(caller.domain_id, config_id, wanted)
 
-    async def _rebind(
-        self, domain_id: str, config_id: str, wanted: Mapping[str, Resource]
-    ) -> Sequence[str]:
-        """Bind what is wanted and nothing else; return the IDs of the channels let go."""
+    async def _rebind(self, domain_id: str, config_id: str, wanted: Mapping[str, Resource]) -> None:
         at = self._now()
         async with self._engine.begin() as connection:
             config = await config_rows.find_for_update(connection, domain_id, config_id)
             if config is None:
                 raise not_found(config_id)
-            gone = [
-                each
-                for each in await binding_rows.of_config(connection, config_id)
-                if each.slot.startswith(CHANNEL_SLOT)
-                and each.type is ResourceType.CHANNEL
-                and each.slot == CHANNEL_SLOT + each.resource_id
-                and each.slot not in wanted
-            ]
+            gone = _let_go(await binding_rows.of_config(connection, config_id), wanted)
             await binding_rows.remove(connection, config_id, [each.slot for each in gone])
             bindings = [
                 binding_rows.snapshot(
@@ -139,7 +135,6 @@ class ClientConfigs:
             await binding_rows.put(connection, bindings)
             changed = evolve(config, revision=new_revision(), updated_at=at)
             await config_rows.replace(connection, changed)
-        return [each.resource_id for each in gone]
 
     async def _connect(self, caller: Caller, client_id: str, channel_id: str) -> None:
         try:
@@ -174,3 +169,14 @@ class ClientConfigs:
                 ) from error
             found.append(resource)
         return found
+
+
+def _let_go(bound: Sequence[Binding], wanted: Mapping[str, Resource]) -> Sequence[Binding]:
+    """Return the bindings of channels that were chosen before and are not wanted any more."""
+    return [
+        each
+        for each in bound
+        if each.type is ResourceType.CHANNEL
+        and each.slot == CHANNEL_SLOT + each.resource_id
+        and each.slot not in wanted
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from attrs import frozen
 from starlette.requests import Request
@@ -102,8 +102,9 @@ OLD_FORM: Final = "This form was too old: please sign in again."
 
 def own_page(wanted: str) -> str:
     """Return the address to go on to after signing in: ``wanted`` where it is the console's."""
-    path = wanted.partition("?")[0]
-    is_own = OWN_PAGE.match(wanted) and "//" not in path and not path.startswith(SIGN_IN)
+    path = unquote(wanted.partition("?")[0])
+    leads_away = "//" in path or ".." in path or path.startswith(SIGN_IN)
+    is_own = OWN_PAGE.match(wanted) and not leads_away
     return wanted if is_own else HOME
 
 

@@ -84,6 +84,26 @@ async def test_channels_are_replaced(world: World) -> None:
     assert await channels_of(world, config_id) == sorted([kept, added])
 
 
+async def test_a_channel_that_a_slot_needs_stays_connected(world: World) -> None:
+    channel = world.platform.add_channel(world.domain)
+    config_id = (await create(world, channels=[channel])).json()["id"]
+    slot = {"name": "data", "type": "channel"}
+    profile = await world.call(
+        "POST",
+        "/{d}/clients/bootstrap/profiles",
+        json={"name": "p", "binding_slots": [slot], "content_template": "{}"},
+    )
+    enrollment = f"/{{d}}/clients/bootstrap/enrollments/{config_id}"
+    await world.call("PATCH", f"{enrollment}/profile", json={"profile_id": profile.json()["id"]})
+    binding = {"slot": "data", "type": "channel", "resource_id": channel}
+    bound = await world.call("PUT", f"{enrollment}/bindings", json={"bindings": [binding]})
+    assert bound.status_code == 204, bound.text
+    place = f"{CONFIGS}/connections/{config_id}"
+    assert (await world.call("PUT", place, json={"channels": []})).status_code == 200
+    assert await channels_of(world, config_id) == [channel]
+    assert world.platform.connections == {(config_id, channel)}
+
+
 async def test_a_config_without_a_client_has_nothing_to_connect(world: World) -> None:
     channel = world.platform.add_channel(world.domain)
     config_id = (await create(world)).json()["id"]
