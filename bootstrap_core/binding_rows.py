@@ -36,9 +36,7 @@ async def put(connection: AsyncConnection, items: Sequence[Binding]) -> None:
     """Write bindings over those of the same slots; other slots stay as they are."""
     for config_id in {binding.config_id for binding in items}:
         slots = [binding.slot for binding in items if binding.config_id == config_id]
-        await connection.execute(
-            delete(bindings).where(bindings.c.config_id == config_id, bindings.c.slot.in_(slots))
-        )
+        await remove(connection, config_id, slots)
     await add(connection, items)
 
 
@@ -46,6 +44,13 @@ async def add(connection: AsyncConnection, items: Sequence[Binding]) -> None:
     """Write bindings of slots to which nothing is bound."""
     if items:
         await connection.execute(insert(bindings), [to_row(binding) for binding in items])
+
+
+async def remove(connection: AsyncConnection, config_id: str, slots: Sequence[str]) -> None:
+    """Delete the bindings of a config's slots of these names."""
+    await connection.execute(
+        delete(bindings).where(bindings.c.config_id == config_id, bindings.c.slot.in_(slots))
+    )
 
 
 async def remove_all(connection: AsyncConnection, config_id: str) -> None:

@@ -39,7 +39,8 @@ from bootstrap_core.secret import Secret
 class NewConfig:
     """A config to be created; ``id`` empty lets the service choose one.
 
-    ``bound`` are resources that are bound to slots of these names from the start.
+    ``bound`` are resources that are bound to slots of these names from the start; ``connected``
+    tells that the client among them is connected to the channels.
     """
 
     external_id: str
@@ -53,6 +54,8 @@ class NewConfig:
     profile_id: str = ""
     render_context: Mapping[str, Any] = field(factory=dict)
     bound: Mapping[str, Resource] = field(factory=dict)
+    status: Status = Status.ENABLED
+    connected: bool = False
 
     @classmethod
     def read(cls, document: Document) -> NewConfig:
@@ -128,7 +131,7 @@ class Configs:
         self._now = now
 
     async def create(self, domain_id: str, new: NewConfig) -> Config:
-        """Create an enabled config.
+        """Create a config.
 
         Raises ``Conflict``: name or external ID is taken; ``Unprocessable``: no such profile.
         """
@@ -143,6 +146,8 @@ class Configs:
             created_at=at,
             updated_at=at,
             name=new.name,
+            status=new.status,
+            connected=new.connected,
             profile_id=new.profile_id,
             content=new.content,
             render_context=new.render_context,

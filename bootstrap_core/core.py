@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 
+from bootstrap_core.client_configs import ClientConfigs
 from bootstrap_core.configs import Configs
 from bootstrap_core.delivery import Delivery
 from bootstrap_core.device_reads import open_reads
@@ -110,9 +111,10 @@ class BootstrapCore:
         profiles = Profiles(engine, renderer)
         previews = Previews(engine, profiles, sealer, renderer)
         things = Things(engine, configs, resources)
+        of_clients = ClientConfigs(engine, configs, resources, sealer)
         door, bodies = Door(identity), Bodies(options.body_bytes)
         self._parts = (
-            ConfigRoutes(door, configs, bodies),
+            ConfigRoutes(door, configs, of_clients, bodies),
             ProfileRoutes(door, profiles, previews, bodies),
             EnrollmentRoutes(door, Enrollments(engine, resources, sealer), bodies),
             ThingRoutes(door, things, configs, bodies),

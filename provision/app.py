@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from bootstrap_core.core import BootstrapCore, Options
 from bootstrap_core.errors import SealingError
 from bootstrap_core.sealing import Sealer
-from provision.api.assembly import Part, make_app
+from provision.api.assembly import Part, make_api, make_app
 from provision.api.certificates import CertificateRoutes
 from provision.api.drift import DriftRoutes
 from provision.api.layouts import LayoutRoutes
@@ -29,6 +29,8 @@ from provision.api.plans import PlanRoutes
 from provision.authentication import Authentication
 from provision.build_info import build_info
 from provision.certificates import Certificates
+from provision.console.assembly import Ground as ConsoleGround
+from provision.console.assembly import open_console
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
 from provision.errors import StartError
@@ -151,9 +153,23 @@ class _Opening:
             LayoutRoutes(catalog, ground.authentication),
             self.operations(ground, metrics, onboarding, care),
         ]
-        origins = self.settings.cors_origins
-        app = make_app(parts, ground.core, ground.choice.routes, metrics, origins)
+        api = make_api(parts, ground.core, ground.choice.routes)
+        served = await self.console(ground, api, metrics)
+        app = make_app(served, metrics, self.settings.cors_origins)
         return Service(app, *_operator(data))
+
+    async def console(self, ground: _Ground, api: ASGIApp, metrics: Metrics) -> ASGIApp:
+        """Open the web console before the API."""
+        standing = ConsoleGround(
+            ground.engine,
+            ground.sealer,
+            ground.choice.platform,
+            self.clock.now,
+            self.settings.domain_id,
+            self.settings.public_url,
+        )
+        opening = open_console(standing, make_app(api, metrics, ()), api)
+        return await self.stack.enter_async_context(opening)
 
     async def ground(self, data: DataDirectory) -> _Ground:
         sealer = data.sealer(self.settings.sealing_keys)

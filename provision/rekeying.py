@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bootstrap_core.resealing import reseal as reseal_bootstrap
 from bootstrap_core.resealing import reseal_column
 from bootstrap_core.sealing import Sealer
+from provision.console.session_rows import reseal_sessions
 from provision.embedded.issuer_store import reseal_issuer
 from provision.embedded.resealing import reseal_client_secrets
 from provision.key_store import KeyStore
@@ -44,6 +45,7 @@ async def reseal_all(
         "stored answers": lambda: reseal_column(
             engine, sealer, answer, stored_answers.c.answer, answer_place
         ),
+        "console sessions": lambda: reseal_sessions(engine, sealer),
     }
     changed = {}
     for kind, reseal in work.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import MetaData
 
 from bootstrap_core.tables import metadata as bootstrap_metadata
+from provision.console.tables import metadata as console_metadata
 from provision.embedded.certificate_tables import metadata as certificate_metadata
 from provision.embedded.tables import metadata as embedded_metadata
 from provision.key_store import metadata as key_metadata
@@ -30,5 +31,6 @@ metadata = _together(
         key_metadata,
         onboarding_metadata,
         certificates_in_use_metadata,
+        console_metadata,
     )
 )

@@ -9,6 +9,7 @@ from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.client_configs import ClientConfigs, NewClientConfig
 from bootstrap_core.config_rows import ConfigQuery
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, NewConfig
 from bootstrap_core.http.admission import Door
@@ -22,6 +23,7 @@ from bootstrap_core.statuses import read_status
 COLLECTION: Final = "/{domain_id}/clients/configs"
 ONE: Final = COLLECTION + "/{config_id}"
 CERTS: Final = COLLECTION + "/certs/{config_id}"
+CONNECTIONS: Final = COLLECTION + "/connections/{config_id}"
 CREATED: Final = Reply("Created", "Config", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of configs", "ConfigPage")
 SHOWN: Final = Reply("The config's certificates", "Certificates")
@@ -38,19 +40,30 @@ LIST_PARAMETERS: Final = (
 class ConfigRoutes:
     """Decodes requests about configs, calls, and encodes what comes back."""
 
-    def __init__(self, door: Door, configs: Configs, bodies: Bodies) -> None:
+    def __init__(
+        self, door: Door, configs: Configs, of_clients: ClientConfigs, bodies: Bodies
+    ) -> None:
         """Let callers in at ``door`` and read their bodies with ``bodies``."""
         self._door = door
         self._configs = configs
+        self._of_clients = of_clients
         self._bodies = bodies
 
     async def create(self, request: Request) -> Response:
-        """Create a config; the answer repeats what was sent, save for the external key."""
+        """Create a config; the answer repeats what was sent, save for the external key.
+
+        A body with ``client_id`` or ``channels`` (of older Magistralas) makes the config of a
+        client, which is named after it and may be ``disabled`` from the start; an empty
+        ``client_id`` has a client made.
+        """
         caller, new = await self._door.member_with(request, self._new(request))
-        config = await self._configs.create(caller.domain_id, new)
+        if isinstance(new, NewClientConfig):
+            config, sent = await self._of_clients.create(caller, new), new.config
+        else:
+            config, sent = await self._configs.create(caller.domain_id, new), new
         view = config_view(config)
-        if new.client_key:
-            view["client_key"] = new.client_key.reveal()
+        if sent.client_key:
+            view["client_key"] = sent.client_key.reveal()
         return answer(view, 201, {"Location": f"/clients/configs/{config.id}"})
 
     async def list(self, request: Request) -> Response:
@@ -81,6 +94,12 @@ class ConfigRoutes:
         view |= {"ca_cert": config.ca_cert} if config.ca_cert else {}
         return answer(view)
 
+    async def connect(self, request: Request) -> Response:
+        """Replace the channels that a config's client is connected to."""
+        caller, channels = await self._door.member_with(request, self._channels(request))
+        await self._of_clients.change_channels(caller, _id(request), channels)
+        return answer({})
+
     async def enable(self, request: Request) -> Response:
         """Let the device fetch its configuration."""
         return await self._set(request, Status.ENABLED)
@@ -101,19 +120,20 @@ class ConfigRoutes:
         new, change, certificates = (
             {JSON: name} for name in ("NewConfig", "ConfigChange", "Certificates")
         )
-        one = {200: Reply("The config", "Config")}
+        one, done = {200: Reply("The config", "Config")}, {200: Reply("Changed", "Done")}
         return [
             group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
             group.on("GET", ONE, self.view, one, READING),
-            group.on(
-                "PATCH", ONE, self.change, {200: Reply("Changed", "Done")}, CHANGING, body=change
-            ),
+            group.on("PATCH", ONE, self.change, done, CHANGING, body=change),
             group.on("DELETE", ONE, self.remove, {204: Reply("Gone")}, READING),
             group.on(
                 "PATCH", CERTS, self.change_certificates, {200: SHOWN}, CHANGING, body=certificates
+            ),
+            group.on(
+                "PUT", CONNECTIONS, self.connect, done, CHANGING, body={JSON: "ConfigConnections"}
             ),
             group.on("POST", ONE + "/enable", self.enable, one, READING),
             group.on("POST", ONE + "/disable", self.disable, one, READING),
@@ -124,8 +144,14 @@ class ConfigRoutes:
         config = await self._configs.set_status(caller.domain_id, _id(request), status)
         return answer(config_view(config))
 
-    async def _new(self, request: Request) -> NewConfig:
-        return NewConfig.read(await self._bodies.json(request))
+    async def _new(self, request: Request) -> NewConfig | NewClientConfig:
+        document = await self._bodies.json(request)
+        if "client_id" in document or "channels" in document:
+            return NewClientConfig.read(document)
+        return NewConfig.read(document)
+
+    async def _channels(self, request: Request) -> Sequence[str]:
+        return (await self._bodies.json(request)).texts("channels")
 
     async def _change(self, request: Request) -> ConfigChange:
         return ConfigChange.read(await self._bodies.json(request))

@@ -21,6 +21,7 @@ NAME: Final = Parameter("name", {"type": "string"}, "A part of the name, in any 
 
 TEXT: Final[Schema] = {"type": "string"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+CHANNEL_IDS: Final[Schema] = {"type": "array", "items": TEXT}
 OBJECT: Final[Schema] = {"type": "object"}
 STATUS: Final[Schema] = {"enum": [status.value for status in Status]}
 FORMAT: Final[Schema] = {"enum": [each.value for each in ContentFormat]}
@@ -80,7 +81,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **CONFIG_FIELDS,
         **CERTIFICATE_FIELDS,
         profile_id=TEXT,
+        status={**STATUS, "description": "Taken for the config of a client only"},
+        client_id={**TEXT, "description": "The config's client; given but empty: one is made"},
+        channels={**CHANNEL_IDS, "description": "What the client is connected to"},
     ),
+    "ConfigConnections": _object("channels", channels=CHANNEL_IDS),
     "ConfigChange": _object(**CONFIG_FIELDS),
     "Done": _object(),
     "Certificates": _object(id=TEXT, **CERTIFICATE_FIELDS),

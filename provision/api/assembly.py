@@ -34,16 +34,10 @@ class Part(Protocol):
         ...
 
 
-def make_app(
-    parts: Sequence[Part],
-    core: BootstrapCore,
-    further: Sequence[Route],
-    metrics: Metrics,
-    origins: Sequence[str],
-) -> ASGIApp:
-    """Return the app over the parts, the bootstrap core and ``further`` routes.
+def make_api(parts: Sequence[Part], core: BootstrapCore, further: Sequence[Route]) -> ASGIApp:
+    """Return the routes of the parts, of the bootstrap core and ``further`` ones, not yet wrapped.
 
-    Devices' routes come first, since they are asked most. Web pages of ``origins`` may call it.
+    Devices' routes come first, since they are asked most.
     """
     operations = [each for part in parts for each in part.operations()]
     document = describe(
@@ -54,7 +48,12 @@ def make_app(
         security_schemes=SECURITY_SCHEMES,
     )
     served = [*core.routes(), *routes([*operations, _showing(document)]), *further]
-    app = Wrapper(Router(served, redirect_slashes=False), metrics)
+    return Router(served, redirect_slashes=False)
+
+
+def make_app(served: ASGIApp, metrics: Metrics, origins: Sequence[str]) -> ASGIApp:
+    """Return what is served, wrapped once. Web pages of ``origins`` may call it."""
+    app = Wrapper(served, metrics)
     if not origins:
         return app
     return CORSMiddleware(

@@ -139,7 +139,7 @@ def greeting(settings: Settings, service: Service, port: int) -> str:
     base = address(settings, port)
     cacert = f" --cacert {shlex.quote(str(Path(settings.server_cert).absolute()))}"
     curl = "curl -sS" + (cacert if settings.server_cert else "")
-    lines = [f"provision {release()} serves on {base}", ""]
+    lines = [f"provision {release()} serves on {base}", f"The web console: {base}/console", ""]
     token, domain = "<token>", "<domain_id>"
     if service.operator_file is not None and service.operator_domain:
         file = shlex.quote(str(service.operator_file.absolute()))

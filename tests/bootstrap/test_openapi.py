@@ -215,6 +215,7 @@ def test_every_operation_succeeds_as_described(tmp_path: Path) -> None:
             "configs_create": {"external_id": "new", "external_key": "k"},
             "configs_change": {"name": "new"},
             "configs_change_certificates": {"client_cert": "C"},
+            "configs_connect": {"channels": []},
             "profiles_create": {"name": "new"},
             "profiles_upload": {"name": "newer"},
             "profiles_change": {"content_format": "raw"},

@@ -16,6 +16,7 @@ from bootstrap_core.sealing import SealingKey
 from provision.data_directory import DataDirectory
 from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served, serving
+from tests.console.visiting import forms_of
 
 LAYOUTS = ROOT / "layouts"
 
@@ -38,6 +39,7 @@ def key_ids(data: Path) -> set[str]:
         "bindings": ("sealed_secret",),
         "onboardings": ("intent", "token"),
         "stored_answers": ("answer",),
+        "console_sessions": ("credentials", "notice"),
     }
     found = set()
     with contextlib.closing(sqlite3.connect(data / "provision.db")) as database:
@@ -48,6 +50,14 @@ def key_ids(data: Path) -> set[str]:
     return found
 
 
+def signed_in(served: Served) -> httpx.Client:
+    """Return a browser in which the operator is signed in to the console."""
+    browser = httpx.Client(follow_redirects=True)
+    (form,) = forms_of(browser.get(f"{served.url}/console").text)
+    browser.post(served.url + form.action, data=form.values | served.operator)
+    return browser
+
+
 def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data, LAYOUTS) as served:
@@ -55,6 +65,7 @@ def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) ->
         body = {"external_id": "gw-2", "external_key": KEY}
         headers = {"Authorization": f"Bearer {served.token}", "Idempotency-Key": "k"}
         httpx.post(f"{served.url}/{served.domain}/mapping", json=body, headers=headers)
+        browser = signed_in(served)
         before = fetched(served, "gw-1")
     old = key_ids(data)
     ended = provision("keys", "rotate", "--data", str(data), "--forget", "--json")
@@ -67,6 +78,8 @@ def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) ->
     with serving(data, LAYOUTS) as served:
         assert fetched(served, "gw-1") == before
         assert served.map("gw-1")["onboarding"]["outcome"] == "reused"
+        assert "Overview" in browser.get(f"{served.url}/console").text
+    browser.close()
 
 
 def test_a_running_service_goes_on_through_a_rotation(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""The service's own HTTP API, asked in this process: one way for everything.
+
+::
+
+    await api.get("layouts")                                        GET /layouts
+    await api.in_domain.post("mapping", body={...})                 POST /<domain>/mapping
+    await api.in_domain.get("clients", "configs", query={"limit": 10})
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+from attrs import evolve, field, frozen
+from starlette.types import ASGIApp
+
+from bootstrap_core.secret import Secret
+from provision.console.errors import NoDomain, Refused, SignedOut
+
+BASE: Final = "http://console"
+LONGEST: Final = 120.0
+"""Seconds that the API may take; it bounds its own calls to the platform before that."""
+FAILED: Final = 400
+UNAUTHENTICATED: Final = 401
+
+
+def open_api(app: ASGIApp) -> httpx.AsyncClient:
+    """Return a client of ``app``, an API that renders its own errors."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=BASE, timeout=LONGEST)
+
+
+@frozen
+class Api:
+    """The API as one user sees it; every path is given in its parts, as they are.
+
+    Each method returns the decoded JSON answer (None where it is empty; text where it is no JSON)
+    and raises ``Refused`` (the API's own words) and ``SignedOut`` (it does not take the token).
+    """
+
+    http: httpx.AsyncClient
+    token: Secret
+    domain_id: str
+    request_id: str
+    inside: tuple[str, ...] = field(default=())
+
+    @property
+    def in_domain(self) -> Api:
+        """The same API, with the session's domain before every path. Raises ``NoDomain``."""
+        if not self.domain_id:
+            raise NoDomain
+        return evolve(self, inside=(self.domain_id,))
+
+    async def get(self, *path: str, query: Mapping[str, str | int] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Read."""
+        return await self._send("GET", path, None, query)
+
+    async def post(
+        self,
+        *path: str,
+        body: object = None,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Create or act."""
+        return await self._send("POST", path, body, query, headers)
+
+    async def put(self, *path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Replace."""
+        return await self._send("PUT", path, body)
+
+    async def patch(self, *path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Change what the body names."""
+        return await self._send("PATCH", path, body)
+
+    async def delete(self, *path: str) -> Any:  # noqa: ANN401 - JSON
+        """Remove."""
+        return await self._send("DELETE", path)
+
+    async def _send(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        body: object = None,
+        query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - JSON
+        sent = {"Authorization": f"Bearer {self.token.reveal()}", "X-Request-ID": self.request_id}
+        answer = await self.http.request(
+            method,
+            "/" + "/".join(quote(part, safe="") for part in (*self.inside, *path)),
+            params=query,
+            json=body,
+            headers={**sent, **(headers or {})},
+        )
+        if answer.status_code == UNAUTHENTICATED:
+            raise SignedOut
+        told = _decoded(answer)
+        if answer.status_code < FAILED:
+            return told
+        known = told if isinstance(told, dict) else {}
+        raise Refused(
+            answer.status_code,
+            str(known.get("code", "")),
+            str(known.get("message", "")) or f"the service answered {answer.status_code}",
+            known.get("details"),
+        )
+
+
+def _decoded(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except json.JSONDecodeError:
+        return answer.text

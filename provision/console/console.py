@@ -1,0 +1,197 @@
+"""The console as an ASGI app: sessions, form tokens, errors in words and security headers, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import httpx
+import structlog
+from attrs import frozen
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from provision.console.api import Api
+from provision.console.cookies import SESSION
+from provision.console.domain_lists import OfferedDomains
+from provision.console.entrance import SIGN_IN, Entrance
+from provision.console.errors import ConsoleError, PageNotFound, SignedOut
+from provision.console.forgery import FIELD, HEADER, check_origin
+from provision.console.forms import Form, read_form
+from provision.console.page import Handler, Page
+from provision.console.session import Session
+from provision.console.static_files import StaticFiles
+from provision.console.visit import Frame, Visit
+from provision.platform.errors import InvalidToken
+
+HERE: Final = "/console"
+INTERNAL: Final = 500
+HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+LOST: Final = {
+    404: "There is nothing at this address.",
+    405: "This address does not take what was sent to it.",
+}
+
+
+@frozen
+class Console:
+    """Answers everything under ``/console``."""
+
+    frame: Frame
+    entrance: Entrance
+    static: StaticFiles
+    domains: OfferedDomains
+    api: httpx.AsyncClient
+    sections: Sequence[Page]
+    public_url: str
+
+    def app(self) -> ASGIApp:
+        """Return the ASGI app."""
+        router = Router(self._routes(), redirect_slashes=False)
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_guarded(message: Message) -> None:
+                await send(_guarded(message))
+
+            try:
+                await router(scope, receive, send_guarded)
+            except Exception as error:
+                request = Request(scope)
+                page = await self._failure(request, error)
+                await page(scope, receive, send_guarded)
+
+        return answer
+
+    def _routes(self) -> Sequence[Route]:
+        by_path: dict[str, dict[str, Handler]] = {}
+        for page in self.sections:
+            by_path.setdefault(page.path, {})[page.method] = page.handler
+        return [
+            Route("/console/static/{rest:path}", self.static.serve, methods=["GET"]),
+            Route("/console/", _home, methods=["GET"]),
+            Route(SIGN_IN, self._entering, methods=["GET", "POST"]),
+            *(self._route(path, handlers) for path, handlers in by_path.items()),
+        ]
+
+    def _route(self, path: str, handlers: dict[str, Handler]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            method = "GET" if request.method == "HEAD" else request.method
+            return await self._visit(request, handlers[method])
+
+        return Route(path, endpoint, methods=list(handlers))
+
+    async def _entering(self, request: Request) -> Response:
+        if request.method == "POST":
+            return await self.entrance.sign_in(request)
+        return await self.entrance.show(request)
+
+    async def _visit(self, request: Request, handler: Handler) -> Response:
+        try:
+            session = await self._recognise(request)
+            form = await self._form(request, session)
+            return await handler(await self._visiting(request, session, form))
+        except (SignedOut, InvalidToken):
+            return self.entrance.signed_out(request)
+
+    async def _recognise(self, request: Request) -> Session:
+        cookie = self.frame.cookies.read(request, SESSION)
+        return await self.frame.reception.recognise(cookie)
+
+    async def _form(self, request: Request, session: Session) -> Form:
+        if request.method in ("GET", "HEAD"):
+            return Form()
+        check_origin(request, self.public_url)
+        form = await read_form(request)
+        session.check_form(request.headers.get(HEADER) or form.text(FIELD))
+        return form
+
+    async def _visiting(self, request: Request, session: Session, form: Form) -> Visit:
+        api = Api(
+            self.api,
+            session.credentials.access,
+            session.domain_id,
+            str(request.scope.get("request_id", "")),
+        )
+        offered = await self.domains.of(session)
+        return Visit(request, session, api, form, self.frame, offered)
+
+    async def _failure(self, request: Request, error: Exception) -> Response:
+        status, title, text = _told(error)
+        if status == INTERNAL:
+            structlog.get_logger().exception("page failed", exc_info=error)
+        context = {"title": title, "text": text, "status": status}
+        try:
+            visit = await self._visiting(request, await self._recognise(request), Form())
+        except Exception:
+            whole = self.frame.surroundings(request) | context
+            return self.frame.templates.answer("failure_alone.html", status, whole)
+        return await visit.page("failure.html", context, status=status)
+
+
+class Front:
+    """Sends browsers to the console and everyone else to the API."""
+
+    def __init__(self, console: ASGIApp, api: ASGIApp) -> None:
+        """``console`` answers under ``/console``, ``api`` everywhere else."""
+        self._console = console
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope.get("path", "")
+        if path == HERE or path.startswith(HERE + "/"):
+            await self._console(scope, receive, send)
+        elif path == "/" and scope["type"] == "http" and _is_browser(scope):
+            await RedirectResponse(HERE, 303)(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse(HERE, 308)
+
+
+def _is_browser(scope: Scope) -> bool:
+    accepts = (value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] in ("GET", "HEAD") and any(b"text/html" in each for each in accepts)
+
+
+def _guarded(message: Message) -> Message:
+    """Return the message with the security headers; what the page set itself stays."""
+    if message["type"] != "http.response.start":
+        return message
+    present = {name.lower() for name, _ in message.get("headers", ())}
+    added = [
+        (name.encode(), value.encode())
+        for name, value in HEADERS.items()
+        if name.encode() not in present
+    ]
+    return {**message, "headers": [*message.get("headers", ()), *added]}
+
+
+def _told(error: Exception) -> tuple[int, str, str]:
+    """Return status, title and words for an exception."""
+    if isinstance(error, ConsoleError):
+        return error.status, error.title, error.message
+    if isinstance(error, HTTPException):
+        text = LOST.get(error.status_code, str(error.detail))
+        return error.status_code, PageNotFound.title, text
+    status, message = getattr(error, "status", INTERNAL), getattr(error, "message", "")
+    if isinstance(status, int) and status != INTERNAL and message:
+        return status, ConsoleError.title, str(message)
+    return INTERNAL, ConsoleError.title, "The service made a mistake; its log tells which."

@@ -1,0 +1,91 @@
+"""What can go wrong in the console.
+
+::
+
+    ConsoleError
+      SignedOut        401  nobody is signed in: the way leads to the sign-in page
+      SignInRefused    422  the name or the password is wrong
+      ForgedRequest    403  a form that this page did not give out
+      NoDomain         409  the user is not a member of any domain
+      PageNotFound     404  there is no such page
+      FormUnreadable   400  the form was cut off or is too large
+      Refused          4xx  the API refused what was asked, in its own words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class ConsoleError(Exception):
+    """The console could not do what was asked."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, message: str = "") -> None:
+        """Describe the failure; without a message the class's docstring is the message."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+    @property
+    def message(self) -> str:
+        """The text for the person in front of the browser."""
+        return str(self)
+
+
+class SignedOut(ConsoleError):
+    """Your session has ended: sign in again."""
+
+    status = 401
+    title = "Signed out"
+
+
+class SignInRefused(ConsoleError):
+    """The name and the password do not belong together, or the user is disabled."""
+
+    status = 422
+    title = "Sign-in refused"
+
+
+class ForgedRequest(ConsoleError):
+    """The form was opened for another session or domain: load the page again, then send it."""
+
+    status = 403
+    title = "Form not accepted"
+
+
+class NoDomain(ConsoleError):
+    """You are not a member of any domain: ask an administrator to add you to one."""
+
+    status = 409
+    title = "No domain"
+
+
+class PageNotFound(ConsoleError):
+    """There is nothing at this address."""
+
+    status = 404
+    title = "Page not found"
+
+
+class FormUnreadable(ConsoleError):
+    """The form could not be read: go back and send it again."""
+
+    status = 400
+    title = "Form not readable"
+
+
+class Refused(ConsoleError):
+    """The service refused what was asked."""
+
+    title = "Not done"
+
+    def __init__(self, status: int, code: str, message: str, details: object = None) -> None:
+        """Repeat the API's answer: its status, stable code, message and details."""
+        super().__init__(message)
+        self.status = status  # type: ignore[misc] # the API's own, for each refusal
+        self.code = code
+        self.details: Sequence[Mapping[str, Any]] | Mapping[str, Any] = (
+            details if isinstance(details, list | Mapping) else ()
+        )
