@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
 from provision.console.tables import sessions
-from provision.data_directory import DataDirectory
 from provision.database import open_engine
-from provision.rekeying import reseal_all
+from tests.cli.prompt import provision
 from tests.console.visiting import Visitor, operator, visiting
 from tests.service.running import Running, beside_platform, embedded
 
@@ -285,14 +282,11 @@ async def test_a_session_whose_tokens_are_revoked_ends(
 async def test_sessions_outlive_a_change_of_the_sealing_key(
     visitor: Visitor, tmp_path: Path
 ) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'provision.db'}")
-    old = DataDirectory(tmp_path).sealing_keys(Secret(""))
-    sealer = Sealer([SealingKey.generate(), *old])
-    assert (await reseal_all(engine, sealer, lambda _: None))["console sessions"] == 1
-    assert (await reseal_all(engine, sealer, lambda _: None))["console sessions"] == 0
-    await engine.dispose()
-    # The running service does not know the new key: it asks to sign in, and does not fail.
-    assert (await visitor.open("/console")).url.path == "/console/sign-in"
+    before = (await visitor.open("/console")).url.path
+    ended = await asyncio.to_thread(provision, "keys", "rotate", "--data", str(tmp_path), "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["resealed"]["console sessions"] == 1
+    assert (await visitor.open("/console")).url.path == before != "/console/sign-in"
 
 
 async def test_a_form_of_another_domain_is_refused(visitor: Visitor, running: Running) -> None:
