@@ -93,10 +93,19 @@ def _creator(url: str) -> Callable[[], Awaitable[_Connection]]:
             lambda: sqlite3.connect(path, check_same_thread=False), iter_chunk_size=64
         )
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own creator does
-        await connection
-        return connection
+        opening = asyncio.ensure_future(_opened(connection))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # Its thread opens the file all the same: nobody else would close it.
+            opening.add_done_callback(lambda _: connection.stop())
+            raise
 
     return connect
+
+
+async def _opened(connection: _Connection) -> _Connection:
+    return await connection
 
 
 def open_engine(url: str) -> AsyncEngine:
