@@ -95,17 +95,18 @@ def _creator(url: str) -> Callable[[], Awaitable[_Connection]]:
         connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own creator does
         opening = asyncio.ensure_future(_opened(connection))
         try:
-            return await asyncio.shield(opening)
+            await asyncio.shield(opening)
         except asyncio.CancelledError:
             # Its thread opens the file all the same: nobody else would close it.
             opening.add_done_callback(lambda _: connection.stop())
             raise
+        return connection
 
     return connect
 
 
-async def _opened(connection: _Connection) -> _Connection:
-    return await connection
+async def _opened(connection: _Connection) -> None:
+    await connection
 
 
 def open_engine(url: str) -> AsyncEngine:
