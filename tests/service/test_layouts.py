@@ -107,10 +107,7 @@ async def test_credentials_in_a_layouts_file_are_masked(
         'mg_username = "shown"\n'
         '"mf_pass"="hidden-\\"3"\n' + ending
     )
-    while "legacy" not in {
-        each["name"] for each in (await get(running, "/layouts"))["layouts"]
-    }:
-        await asyncio.sleep(0.1)
+    await until(running, "legacy", lambda each: True)
     shown = await get(running, "/layouts/legacy")
     (source,) = shown["sources"]
     assert "hidden" not in str(shown)
