@@ -23,6 +23,9 @@ from provision.console.onboard import Onboard
 from provision.console.onboard_watch import OnboardWatch
 from provision.console.page import Section
 from provision.console.preferences import Preferences
+from provision.console.profile_editor import ProfileEditor
+from provision.console.profile_versions import ProfileVersions
+from provision.console.profiles import Profiles
 from provision.console.reception import Reception
 from provision.console.rendering import Templates
 from provision.console.session import Lifetimes
@@ -85,4 +88,7 @@ def _sections(ground: Ground, undertakings: Undertakings) -> Sequence[Section]:
         Onboard(undertakings),
         OnboardWatch(undertakings, ground.public_url),
         LayoutPages(),
+        ProfileEditor(),
+        Profiles(),
+        ProfileVersions(),
     ]

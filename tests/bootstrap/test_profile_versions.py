@@ -73,9 +73,7 @@ async def test_what_is_kept_is_bounded_and_goes_with_the_profile(world: World) -
 
 async def test_configs_are_listed_by_their_profile(world: World) -> None:
     made = await world.make("bootstrap/profiles", **FIRST)
-    mine = await world.make(
-        "configs", external_id="a", external_key="ka", profile_id=made["id"]
-    )
+    mine = await world.make("configs", external_id="a", external_key="ka", profile_id=made["id"])
     await world.make("configs", external_id="b", external_key="kb")
     answer = await world.call("GET", f"/{{d}}/clients/configs?profile_id={made['id']}")
     assert [each["id"] for each in answer.json()["configs"]] == [mine["id"]]
