@@ -91,7 +91,10 @@ async def read_form(request: Request) -> Form:
         raise FormUnreadable(f"The form could not be read: {error.detail}") from error
     except UnicodeDecodeError as error:
         raise FormUnreadable from error
-    return Form(_texts(data), await _files(data))
+    try:
+        return Form(_texts(data), await _files(data))
+    finally:
+        await data.close()
 
 
 def _texts(data: FormData) -> Mapping[str, Sequence[str]]:

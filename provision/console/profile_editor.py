@@ -15,6 +15,7 @@ from provision.console.page import Page
 from provision.console.profile_forms import (
     FIELDS,
     FORMATS,
+    OBJECTS,
     SAMPLE,
     TYPES,
     document_of,
@@ -38,6 +39,7 @@ class Preview:
 
     content: str = ""
     error: str = ""
+    unreadable: str = ""
     lines: Sequence[Line] = ()
 
 
@@ -106,13 +108,14 @@ class ProfileEditor:
 async def _shown(visit: Visit, form: Form) -> dict[str, Any]:
     """Return what the editor's page shows: the form's own errors are added to it."""
     trial, form = trial_of(form)
+    unreadable = "; ".join(form.errors[name] for name in OBJECTS if name in form.errors)
     return {
         "form": form,
         "rows": rows_of(form),
         "formats": FORMATS,
         "types": TYPES,
         "gateways": [(SAMPLE, "Sample data"), *await _gateways(visit)],
-        "preview": Preview() if form.errors else await _preview(visit, trial),
+        "preview": Preview(unreadable=unreadable) if unreadable else await _preview(visit, trial),
     }
 
 
@@ -140,7 +143,7 @@ async def _preview(visit: Visit, trial: Mapping[str, Any]) -> Preview:
             "line": line,
             "column": details.get("column") or 0,
             "severity": "error",
-            "message": error.message,
+            "message": "it does not get beyond this line",
             "rule": "",
             "suggestion": "",
             "allowed": (),

@@ -19,6 +19,7 @@ from bootstrap_core.secret import MASK, Secret
 from provision.console.forms import Form
 
 FIELDS: Final = ("name", "description", "content_format", "content_template", "defaults")
+OBJECTS: Final = ("defaults", "variables")
 FORMATS: Final = [
     (ContentFormat.JSON.value, "JSON"),
     (ContentFormat.YAML.value, "YAML"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from provision.console.profile_forms import written
 from provision.console.visit import Visit, address
 
 VERSIONS: Final = "/console/profiles/{profile_id}/versions"
+PLACE_LINE: Final = re.compile(r"\d+")
 ONE: Final = VERSIONS + "/{version}"
 
 
@@ -95,7 +97,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[tuple
     )
     # The two first lines name the files, which there are none of.
     return [
-        (kinds[line[0]], line if line[0] == "@" else line[1:])
+        (kinds[line[0]], f"from line {PLACE_LINE.findall(line)[0]}" if line[0] == "@" else line[1:])
         for number, line in enumerate(lines)
         if number > 1
     ]
