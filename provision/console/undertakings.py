@@ -76,6 +76,8 @@ class Undertakings:
         work = asyncio.create_task(_outcome(do))
         begun = Undertaking(name, session_id, external_id, external_key, form, self._now(), work)
         self._known[place] = begun
+        # Keys do not stay until somebody asks for something else.
+        asyncio.get_running_loop().call_later(KEPT.total_seconds() + 1, self._forget)
         return begun
 
     def find(self, session_id: str, name: str) -> Undertaking | None:

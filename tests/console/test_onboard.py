@@ -51,6 +51,25 @@ def test_from_the_layout_to_the_devices_fetch(console: Console) -> None:
     assert [each["external_id"] for each in rows["onboardings"]] == ["pi-7/a"]
 
 
+def test_what_goes_wrong_is_said(console: Console) -> None:
+    page = console.page
+    console.served.map("gw-there")
+    console.open("/console/onboard")
+    page.get_by_label("External ID").fill("gw-there")
+    page.get_by_label("If the gateway exists").select_option("fail")
+    console.press("Show the plan")
+    console.says("Differences to the gateway as it is")
+    console.is_accessible("plan-of-existing")
+    page.get_by_role("button", name="Onboard", exact=True).first.press("Enter")
+    console.says("gw-there was not onboarded")
+    console.is_accessible("not-onboarded")
+    console.press("Change and try again")
+    assert page.get_by_label("External ID").input_value() == "gw-there"
+    console.open("/console/onboard/watch/of-somebody-else")
+    console.says("Not watched any more")
+    console.is_accessible("not-watched")
+
+
 def test_the_list_of_layouts_and_one_of_them(console: Console) -> None:
     console.open("/console/layouts")
     console.is_accessible("layouts")

@@ -160,7 +160,7 @@ async def test_undertakings_are_bounded_and_forgotten() -> None:
         raise KeyError("a detail")
 
     def begin(name: str, session: str = "s") -> Any:
-        return known.begin((session, name), "gw", Secret("key"), Form(), wait)
+        return known.begin((session, name), "gw", Secret("hidden-key"), Form(), wait)
 
     first = begin("0")
     assert begin("0") is first
@@ -169,13 +169,13 @@ async def test_undertakings_are_bounded_and_forgotten() -> None:
     with pytest.raises(TooMuchAtOnce):
         begin("one more")
     assert begin("one more", "another session").result is None
-    failed = known.begin(("third", "x"), "gw", Secret("key"), Form(), fail)
+    failed = known.begin(("third", "x"), "gw", Secret("hidden-key"), Form(), fail)
     await asyncio.wait({failed.work})
     assert isinstance(failed.result, ConsoleError)
     assert "a detail" not in failed.result.message
     assert known.find("s", "0") is first
     assert known.find("t", "0") is None
-    assert "key" not in repr(first)
+    assert "hidden" not in repr(first)
     now[0] += KEPT + timedelta(seconds=1)
     assert known.find("s", "0") is None
     await asyncio.wait({first.work})
