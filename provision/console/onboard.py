@@ -33,7 +33,7 @@ ON_EXISTING: Final = (
     ("reuse", "Leave it as it is"),
     ("fail", "Refuse: only a new gateway will do"),
     ("repair", "Repair: put back what is missing or changed"),
-    ("rotate", "Rotate: new secrets and certificates"),
+    ("rotate", "Rotate: this external key, new secrets and certificates"),
     ("replace", "Replace it by a new gateway"),
 )
 
@@ -105,6 +105,7 @@ class Onboard:
             "carried": carried,
             "key_is_made": is_made,
             "on_existing": dict(ON_EXISTING).get(form.text("on_existing"), ""),
+            "objection": _objection(plan, form.text("on_existing"), key_is_made=is_made),
         }
         return await visit.page("onboard/plan.html", context)
 
@@ -175,6 +176,20 @@ def _body(offer: Offer, form: Form) -> dict[str, Any]:
     if parameters := values_of(offer.fields, form):
         body["parameters"] = dict(parameters)
     return body
+
+
+def _objection(plan: Mapping[str, Any], on_existing: str, *, key_is_made: bool) -> str:
+    """Return why the service would refuse the plan as it is; nothing where it would not."""
+    if not plan["exists"]:
+        return ""
+    if on_existing == "fail":
+        return "The gateway exists, and you chose to refuse one that does."
+    if on_existing in ("reuse", "repair") and key_is_made:
+        return (
+            "The gateway exists and has an external key: change the form and give that key. "
+            "Rotating or replacing the gateway gives it a new one."
+        )
+    return ""
 
 
 def _carried(offer: Offer, form: Form) -> dict[str, str]:

@@ -99,7 +99,7 @@ async def test_the_platforms_refusal_is_said_and_the_form_comes_back(visitor: Vi
     await visitor.send(START)
     await arrived(visitor)
     plan = await planned(visitor, external_key="key-1", on_existing="fail", name="Pump 7")
-    assert "This gateway exists" in plan.text
+    assert "you chose to refuse one that does" in plan.text
     await visitor.send(START)
     failed = await arrived(visitor)
     assert "gw-1 was not onboarded" in failed.text
@@ -109,6 +109,10 @@ async def test_the_platforms_refusal_is_said_and_the_form_comes_back(visitor: Vi
     assert visitor.form(PLAN).values["name"] == ["Pump 7"]
     assert visitor.form(PLAN).values["on_existing"] == ["fail"]
     assert again.status_code == 200
+    plan = await visitor.send(PLAN, external_key="", on_existing="reuse")
+    assert "change the form and give that key" in plan.text
+    await visitor.send(START)
+    assert "exists with another external key" in (await arrived(visitor)).text
 
 
 async def test_what_is_wrong_stands_at_its_field(visitor: Visitor) -> None:
