@@ -111,7 +111,8 @@ class ProfileRoutes:
 
     async def version(self, request: Request) -> Response:
         """Show a profile as it was in one version."""
-        caller, number = await self._door.member_with(request, _version(request))
+        caller = await self._door.member(request)
+        number = _version(request)
         found = await self._profiles.view_version(caller.domain_id, _id(request), number)
         return answer(profile_view(found))
 
@@ -191,7 +192,7 @@ class ProfileRoutes:
         return read_draft(document), PreviewRequest.read(document)
 
 
-async def _version(request: Request) -> int:
+def _version(request: Request) -> int:
     written = request.path_params["version"]
     if not (written.isascii() and written.isdigit() and len(written) < VERSION_DIGITS):
         raise Malformed(f"version: a whole number is wanted, not {written!r:.40}")
