@@ -48,7 +48,7 @@ class ConfigQuery:
     """Which configs to list; empty fields do not filter, ``status`` None means all.
 
     ``name`` matches a part in any case; ``%`` and ``_`` in it match any text and any character.
-    ``external_id`` and ``id`` match exactly.
+    ``external_id``, ``id`` and ``profile_id`` match exactly.
     """
 
     domain_id: str
@@ -58,6 +58,7 @@ class ConfigQuery:
     name: str = ""
     external_id: str = ""
     id: str = ""
+    profile_id: str = ""
     connected: bool | None = None
 
 
@@ -210,6 +211,8 @@ def _conditions(query: ConfigQuery) -> list[ColumnElement[bool]]:
         conditions.append(configs.c.external_id == query.external_id)
     if query.id:
         conditions.append(configs.c.id == query.id)
+    if query.profile_id:
+        conditions.append(configs.c.profile_id == query.profile_id)
     if query.connected is not None:
         conditions.append(configs.c.connected == query.connected)
     return conditions

@@ -23,7 +23,7 @@ from bootstrap_core.errors import (
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
-from bootstrap_core.profile_rows import slots_from_json
+from bootstrap_core.profile_slots import slots_from_json
 from bootstrap_core.rendered import Parts, Place, Rendered, RenderedContent, encode
 from bootstrap_core.rendering import (
     ContentFormat,

@@ -12,8 +12,10 @@ from bootstrap_core import binding_rows, config_rows, configs
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import ProfileInvalid, RenderError
 from bootstrap_core.model import Binding, Config, Profile
+from bootstrap_core.profile_documents import ProfileChange
 from bootstrap_core.profiles import Profiles
 from bootstrap_core.rendering import (
+    ContentFormat,
     RenderBinding,
     RenderContext,
     RenderDevice,
@@ -65,6 +67,17 @@ class PreviewRequest:
         )
 
 
+def read_draft(document: Document) -> RenderProfile:
+    """Read the ``profile`` of a preview request, which is not stored. Raises ``Malformed``."""
+    given = ProfileChange.read(document.document("profile"))
+    return RenderProfile(
+        given.name or "draft",
+        given.content_format or ContentFormat.JSON,
+        given.content_template or "",
+        given.defaults or {},
+    )
+
+
 class Previews:
     """Renders profiles without changing anything; callers have been let in already."""
 
@@ -83,6 +96,15 @@ class Previews:
         Raises ``NotFound``: profile or config; ``ProfileInvalid``: it does not render with this.
         """
         profile = await self._profiles.view(domain_id, profile_id)
+        return await self.render_draft(domain_id, render_profile(profile), request)
+
+    async def render_draft(
+        self, domain_id: str, profile: RenderProfile, request: PreviewRequest
+    ) -> str:
+        """Return the rendered content of a profile that need not be stored.
+
+        Raises ``NotFound``: config; ``ProfileInvalid``: it does not render with this.
+        """
         config: Config | None = None
         stored: Sequence[Binding] = ()
         if request.config_id:
@@ -102,7 +124,7 @@ class Previews:
             {**bindings, **request.bindings},
         )
         try:
-            return self._renderer.render(render_profile(profile), context)
+            return self._renderer.render(profile, context)
         except RenderError as error:
             details = {"line": error.line, "column": error.column, "variable": error.variable}
             raise ProfileInvalid(f"it does not render: {error}", details=details) from error

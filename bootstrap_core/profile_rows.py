@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
@@ -19,8 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bootstrap_core import version_rows
 from bootstrap_core.config_rows import name_matches
-from bootstrap_core.model import BindingSlot, Page, Profile, ResourceType
+from bootstrap_core.model import Page, Profile
+from bootstrap_core.profile_slots import slot_to_json, slots_from_json
 from bootstrap_core.rendering import ContentFormat
 from bootstrap_core.tables import profiles
 
@@ -85,7 +86,11 @@ async def add(connection: AsyncConnection, profile: Profile, origin: Origin | No
 async def replace(
     connection: AsyncConnection, profile: Profile, origin: Origin | None = None
 ) -> None:
-    """Write a profile that exists; without an origin the stored one stays."""
+    """Write a profile that exists, and keep what it was; without an origin the stored one stays.
+
+    Its version is another one than the stored one.
+    """
+    await version_rows.keep(connection, profile.id, profile.version)
     values = to_row(profile) | (_origin(origin) if origin else {})
     await connection.execute(update(profiles).where(profiles.c.id == profile.id).values(values))
 
@@ -137,31 +142,6 @@ def to_row(profile: Profile) -> dict[str, Any]:
         "created_at": profile.created_at,
         "updated_at": profile.updated_at,
     }
-
-
-def slots_from_json(slots: Sequence[Mapping[str, Any]]) -> tuple[BindingSlot, ...]:
-    """Read stored binding slots."""
-    return tuple(
-        BindingSlot(
-            slot["name"],
-            ResourceType(slot["type"]),
-            slot.get("required", False),
-            tuple(slot.get("fields", ())),
-        )
-        for slot in slots
-    )
-
-
-def slot_to_json(slot: BindingSlot) -> dict[str, Any]:
-    """Write a binding slot as the JSON object that is stored and answered."""
-    document: dict[str, Any] = {
-        "name": slot.name,
-        "type": slot.type.value,
-        "required": slot.required,
-    }
-    if slot.fields:
-        document["fields"] = list(slot.fields)
-    return document
 
 
 def _from_values(values: dict[str, Any]) -> Profile:

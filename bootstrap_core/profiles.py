@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from attrs import evolve
+from attrs import asdict, evolve
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core import config_rows, profile_rows
+from bootstrap_core import config_rows, profile_rows, version_rows
 from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.errors import NotFound, ProfileInUse, ProfileInvalid, RenderError
 from bootstrap_core.model import Page, Profile, new_id, new_revision, utc_now
@@ -77,7 +77,38 @@ class Profiles:
 
         Raises ``NotFound``, ``ProfileInvalid``; ``Conflict``: the name is taken.
         """
-        with conflicts_named(name=change.name or ""):
+        return await self._write(domain_id, profile_id, change.named())
+
+    async def replace(self, domain_id: str, profile_id: str, new: NewProfile) -> Profile:
+        """Give a profile all of ``new``, what is empty in it too, and raise the version.
+
+        Raises ``NotFound``, ``ProfileInvalid``; ``Conflict``: the name is taken.
+        """
+        return await self._write(domain_id, profile_id, asdict(new, recurse=False))
+
+    async def versions(self, domain_id: str, profile_id: str) -> Sequence[Profile]:
+        """Return the versions that are known, newest first: the present one and former ones.
+
+        Raises ``NotFound``.
+        """
+        profile = await self.view(domain_id, profile_id)
+        async with self._engine.connect() as connection:
+            return await version_rows.of_profile(connection, profile)
+
+    async def view_version(self, domain_id: str, profile_id: str, version: int) -> Profile:
+        """Return a profile as it was in one version. Raises ``NotFound``."""
+        profile = await self.view(domain_id, profile_id)
+        async with self._engine.connect() as connection:
+            found = await version_rows.find(connection, profile, version)
+        if found is None:
+            raise NotFound(
+                f"version {version} of profile {profile_id!r} is not known; the last "
+                f"{version_rows.KEPT} versions are kept"
+            )
+        return found
+
+    async def _write(self, domain_id: str, profile_id: str, values: dict[str, Any]) -> Profile:
+        with conflicts_named(name=values.get("name", "")):
             async with self._engine.begin() as connection:
                 profile = await profile_rows.find_for_update(connection, domain_id, profile_id)
                 if profile is None:
@@ -87,7 +118,7 @@ class Profiles:
                     version=profile.version + 1,
                     revision=new_revision(),
                     updated_at=self._now(),
-                    **change.named(),
+                    **values,
                 )
                 self._check(changed)
                 await profile_rows.replace(connection, changed)

@@ -51,6 +51,23 @@ profiles: Final = Table(
     Index("ix_profiles_by_time", "domain_id", "created_at", "id", "name_folded"),
 )
 
+# What a profile was before each of its updates; the present version is in its own row.
+profile_versions: Final = Table(
+    "profile_versions",
+    metadata,
+    Column(
+        "profile_id", String(36), ForeignKey("profiles.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("version", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("content_format", String(16), nullable=False),
+    Column("content_template", Text, nullable=False),
+    Column("defaults", JSON, nullable=False),
+    Column("binding_slots", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
 configs: Final = Table(
     "configs",
     metadata,

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from bootstrap_core.model import Binding, Config, Fetch, Page, Profile, rfc3339
-from bootstrap_core.profile_rows import slot_to_json
+from bootstrap_core.profile_slots import slot_to_json
 from bootstrap_core.things import Thing
 
 
@@ -84,6 +84,16 @@ def profile_view(profile: Profile) -> dict[str, Any]:
             "updated_at": rfc3339(profile.updated_at),
         }
     )
+
+
+def version_view(profile: Profile) -> dict[str, Any]:
+    """Return one version of a profile as a list shows it."""
+    return {
+        "version": profile.version,
+        "name": profile.name,
+        "content_format": profile.content_format.value,
+        "updated_at": rfc3339(profile.updated_at),
+    }
 
 
 def slots_view(profile: Profile) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ LIST_PARAMETERS: Final = (
     Parameter("status", {"type": "string"}, "enabled (default), disabled or all"),
     Parameter("external_id", {"type": "string"}, "The whole external ID"),
     Parameter("id", {"type": "string"}, "The whole ID"),
+    Parameter("profile_id", {"type": "string"}, "The whole ID of their profile"),
 )
 
 
@@ -170,6 +171,7 @@ async def _query(request: Request) -> ConfigQuery:
         name=query.first("name"),
         external_id=query.first("external_id"),
         id=query.first("id"),
+        profile_id=query.first("profile_id"),
     )
 
 

@@ -8,17 +8,26 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.errors import Malformed
 from bootstrap_core.http.admission import Door
-from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view
+from bootstrap_core.http.answers import (
+    answer,
+    empty,
+    page,
+    profile_view,
+    slots_view,
+    version_view,
+)
 from bootstrap_core.http.requests import JSON, Bodies, Query, path_id, read_json
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
 from bootstrap_core.model import Profile
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.preview import PreviewRequest, Previews
+from bootstrap_core.preview import PreviewRequest, Previews, read_draft
 from bootstrap_core.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
 from bootstrap_core.profiles import Profiles
-from bootstrap_core.rendering import ContentFormat
+from bootstrap_core.rendering import ContentFormat, RenderProfile
 
+VERSION_DIGITS: Final = 10
 COLLECTION: Final = "/{domain_id}/clients/bootstrap/profiles"
 ONE: Final = COLLECTION + "/{profile_id}"
 UPLOADS: Final = {
@@ -88,6 +97,31 @@ class ProfileRoutes:
         profile = await self._profiles.change(caller.domain_id, _id(request), change)
         return answer(profile_view(profile))
 
+    async def replace(self, request: Request) -> Response:
+        """Replace all of a profile; the version is raised."""
+        caller, new = await self._door.member_with(request, self._new(request))
+        profile = await self._profiles.replace(caller.domain_id, _id(request), new)
+        return answer(profile_view(profile))
+
+    async def versions(self, request: Request) -> Response:
+        """List the versions of a profile that are kept, newest first."""
+        caller = await self._door.member(request)
+        found = await self._profiles.versions(caller.domain_id, _id(request))
+        return answer({"versions": [version_view(each) for each in found]})
+
+    async def version(self, request: Request) -> Response:
+        """Show a profile as it was in one version."""
+        caller = await self._door.member(request)
+        number = _version(request)
+        found = await self._profiles.view_version(caller.domain_id, _id(request), number)
+        return answer(profile_view(found))
+
+    async def preview_draft(self, request: Request) -> Response:
+        """Render a profile that is sent along and not stored."""
+        caller, (profile, wanted) = await self._door.member_with(request, self._draft(request))
+        content = await self._previews.render_draft(caller.domain_id, profile, wanted)
+        return answer({"content": content})
+
     async def remove(self, request: Request) -> Response:
         """Delete a profile."""
         caller, force = await self._door.member_with(request, _force(request))
@@ -100,9 +134,11 @@ class ProfileRoutes:
         group = Group("profiles")
         one = {200: Reply("The profile", "Profile")}
         listed = (OFFSET, LIMIT, NAME)
-        new, change, preview = (
-            {JSON: name} for name in ("NewProfile", "ProfileChange", "PreviewRequest")
+        new, change, preview, draft = (
+            {JSON: name}
+            for name in ("NewProfile", "ProfileChange", "PreviewRequest", "DraftPreviewRequest")
         )
+        versions = {200: Reply("The versions, newest first", "ProfileVersions")}
         upload = dict.fromkeys(UPLOADS, "NewProfile")
         slots = {200: Reply("The profile's slots", "BindingSlots")}
         rendered = {200: Reply("The rendered content", "Preview")}
@@ -113,7 +149,18 @@ class ProfileRoutes:
             group.on(
                 "POST", COLLECTION + "/upload", self.upload, {201: CREATED}, CHANGING, body=upload
             ),
+            group.on(
+                "POST",
+                COLLECTION + "/render-preview",
+                self.preview_draft,
+                rendered,
+                CHANGING,
+                body=draft,
+            ),
             group.on("GET", ONE, self.view, one, READING),
+            group.on("PUT", ONE, self.replace, one, CHANGING, body=new),
+            group.on("GET", ONE + "/versions", self.versions, versions, READING),
+            group.on("GET", ONE + "/versions/{version}", self.version, one, LISTING),
             group.on("PATCH", ONE, self.change, one, CHANGING, body=change),
             group.on(
                 "DELETE", ONE, self.remove, {204: Reply("Gone")}, removing, parameters=(FORCE,)
@@ -139,6 +186,17 @@ class ProfileRoutes:
 
     async def _preview(self, request: Request) -> PreviewRequest:
         return PreviewRequest.read(await self._bodies.json(request))
+
+    async def _draft(self, request: Request) -> tuple[RenderProfile, PreviewRequest]:
+        document = await self._bodies.json(request)
+        return read_draft(document), PreviewRequest.read(document)
+
+
+def _version(request: Request) -> int:
+    written = request.path_params["version"]
+    if not (written.isascii() and written.isdigit() and len(written) < VERSION_DIGITS):
+        raise Malformed(f"version: a whole number is wanted, not {written!r:.40}")
+    return int(written)
 
 
 async def _query(request: Request) -> tuple[str, int, int]:

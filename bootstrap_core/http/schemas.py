@@ -74,6 +74,14 @@ PREVIEW_BINDING: Final = _object(
     "slot", slot=TEXT, type=TEXT, resource_id=TEXT, snapshot=OBJECT, secret_snapshot=OBJECT
 )
 
+PREVIEW_FIELDS: Final[dict[str, Schema]] = {
+    "config_id": TEXT,
+    "config": _object(id=TEXT, external_id=TEXT, render_context=OBJECT, status={}),
+    "render_context": OBJECT,
+    "bindings": {"type": "array", "items": PREVIEW_BINDING},
+    "show_secrets": {"type": "boolean", "description": "Show the stored bindings' secrets"},
+}
+
 SCHEMAS: Final[dict[str, Schema]] = {
     "NewConfig": _object(
         "external_id external_key",
@@ -123,14 +131,17 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **PROFILE_FIELDS,
     ),
     "ProfilePage": _page("profiles", "Profile"),
-    "BindingSlots": _object("binding_slots", binding_slots=_list("BindingSlot")),
-    "PreviewRequest": _object(
-        config_id=TEXT,
-        config=_object(id=TEXT, external_id=TEXT, render_context=OBJECT, status={}),
-        render_context=OBJECT,
-        bindings={"type": "array", "items": PREVIEW_BINDING},
-        show_secrets={"type": "boolean", "description": "Show the stored bindings' secrets"},
+    "ProfileVersions": _object("versions", versions=_list("ProfileVersion")),
+    "ProfileVersion": _object(
+        "version name content_format updated_at",
+        version={"type": "integer", "minimum": 1},
+        name=TEXT,
+        content_format=FORMAT,
+        updated_at=TIME,
     ),
+    "BindingSlots": _object("binding_slots", binding_slots=_list("BindingSlot")),
+    "PreviewRequest": _object(**PREVIEW_FIELDS),
+    "DraftPreviewRequest": _object("profile", profile=_named("ProfileChange"), **PREVIEW_FIELDS),
     "Preview": _object("content", content=TEXT),
     "ProfileAssignment": _object("profile_id", profile_id=TEXT),
     "BindRequest": _object("bindings", bindings={**_list("BindingRequest"), "minItems": 1}),

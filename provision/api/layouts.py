@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bootstrap_core.openapi import Operation, Reply
 from provision.api.answers import JsonAnswer
+from provision.api.layout_sources import shown_text, sources_answer
 from provision.authentication import Authentication, token_of
 from provision.errors import LayoutNotFound
 from provision.layout.catalog import LayoutCatalog, LayoutState
@@ -47,7 +48,7 @@ class LayoutRoutes:
                 path="/layouts/{layout}",
                 handler=self.view,
                 id="viewLayout",
-                summary="Show what a layout makes, and the lint report of its file",
+                summary="Show what a layout makes, its files, and their lint report",
                 tag="layouts",
                 replies={OK: Reply("The layout", "Layout")},
                 errors=(NOT_FOUND, *FOREIGN),
@@ -81,7 +82,11 @@ class LayoutRoutes:
         answer = _state(state)
         if state.layout is not None:
             answer |= _parts(state.layout)
-        answer["report"] = [asdict(each) for each in state.problems]
+        answer["report"] = [
+            {**asdict(each), "source": shown_text(each.file, each.source)}
+            for each in state.problems
+        ]
+        answer["sources"] = sources_answer(state.sources)
         return JsonAnswer(answer)
 
     async def schema(self, request: Request) -> Response:
@@ -153,5 +158,9 @@ def _parts(layout: Layout) -> dict[str, Any]:
         ],
         "binding_slots": [
             {"name": each.name, "type": each.type, "required": each.required} for each in slots
+        ],
+        "bindings": [
+            {"slot": each.slot, "type": each.type, "resource": each.resource}
+            for each in layout.bindings
         ],
     }

@@ -188,8 +188,14 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         channels=_list(OBJECT),
         connections=_list(OBJECT),
         binding_slots=_list(OBJECT),
+        bindings=_list(OBJECT),
         problems=_list(TEXT),
         report=_list(OBJECT),
+        sources={
+            **_list(_object("file text", file=TEXT, text=TEXT)),
+            "description": "The layout's file and those that it names, as they are now; "
+            "values of passwords and keys are masked",
+        },
     ),
     "PlanRequest": {
         **_object(

@@ -24,6 +24,7 @@ from provision.console.errors import NoDomain, Refused, SignedOut
 BASE: Final = "http://console"
 LONGEST: Final = 120.0
 """Seconds that the API may take; it bounds its own calls to the platform before that."""
+JSON: Final = "application/json"
 FAILED: Final = 400
 UNAUTHENTICATED: Final = 401
 
@@ -69,6 +70,10 @@ class Api:
         """Create or act."""
         return await self._send("POST", path, body, query, headers)
 
+    async def upload(self, *path: str, text: str, media_type: str) -> Any:  # noqa: ANN401 - JSON
+        """Create from a document in a format of its own."""
+        return await self._send("POST", path, text, headers={"Content-Type": media_type})
+
     async def put(self, *path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Replace."""
         return await self._send("PUT", path, body)
@@ -90,11 +95,13 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         sent = {"Authorization": f"Bearer {self.token.reveal()}", "X-Request-ID": self.request_id}
+        if body is not None:
+            sent["Content-Type"] = JSON
         answer = await self.http.request(
             method,
             "/" + "/".join(quote(part, safe="") for part in (*self.inside, *path)),
             params=query,
-            json=body,
+            content=_written(body),
             headers={**sent, **(headers or {})},
         )
         if answer.status_code == UNAUTHENTICATED:
@@ -109,6 +116,10 @@ class Api:
             str(known.get("message", "")) or f"the service answered {answer.status_code}",
             known.get("details"),
         )
+
+
+def _written(body: object) -> str | None:
+    return body if body is None or isinstance(body, str) else json.dumps(body)
 
 
 def _decoded(answer: httpx.Response) -> Any:  # noqa: ANN401 - JSON

@@ -21,14 +21,21 @@ from provision.console.cookies import Cookies
 from provision.console.directory import Directory
 from provision.console.domain_lists import OfferedDomains
 from provision.console.entrance import Entrance
+from provision.console.layouts import LayoutPages
 from provision.console.navigation import navigation
+from provision.console.onboard import Onboard
+from provision.console.onboard_watch import OnboardWatch
 from provision.console.page import Section
 from provision.console.preferences import Preferences
+from provision.console.profile_editor import ProfileEditor
+from provision.console.profile_versions import ProfileVersions
+from provision.console.profiles import Profiles
 from provision.console.reception import Reception
 from provision.console.rendering import Templates
 from provision.console.session import Lifetimes
 from provision.console.session_rows import SessionRows
 from provision.console.static_files import StaticFiles
+from provision.console.undertakings import Undertakings
 from provision.console.visit import Frame
 
 
@@ -56,9 +63,10 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
         ground.now,
         ground.lifetimes,
     )
+    undertakings = Undertakings(ground.now)
     sections: Sequence[Section] = [
         Preferences(ground.directory, reception, cookies),
-        *_sections(ground),
+        *_sections(ground, undertakings),
     ]
     pages = [page for section in sections for page in section.pages()]
     entries = navigation({page.path for page in pages})
@@ -73,13 +81,22 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
             sections=pages,
             public_url=ground.public_url,
         )
-        yield Front(console.app(), api)
+        try:
+            yield Front(console.app(), api)
+        finally:
+            await undertakings.close()
 
 
-def _sections(ground: Ground) -> Sequence[Section]:
+def _sections(ground: Ground, undertakings: Undertakings) -> Sequence[Section]:
     offers = Offers(ground.directory)
     return [
+        Onboard(undertakings),
+        OnboardWatch(undertakings, ground.public_url),
         BootstrapCreation(offers, ground.now),
         Bootstraps(),
         BootstrapEditing(offers, ground.now),
+        LayoutPages(),
+        ProfileEditor(),
+        Profiles(),
+        ProfileVersions(),
     ]

@@ -9,6 +9,7 @@
       NoDomain         409  the user is not a member of any domain
       PageNotFound     404  there is no such page
       FormUnreadable   400  the form was cut off or is too large
+      TooMuchAtOnce    429  the session has too much running at the same time
       Refused          4xx  the API refused what was asked, in its own words
 """
 
@@ -74,6 +75,13 @@ class FormUnreadable(ConsoleError):
 
     status = 400
     title = "Form not readable"
+
+
+class TooMuchAtOnce(ConsoleError):
+    """Too much is running at the same time: wait until one of your gateways is there."""
+
+    status = 429
+    title = "One after the other"
 
 
 class Refused(ConsoleError):

@@ -33,13 +33,15 @@ class LayoutState:
     """How a layout stands.
 
     ``layout`` is what serves: the last good version, ``None`` if there never was one.
-    ``problems`` are the errors of the file as it is now, or else its warnings.
+    ``problems`` are the errors of the file as it is now, or else its warnings. ``sources`` are the
+    texts of the file and of those that it names, by the names that problems call them.
     """
 
     name: str
     file: str
     layout: Layout | None
     problems: tuple[Problem, ...] = ()
+    sources: Mapping[str, str] = field(factory=dict, repr=False, eq=False)
 
     @property
     def good(self) -> bool:
@@ -172,10 +174,10 @@ class LayoutCatalog:
             _check_name(name, path)
             reading = read(files.layout(), file=shown(path), name=name, load_template=files.beside)
         except LayoutError as error:
-            state = LayoutState(name, shown(path), last_good, error.problems)
+            state = LayoutState(name, shown(path), last_good, error.problems, files.sources)
         else:
             layout = self._adapted(reading.layout)
-            state = LayoutState(name, shown(path), layout, reading.warnings)
+            state = LayoutState(name, shown(path), layout, reading.warnings, files.sources)
         return _Entry(path, state, files.stamps, files.digest.hexdigest())
 
     def _adapted(self, layout: Layout) -> Layout:

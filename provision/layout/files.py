@@ -59,15 +59,24 @@ class LayoutFiles:
         self._name = name
         self.stamps: dict[Path, Stamp] = {}
         self.texts: dict[str, str] = {}
+        self._own: str | None = None
         self.digest = hashlib.sha256()
 
     def layout(self) -> str:
         """Return the text of the layout file. Raises :class:`LayoutError`."""
         try:
-            return self._text(self._path)
+            self._own = self._text(self._path)
         except TemplateFileError as error:
             problem = Problem(self._name, 1, 1, "unreadable", str(error))
             raise LayoutError([problem]) from error
+        return self._own
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The texts that were read, the layout's first, by the names that problems call them."""
+        beside = PurePosixPath(self._name).parent
+        own = {} if self._own is None else {self._name: self._own}
+        return own | {str(beside / name): text for name, text in self.texts.items()}
 
     def beside(self, name: str) -> str:
         """Return the text of the file ``name`` beside the layout file.

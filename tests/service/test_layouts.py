@@ -81,3 +81,39 @@ async def test_a_bad_edit_is_reported_while_the_good_one_serves(
     assert 'provision_layout_good{layout="gateway"} 0.0' in metrics
     assert 'provision_layout_good{layout="gateway-export"} 1.0' in metrics
     assert (await running.map(layout="gateway")).status_code == 201
+
+
+async def test_a_layout_shows_its_files_and_what_fills_its_slots(running: Running) -> None:
+    shown = await get(running, "/layouts/lora-gateway")
+    files = {each["file"]: each["text"] for each in shown["sources"]}
+    assert list(files) == [
+        "layouts/lora-gateway.toml",
+        "layouts/fragments/agent.toml",
+        "layouts/lora-gateway.json.tmpl",
+    ]
+    assert files["layouts/lora-gateway.toml"] == (ROOT / "layouts/lora-gateway.toml").read_text()
+    assert {"slot": "uplink", "type": "channel", "resource": "uplink"} in shown["bindings"]
+
+
+@pytest.mark.parametrize("ending", ["", "\n[[[broken"])
+async def test_credentials_in_a_layouts_file_are_masked(
+    editable: tuple[Running, Path], ending: str
+) -> None:
+    running, layouts = editable
+    (layouts / "legacy.toml").write_text(
+        "[server]\n"
+        'mg_pass = "hidden-1"\n'
+        "mg_api_key = '''\nhidden-2\n'''\n"
+        'mg_username = "shown"\n'
+        '"mf_pass"="hidden-\\"3"\n' + ending
+    )
+    for _ in range(60):
+        answer = await running.http.get("/layouts/legacy", headers=running.headers)
+        if answer.status_code == 200:
+            break
+        await asyncio.sleep(0.1)
+    shown = answer.json()
+    (source,) = shown["sources"]
+    assert "hidden" not in str(shown)
+    assert 'mg_username = "shown"' in source["text"]
+    assert source["text"].split("\n")[5] == 'mg_username = "shown"'

@@ -5,6 +5,32 @@ function showCopyButtons(root) {
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 }
 
+function showGenerators() {
+  for (const button of document.querySelectorAll("[data-generate]")) button.hidden = !window.crypto;
+}
+
+function generate(button) {
+  const bytes = crypto.getRandomValues(new Uint8Array(24));
+  const written = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  document.getElementById(button.dataset.generate).value = written;
+  say("Generated");
+}
+
+function watch(region) {
+  const events = new EventSource(region.dataset.watch);
+  events.addEventListener("steps", (event) => {
+    region.innerHTML = JSON.parse(event.data);
+  });
+  events.addEventListener("done", () => {
+    events.close();
+    location.reload();
+  });
+  // Where events can't get through, the page is asked again as a browser without script does.
+  events.addEventListener("error", () => {
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 2000);
+  });
+}
+
 function say(text) {
   const region = document.getElementById("announcements");
   if (region) region.textContent = text;
@@ -35,6 +61,8 @@ function textAreaOf(event) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
+  const generator = event.target.closest("[data-generate]");
+  if (generator) generate(generator);
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
@@ -98,6 +126,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => {
   showCopyButtons(document);
+  showGenerators();
+  for (const region of document.querySelectorAll("[data-watch]")) watch(region);
   const wrong = document.querySelector("[data-focus]");
   if (wrong) wrong.focus();
 });
