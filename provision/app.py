@@ -20,6 +20,7 @@ from bootstrap_core.errors import SealingError
 from bootstrap_core.sealing import Sealer
 from provision.api.assembly import Part, make_api, make_app
 from provision.api.certificates import CertificateRoutes
+from provision.api.gateway_list import GatewayListRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import OnboardingRoutes
@@ -41,6 +42,7 @@ from provision.metrics import Metrics, OnboardingObserver
 from provision.onboarding.assembly import Onboarding, Store, Surroundings, assemble
 from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
 from provision.onboarding.clock import Clock, SystemClock
+from provision.onboarding.gateway_list import GatewayList
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
 from provision.onboarding.planning import Planner
@@ -139,6 +141,7 @@ class _Opening:
                 planner,
             ),
             PlanRoutes(planner, catalog, ground.authentication),
+            GatewayListRoutes(GatewayList(ground.engine), ground.authentication, self.clock.now),
             OnboardingRoutes(
                 onboarding.onboardings, onboarding.journal, onboarding.audit, ground.authentication
             ),

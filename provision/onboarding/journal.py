@@ -9,6 +9,7 @@ Every write by whoever works on a row is bound to the lease that it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from attrs import evolve, frozen
@@ -30,6 +31,17 @@ from provision.platform.types import Page
 NO_TOKEN = Secret("")
 
 
+class Progress(StrEnum):
+    """How an onboarding fares, as people ask for it."""
+
+    RUNNING = "running"
+    """It is being made or undone."""
+    STUCK = "stuck"
+    """It is tried again, ever more slowly."""
+    FAILED = "failed"
+    """It failed, and nothing of it is left."""
+
+
 @frozen
 class OnboardingQuery:
     """Which onboardings to list, newest first; empty fields do not filter."""
@@ -37,6 +49,7 @@ class OnboardingQuery:
     offset: int = 0
     limit: int = 10
     state: State | None = None
+    progress: Progress | None = None
     external_id: str = ""
     layout: str = ""
 
@@ -118,6 +131,8 @@ class Journal:
         conditions = [onboardings.c.domain_id == domain_id]
         if query.state:
             conditions.append(onboardings.c.state == query.state.value)
+        if query.progress:
+            conditions.append(_in_progress(query.progress))
         if query.external_id:
             conditions.append(onboardings.c.external_id == query.external_id)
         if query.layout:
@@ -293,6 +308,17 @@ class Journal:
         changed = await connection.execute(update(onboardings).where(held).values(values))
         if changed.rowcount != 1:
             raise LeaseLost
+
+
+def _in_progress(progress: Progress) -> ColumnElement[bool]:
+    state = onboardings.c.state
+    match progress:
+        case Progress.RUNNING:
+            return state.in_((State.PLANNED.value, State.UNDOING.value))
+        case Progress.STUCK:
+            return state == State.STUCK.value
+        case Progress.FAILED:
+            return and_(state == State.UNDONE.value, onboardings.c.error_code != "")
 
 
 def _place(domain_id: str, external_id: str) -> str:
