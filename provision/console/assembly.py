@@ -17,11 +17,15 @@ from provision.console.cookies import Cookies
 from provision.console.directory import Directory
 from provision.console.domain_lists import OfferedDomains
 from provision.console.entrance import Entrance
+from provision.console.gateway_actions import GatewayActions
+from provision.console.gateways import Gateways
 from provision.console.navigation import navigation
+from provision.console.onboarding_pages import OnboardingPages
 from provision.console.page import Section
 from provision.console.preferences import Preferences
 from provision.console.reception import Reception
 from provision.console.rendering import Templates
+from provision.console.replacing import Replacing
 from provision.console.session import Lifetimes
 from provision.console.session_rows import SessionRows
 from provision.console.static_files import StaticFiles
@@ -73,4 +77,9 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
 
 
 def _sections(ground: Ground) -> Sequence[Section]:
-    return []
+    return [
+        Gateways(ground.now),
+        GatewayActions(ground.now),
+        Replacing(),
+        OnboardingPages(),
+    ]
