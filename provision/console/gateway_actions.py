@@ -80,7 +80,7 @@ class GatewayActions:
             return await self._ask(visit, "rotate", with_new_key(visit.form))
         key = key_of(visit.form)
         body = {
-            "external_id": visit.path("external_id"),
+            "external_id": (await gateway_of(visit))["external_id"],
             "external_key": key.reveal(),
             "on_existing": "rotate",
         }
@@ -146,8 +146,14 @@ class GatewayActions:
 
 
 async def gateway_of(visit: Visit) -> Gateway:
-    """Return the gateway of the address, as the API answers it."""
+    """Return the gateway of the address, as the API answers it.
+
+    Raises ``PageNotFound``: it was removed, so that nothing can be done about it, and an action
+    that is sent late makes no new gateway.
+    """
     found: Gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"))
+    if found["onboarding"]["state"] == "undone":
+        raise PageNotFound(f"Gateway {found['external_id']} was removed: onboard it again instead.")
     return found
 
 

@@ -130,14 +130,18 @@ def pretty(content: str) -> list[str]:
 
 
 def _fields(fields: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    return [
-        f"{name}: {_shown(change['before'])} → {_shown(change['after'])}"
-        for name, change in fields.items()
-    ]
+    return [f"{name}: {_before_and_after(change)}" for name, change in fields.items()]
+
+
+def _before_and_after(change: Mapping[str, Any]) -> str:
+    before, after = change["before"], change["after"]
+    if before is None or after is None:
+        return _shown(after if before is None else before)
+    return f"{_shown(before)} → {_shown(after)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
     if value is None:
-        return "nothing"
+        return "none"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_MOST else text[: SHOWN_MOST - 1] + "…"

@@ -32,9 +32,11 @@ class Replacing:
     async def ask(self, visit: Visit) -> Response:
         """Show the differences to what the layout makes now, and the form."""
         gateway = await gateway_of(visit)
+        name = str(gateway["name"])
         form = Form.of(
             layout=str(gateway["onboarding"]["layout"]),
-            name=str(gateway["name"]),
+            # A name with the external ID in it is the layout's making, and follows the layout.
+            name="" if visit.path("external_id") in name else name,
             parameters=json.dumps(gateway["parameters"], indent=2, ensure_ascii=False),
         )
         return await self._shown(visit, gateway, form)

@@ -175,6 +175,16 @@ async def test_a_removal_leaves_nothing_but_the_timeline(
     assert "/console/gateway/rotate/" not in gone.text
 
 
+async def test_a_late_action_makes_no_new_gateway(running: Running, visitor: Visitor) -> None:
+    await running.map()
+    await visitor.open("/console/gateway/rotate/gw-1")
+    await running.http.delete(f"/{running.domain}/mapping/gw-1", headers=running.headers)
+    late = await visitor.send("/console/gateway/rotate/gw-1", external_key="another-key")
+    assert late.status_code == 404
+    assert "was removed" in late.text
+    assert await running.nothing_is_there()
+
+
 async def test_what_is_not_there_is_said(visitor: Visitor) -> None:
     for path in ("gateways/none", "gateway/rotate/none", "onboardings/none"):
         answer = await visitor.open(f"/console/{path}")
