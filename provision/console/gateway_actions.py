@@ -137,7 +137,7 @@ class GatewayActions:
             "back": address("gateways", external_id),
             "crumb": (address("gateways", external_id), external_id),
             "fields": {"serial": serial} if name == "renew" else {},
-            "drift": await drift_of(visit, external_id) if name == "repair" else None,
+            "drift": await drift_of(visit.api, external_id) if name == "repair" else None,
             **frame_of(external_id),
         }
         if form.is_wrong:

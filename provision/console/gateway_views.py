@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from provision.console.api import Api
 from provision.console.errors import Refused
 from provision.console.visit import Visit, address
 
@@ -76,10 +77,10 @@ def ending(written: str, now: datetime) -> Ending:
     return Ending(text, "busy" if left < SOON else "good")
 
 
-async def drift_of(visit: Visit, external_id: str) -> DriftSeen:
+async def drift_of(api: Api, external_id: str) -> DriftSeen:
     """Ask how a gateway differs on the platform from what was made; that costs platform calls."""
     try:
-        answer = await visit.api.in_domain.get("mapping", external_id, "drift")
+        answer = await api.in_domain.get("mapping", external_id, "drift")
     except Refused as error:
         if error.status in NOT_SERVED:
             return DriftSeen(unknown="This service does not compare gateways with the platform.")

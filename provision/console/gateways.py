@@ -72,7 +72,7 @@ class Gateways:
     async def drift(self, visit: Visit) -> Response:
         """Show how a gateway differs on the platform: as a mark, a part of its page, or a page."""
         external_id = visit.path("external_id")
-        seen = await drift_of(visit, external_id)
+        seen = await drift_of(visit.api, external_id)
         mark = "mark" if visit.query("as") == "mark" else "part"
         template = f"gateways/drift_{mark if visit.is_partial else 'page'}.html"
         return await visit.page(template, {"drift": seen, **frame_of(external_id)})
