@@ -183,7 +183,8 @@ def with_new_key(form: Form) -> Form:
 def repair_action(gateway: Gateway) -> Action:
     """Tell what a repair does."""
     rows = [
-        *_each(gateway, "created again under its ID where it is gone, its secret set back"),
+        *_clients(gateway, "created again under its ID where it is gone, its secret set back"),
+        *_channels(gateway, "created again under its ID where it is gone"),
         *_connections(gateway, "made again where they are gone"),
         *_certificates(gateway, "issued anew where it was revoked or lost"),
         *_config(gateway, "written again where it is missing or differs; it stays disabled if so"),
@@ -219,7 +220,8 @@ def remove_action(gateway: Gateway) -> Action:
         *_config(gateway, "disabled at once, then deleted: the device gets nothing any more"),
         *_certificates(gateway, "revoked"),
         *_connections(gateway, "cut"),
-        *_each(gateway, "deleted"),
+        *_clients(gateway, "deleted"),
+        *_channels(gateway, "deleted"),
     ]
     text = [
         "The device is cut off at once, and everything that was made for it is removed.",
@@ -244,10 +246,6 @@ def renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
     ]
     text = ["The certificate is renewed now. The device goes on with the present one until then."]
     return Action(f"Renew a certificate of {gateway['external_id']}?", text, rows, "Renew")
-
-
-def _each(gateway: Gateway, what: str) -> list[Row]:
-    return [*_clients(gateway, what), *_channels(gateway, what)]
 
 
 def _clients(gateway: Gateway, what: str) -> list[Row]:
