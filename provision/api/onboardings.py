@@ -16,8 +16,9 @@ from provision.api.queries import number_of, page_parameters, state_of
 from provision.authentication import Authentication, token_of
 from provision.errors import InvalidFields
 from provision.onboarding.audit import AuditTrail
-from provision.onboarding.journal import Journal, OnboardingQuery, Progress
+from provision.onboarding.journal import Journal, OnboardingQuery
 from provision.onboarding.model import State
+from provision.onboarding.progress import Progress
 from provision.onboarding.service import Onboardings
 
 LIMIT_DEFAULT = 10

@@ -9,7 +9,6 @@ Every write by whoever works on a row is bound to the lease that it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Any
 
 from attrs import evolve, frozen
@@ -24,22 +23,12 @@ from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
 from provision.onboarding.leases import LEASE, RESTING
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
+from provision.onboarding.progress import Progress, in_progress
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
 
 NO_TOKEN = Secret("")
-
-
-class Progress(StrEnum):
-    """How an onboarding fares, as people ask for it."""
-
-    RUNNING = "running"
-    """It is being made or undone."""
-    STUCK = "stuck"
-    """It is tried again, ever more slowly."""
-    FAILED = "failed"
-    """It failed, and nothing of it is left."""
 
 
 @frozen
@@ -132,7 +121,7 @@ class Journal:
         if query.state:
             conditions.append(onboardings.c.state == query.state.value)
         if query.progress:
-            conditions.append(_in_progress(query.progress))
+            conditions.append(in_progress(query.progress))
         if query.external_id:
             conditions.append(onboardings.c.external_id == query.external_id)
         if query.layout:
@@ -308,17 +297,6 @@ class Journal:
         changed = await connection.execute(update(onboardings).where(held).values(values))
         if changed.rowcount != 1:
             raise LeaseLost
-
-
-def _in_progress(progress: Progress) -> ColumnElement[bool]:
-    state = onboardings.c.state
-    match progress:
-        case Progress.RUNNING:
-            return state.in_((State.PLANNED.value, State.UNDOING.value))
-        case Progress.STUCK:
-            return state == State.STUCK.value
-        case Progress.FAILED:
-            return and_(state == State.UNDONE.value, onboardings.c.error_code != "")
 
 
 def _place(domain_id: str, external_id: str) -> str:
