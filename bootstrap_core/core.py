@@ -37,11 +37,14 @@ from bootstrap_core.http.device_routes import (
     domain_device_routes,
 )
 from bootstrap_core.http.enrollment_routes import EnrollmentRoutes
+from bootstrap_core.http.inspection_routes import InspectionRoutes
 from bootstrap_core.http.profile_routes import ProfileRoutes
 from bootstrap_core.http.requests import Bodies
 from bootstrap_core.http.thing_routes import ThingRoutes
+from bootstrap_core.inspection import Inspection
 from bootstrap_core.keys import COST, Cost, KeyHasher, VerifiedKeys
 from bootstrap_core.openapi import Operation, routes
+from bootstrap_core.parts_maker import PartsMaker
 from bootstrap_core.ports import Identity, Resources
 from bootstrap_core.preview import Previews
 from bootstrap_core.profiles import Profiles
@@ -115,6 +118,7 @@ class BootstrapCore:
         door, bodies = Door(identity), Bodies(options.body_bytes)
         self._parts = (
             ConfigRoutes(door, configs, of_clients, bodies),
+            InspectionRoutes(door, Inspection(configs, self._reads, PartsMaker(sealer, renderer))),
             ProfileRoutes(door, profiles, previews, bodies),
             EnrollmentRoutes(door, Enrollments(engine, resources, sealer), bodies),
             ThingRoutes(door, things, configs, bodies),

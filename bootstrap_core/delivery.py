@@ -9,33 +9,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from bootstrap_core.binding_rows import client_key_place, open_secrets
-from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow, json_column
+from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow
 from bootstrap_core.errors import (
     ConfigDisabled,
     DeviceRefused,
     NotRenderable,
-    RenderError,
-    SlotUnbound,
 )
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
-from bootstrap_core.profile_slots import slots_from_json
-from bootstrap_core.rendered import Parts, Place, Rendered, RenderedContent, encode
-from bootstrap_core.rendering import (
-    ContentFormat,
-    RenderBinding,
-    RenderContext,
-    RenderDevice,
-    Renderer,
-    RenderProfile,
-)
+from bootstrap_core.parts_maker import PartsMaker
+from bootstrap_core.rendered import Place, Rendered, RenderedContent, encode
+from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
-from bootstrap_core.slots import require_bound
 from bootstrap_core.throttle import Throttle
 
 
@@ -61,8 +50,7 @@ class Delivery:
         """
         self._reads = reads
         self._hasher = hasher
-        self._sealer = sealer
-        self._renderer = renderer
+        self._maker = PartsMaker(sealer, renderer)
         self._fetch_log = fetch_log
         self._verified = verified
         self._throttle = throttle
@@ -136,50 +124,14 @@ class Delivery:
 
     def _render(self, rows: Sequence[DeviceRow], place: Place) -> Rendered:
         row = rows[0]
-        bound = {
-            each.slot: RenderBinding(
-                each.type,
-                each.resource_id,
-                json_column(each.snapshot),
-                open_secrets(self._sealer, row.config_id, each.slot, each.sealed_secret),
-            )
-            for each in rows
-            if each.slot is not None
-        }
-        sealed = row.sealed_client_key
-        client_key = self._sealer.open(sealed, client_key_place(row.config_id)) if sealed else b""
-        parts = Parts(
-            row.config_id,
-            self._content(row, place.external_id, bound),
-            row.client_cert,
-            Secret(client_key.decode()),
-            row.ca_cert,
-            bound,
-        )
+        try:
+            parts = self._maker.parts(rows, place.external_id)
+        except NotRenderable:
+            self._fetch_log.note(row.config_id, NotRenderable.code)
+            raise
         body = encode(parts, place.dialect)
         digest = hashlib.sha256(body).hexdigest()
         return Rendered(row.config_id, row.revision, row.profile_revision or "", body, digest)
-
-    def _content(self, row: DeviceRow, external_id: str, bound: Mapping[str, RenderBinding]) -> str:
-        if row.profile_name is None:
-            return row.content
-        profile = RenderProfile(
-            row.profile_name,
-            ContentFormat(row.content_format),
-            row.content_template,
-            json_column(row.defaults),
-        )
-        context = RenderContext(
-            RenderDevice(row.config_id, external_id, row.domain_id),
-            json_column(row.render_context),
-            bound,
-        )
-        try:
-            require_bound(slots_from_json(json_column(row.binding_slots)), bound)
-            return self._renderer.render(profile, context)
-        except (RenderError, SlotUnbound) as error:
-            self._fetch_log.note(row.config_id, NotRenderable.code)
-            raise NotRenderable from error
 
 
 def _holds(kept: Rendered, heads: Sequence[DeviceHead]) -> bool:

@@ -21,6 +21,7 @@ from bootstrap_core.sealing import Sealer
 from provision.api.assembly import Part, make_api, make_app
 from provision.api.certificates import CertificateRoutes
 from provision.api.drift import DriftRoutes
+from provision.api.gateway_list import GatewayListRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import OnboardingRoutes
@@ -43,6 +44,7 @@ from provision.onboarding.assembly import Onboarding, Store, Surroundings, assem
 from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
 from provision.onboarding.clock import Clock, SystemClock
 from provision.onboarding.drift import DriftFinder
+from provision.onboarding.gateway_list import GatewayList
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.model import State
 from provision.onboarding.planning import Planner
@@ -146,6 +148,7 @@ class _Opening:
             DriftRoutes(onboarding.onboardings, finder, ground.authentication, mapping.view),
             mapping,
             PlanRoutes(planner, catalog, ground.authentication),
+            GatewayListRoutes(GatewayList(ground.engine), ground.authentication, self.clock.now),
             OnboardingRoutes(
                 onboarding.onboardings, onboarding.journal, onboarding.audit, ground.authentication
             ),

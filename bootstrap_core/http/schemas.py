@@ -111,6 +111,18 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **CERTIFICATE_FIELDS,
     ),
     "ConfigPage": _page("configs", "Config"),
+    "Delivery": _object(
+        "id external_id status digest content client_cert client_key ca_cert updated_at",
+        id=TEXT,
+        external_id=TEXT,
+        status=STATUS,
+        digest={**TEXT, "description": "SHA-256 of the whole answer to the device, in hex"},
+        content=TEXT,
+        updated_at=TIME,
+        last_fetch=_object("at outcome", at=TIME, outcome=TEXT, digest=TEXT),
+        unchanged={"type": "boolean", "description": "Whether the last fetch gave the same"},
+        **CERTIFICATE_FIELDS,
+    ),
     "BindingSlot": _object(
         "name type",
         name={**TEXT, "minLength": 1, "maxLength": 256},

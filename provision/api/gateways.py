@@ -115,6 +115,8 @@ def gateway_answer(onboarding: Onboarding, enrolled: Enrolled | None) -> dict[st
         client["credentials"].pop("secret")
     answer: dict[str, Any] = {
         "external_id": onboarding.external_id,
+        "name": plan.name,
+        "parameters": dict(plan.parameters),
         "clients": clients,
         "channels": [_channel(each, plan, created) for each in plan.channels],
         "connections": connections_answer(plan),

@@ -12,11 +12,13 @@ from bootstrap_core.model import Caller, rfc3339
 from bootstrap_core.openapi import Operation, Parameter, Reply
 from provision.api.answers import JsonAnswer
 from provision.api.gateways import onboarding_answer
+from provision.api.queries import number_of, page_parameters, state_of
 from provision.authentication import Authentication, token_of
 from provision.errors import InvalidFields
 from provision.onboarding.audit import AuditTrail
 from provision.onboarding.journal import Journal, OnboardingQuery
 from provision.onboarding.model import State
+from provision.onboarding.progress import Progress
 from provision.onboarding.service import Onboardings
 
 LIMIT_DEFAULT = 10
@@ -48,9 +50,9 @@ class OnboardingRoutes:
                 replies={200: Reply("A page", "OnboardingPage")},
                 errors=(400, *FOREIGN),
                 parameters=(
-                    Parameter("offset", {"type": "integer"}, "How many to pass over"),
-                    Parameter("limit", {"type": "integer"}, "1 to 100, default 10"),
+                    *page_parameters(),
                     Parameter("state", {"type": "string"}, f"One of {', '.join(State)}"),
+                    Parameter("progress", {"type": "string"}, f"One of {', '.join(Progress)}"),
                     Parameter("external_id", {"type": "string"}, "The whole external ID"),
                     Parameter("layout", {"type": "string"}, "The layout's name"),
                 ),
@@ -85,6 +87,16 @@ class OnboardingRoutes:
                 replies=row,
                 errors=(409, *FOREIGN),
             ),
+            Operation(
+                method="POST",
+                path=f"{one}/repair",
+                handler=self.repair,
+                id="repairOnboarding",
+                summary="Re-create what is missing of the gateway; its external key is not needed",
+                tag="onboardings",
+                replies=row,
+                errors=(409, *FOREIGN),
+            ),
         ]
 
     async def list(self, request: Request) -> Response:
@@ -94,9 +106,10 @@ class OnboardingRoutes:
         page = await self.journal.list(
             caller.domain_id,
             OnboardingQuery(
-                offset=_number(request, "offset", 0, None),
-                limit=_number(request, "limit", LIMIT_DEFAULT, LIMIT_MOST),
-                state=_state(query.get("state", "")),
+                offset=number_of(request, "offset", 0),
+                limit=number_of(request, "limit", LIMIT_DEFAULT, LIMIT_MOST, least=1),
+                state=state_of(query.get("state", "")),
+                progress=_progress(query.get("progress", "")),
                 external_id=query.get("external_id", ""),
                 layout=query.get("layout", ""),
             ),
@@ -141,6 +154,12 @@ class OnboardingRoutes:
         after = await self.onboardings.undo(caller, request.path_params["onboarding_id"])
         return JsonAnswer(onboarding_answer(after))
 
+    async def repair(self, request: Request) -> Response:
+        """Re-create what is missing of the gateway."""
+        caller = await self._caller(request)
+        after = await self.onboardings.repair(caller, request.path_params["onboarding_id"])
+        return JsonAnswer(onboarding_answer(after))
+
     async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))
         caller = await self.authentication.identify(token, request.path_params["domain_id"])
@@ -148,18 +167,9 @@ class OnboardingRoutes:
         return caller
 
 
-def _number(request: Request, name: str, default: int, most: int | None) -> int:
-    text = request.query_params.get(name, str(default))
-    least = 0 if most is None else 1
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= (most or 2**31):
-        allowed = f"{least} to {most}" if most else "0 or more"
-        raise InvalidFields(f"{name}: a whole number is needed, {allowed}, not {text!r:.40}")
-    return int(text)
-
-
-def _state(text: str) -> State | None:
+def _progress(text: str) -> Progress | None:
     if not text:
         return None
-    if text not in set(State):
-        raise InvalidFields(f"state: one of {', '.join(State)} is needed, not {text!r:.40}")
-    return State(text)
+    if text not in set(Progress):
+        raise InvalidFields(f"progress: one of {', '.join(Progress)} is needed, not {text!r:.40}")
+    return Progress(text)

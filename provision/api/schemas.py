@@ -101,12 +101,35 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Gateway": _object(
         "external_id clients channels connections certificates onboarding",
         external_id=TEXT,
+        name=TEXT,
+        parameters=OBJECT,
         clients=_list(OBJECT),
         channels=_list(OBJECT),
         connections=_list(CONNECTION),
         certificates=_list(OBJECT),
         bootstrap=OBJECT,
         onboarding=OBJECT,
+    ),
+    "GatewayPage": _object(
+        "total offset limit gateways",
+        total={"type": "integer"},
+        offset={"type": "integer"},
+        limit={"type": "integer"},
+        gateways=_list(
+            _object(
+                "external_id state layout onboarding_id updated_at",
+                external_id=TEXT,
+                state={"type": "string", "enum": STATES},
+                layout=TEXT,
+                onboarding_id=TEXT,
+                updated_at=TIME,
+                config_id=TEXT,
+                name=TEXT,
+                status=TEXT,
+                last_fetch=OBJECT,
+                certificate_ends={**TIME, "description": "Of the first certificate to end"},
+            )
+        ),
     ),
     "Onboarding": _object(
         "id external_id state outcome layout layout_digest actor attempts created_at updated_at "

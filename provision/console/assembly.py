@@ -21,10 +21,13 @@ from provision.console.cookies import Cookies
 from provision.console.directory import Directory
 from provision.console.domain_lists import OfferedDomains
 from provision.console.entrance import Entrance
+from provision.console.gateway_actions import GatewayActions
+from provision.console.gateways import Gateways
 from provision.console.layouts import LayoutPages
 from provision.console.navigation import navigation
 from provision.console.onboard import Onboard
 from provision.console.onboard_watch import OnboardWatch
+from provision.console.onboarding_pages import OnboardingPages
 from provision.console.page import Section
 from provision.console.preferences import Preferences
 from provision.console.profile_editor import ProfileEditor
@@ -32,6 +35,7 @@ from provision.console.profile_versions import ProfileVersions
 from provision.console.profiles import Profiles
 from provision.console.reception import Reception
 from provision.console.rendering import Templates
+from provision.console.replacing import Replacing
 from provision.console.session import Lifetimes
 from provision.console.session_rows import SessionRows
 from provision.console.static_files import StaticFiles
@@ -90,8 +94,12 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
 def _sections(ground: Ground, undertakings: Undertakings) -> Sequence[Section]:
     offers = Offers(ground.directory)
     return [
+        Gateways(ground.now),
+        GatewayActions(ground.now),
+        Replacing(),
         Onboard(undertakings),
         OnboardWatch(undertakings, ground.public_url),
+        OnboardingPages(),
         BootstrapCreation(offers, ground.now),
         Bootstraps(),
         BootstrapEditing(offers, ground.now),

@@ -24,6 +24,7 @@ from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
 from provision.onboarding.leases import LEASE, RESTING
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
+from provision.onboarding.progress import Progress, in_progress
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
@@ -48,6 +49,7 @@ class OnboardingQuery:
     offset: int = 0
     limit: int = 10
     state: State | None = None
+    progress: Progress | None = None
     external_id: str = ""
     layout: str = ""
 
@@ -132,6 +134,8 @@ class Journal:
         conditions = [onboardings.c.domain_id == domain_id]
         if query.state:
             conditions.append(onboardings.c.state == query.state.value)
+        if query.progress:
+            conditions.append(in_progress(query.progress))
         if query.external_id:
             conditions.append(onboardings.c.external_id == query.external_id)
         if query.layout:

@@ -166,6 +166,21 @@ class Onboardings:
             return found
         return await self._worker.remove(found, caller)
 
+    async def repair(self, caller: Caller, onboarding_id: str) -> Onboarding:
+        """Re-create what is missing of the gateway that an onboarding made.
+
+        Raises ``OnboardingNotFound``, ``StillRunning`` (it is not done yet, or its gateway was
+        removed or replaced) and ``StepFailed``.
+        """
+        found = await self._journal.get(caller.domain_id, onboarding_id)
+        if found.state is not State.DONE:
+            raise StillRunning(
+                f"onboarding {found.id} is {found.state.value}: only a gateway that is there can "
+                "be repaired",
+                details={"onboarding_id": found.id, "state": found.state.value},
+            )
+        return await self._worker.repair(found, caller)
+
     async def _at_rest(self, caller: Caller, external_id: str) -> Onboarding | None:
         """Return the gateway that is there, or ``None``, once nobody works on it any more.
 

@@ -48,6 +48,9 @@ onboardings = Table(
     Index("onboardings_by_gateway", "domain_id", "external_id", "created_at"),
     Index("onboardings_by_state", "state", "next_attempt_at"),
     Index("onboardings_by_time", "domain_id", "created_at"),
+    Index("onboardings_by_progress", "domain_id", "state", "created_at", "error_code"),
+    # Everything that a list of gateways filters by, so that it reads its page's rows only.
+    Index("onboardings_in_charge", "domain_id", "external_id", "state", "layout", "place", "id"),
 )
 
 stored_answers = Table(

@@ -1,0 +1,75 @@
+"""What a device would be given now, for people who look at it; nothing is noted as a fetch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeAlias
+
+from attrs import evolve, frozen
+
+from bootstrap_core.configs import Configs
+from bootstrap_core.device_reads import DeviceReads
+from bootstrap_core.errors import NotFound
+from bootstrap_core.model import Config, Fetch
+from bootstrap_core.parts_maker import PartsMaker, Secrets
+from bootstrap_core.rendered import Parts, encode
+from bootstrap_core.secret import MASK, Secret
+
+Mask: TypeAlias = Callable[[Secrets], Secrets]
+
+
+@frozen
+class Inspected:
+    """A config's answer as it would be now, and the device's last fetch.
+
+    ``digest`` is the SHA-256 of the body that the device would get, in hex; ``unchanged`` tells
+    whether its last fetch gave it the same one, and is None where it never got any.
+    """
+
+    config: Config
+    parts: Parts
+    digest: str
+    last_fetch: Fetch | None
+    unchanged: bool | None
+
+
+class Inspection:
+    """Makes devices' answers without answering any device; callers have been let in already."""
+
+    def __init__(self, configs: Configs, reads: DeviceReads, maker: PartsMaker) -> None:
+        """Take what is stored, and what makes answers of it."""
+        self._configs = configs
+        self._reads = reads
+        self._maker = maker
+
+    async def masked(self, domain_id: str, config_id: str) -> Inspected:
+        """Return the answer, secrets masked. Raises ``NotFound`` and ``NotRenderable``."""
+        return await self._inspect(domain_id, config_id, _mask)
+
+    async def whole(self, domain_id: str, config_id: str) -> Inspected:
+        """Return the answer with its secrets. Raises ``NotFound`` and ``NotRenderable``."""
+        return await self._inspect(domain_id, config_id, None)
+
+    async def _inspect(self, domain_id: str, config_id: str, mask: Mask | None) -> Inspected:
+        config, fetch = await self._configs.view(domain_id, config_id)
+        found = await self._reads.rows(config.external_id, domain_id)
+        rows = [each for each in found if each.config_id == config_id]
+        if not rows:
+            raise NotFound(f"config {config_id} was removed just now")
+        whole = self._maker.parts(rows, config.external_id)
+        digests = [
+            hashlib.sha256(encode(whole, dialect)).hexdigest() for dialect in ("device", "thing")
+        ]
+        got = fetch.digest if fetch else ""
+        unchanged = got in digests if got else None
+        shown = whole
+        if mask is not None:
+            parts = self._maker.parts(rows, config.external_id, mask)
+            key = Secret(MASK) if parts.client_key else parts.client_key
+            shown = evolve(parts, client_key=key)
+        return Inspected(config, shown, digests[0], fetch, unchanged)
+
+
+def _mask(secrets: Secrets) -> Secrets:
+    return None if secrets is None else dict.fromkeys(secrets, MASK)

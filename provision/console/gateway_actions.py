@@ -1,0 +1,278 @@
+"""What can be done about a gateway: each action shows its effect first, then is confirmed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+from starlette.responses import Response
+
+from bootstrap_core.secret import Secret
+from provision.console.addresses import address
+from provision.console.errors import PageNotFound, Refused
+from provision.console.forms import Form
+from provision.console.gateway_views import drift_of, ending, frame_of
+from provision.console.page import Page
+from provision.console.visit import Visit
+
+Gateway: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = Sequence[str]
+
+KEY_BYTES: Final = 24
+KEY_FIELDS: Final = ("external_key",)
+EFFECT: Final = ("What", "Which", "What happens")
+CONFIRM: Final = "gateways/confirm.html"
+
+
+@frozen
+class Action:
+    """A confirm page: its words, a table of the effect, and the button."""
+
+    title: str
+    text: Sequence[str]
+    rows: Sequence[Row]
+    label: str
+    kind: str = "primary"
+    asks_key: bool = False
+
+
+@frozen
+class GatewayActions:
+    """Repair, rotate, renew and remove."""
+
+    now: Callable[[], datetime]
+
+    def pages(self) -> Sequence[Page]:
+        """Return the pages."""
+        found = []
+        for name, ask, carry_out in (
+            ("repair", self.ask_repair, self.repair),
+            ("rotate", self.ask_rotate, self.rotate),
+            ("renew", self.ask_renew, self.renew),
+            ("remove", self.ask_remove, self.remove),
+        ):
+            path = f"/console/gateway/{name}/{{external_id:path}}"
+            found += [Page("GET", path, ask), Page("POST", path, carry_out)]
+        return found
+
+    async def ask_repair(self, visit: Visit) -> Response:
+        """Show what a repair would put right."""
+        return await self._ask(visit, "repair", visit.form)
+
+    async def repair(self, visit: Visit) -> Response:
+        """Re-create what is missing."""
+        gateway = await gateway_of(visit)
+        try:
+            await visit.api.in_domain.post("onboardings", gateway["onboarding"]["id"], "repair")
+        except Refused as error:
+            return await self._ask(visit, "repair", visit.form.refused(error, ()))
+        return await done(visit, "is repaired: what was missing is there again.")
+
+    async def ask_rotate(self, visit: Visit) -> Response:
+        """Show what a rotation would change, and ask for the new external key."""
+        return await self._ask(visit, "rotate", visit.form)
+
+    async def rotate(self, visit: Visit) -> Response:
+        """Give the gateway new secrets, certificates and a new external key."""
+        if visit.form.checked("generate"):
+            return await self._ask(visit, "rotate", with_new_key(visit.form))
+        key = key_of(visit.form)
+        body = {
+            "external_id": (await gateway_of(visit))["external_id"],
+            "external_key": key.reveal(),
+            "on_existing": "rotate",
+        }
+        # The gateway keeps its layout; one that is served no more need not be named.
+        try:
+            await visit.api.in_domain.post("mapping", body=body)
+        except Refused as error:
+            return await self._ask(visit, "rotate", visit.form.refused(error, KEY_FIELDS))
+        return await done(visit, "has new secrets.", {"External key": key})
+
+    async def ask_renew(self, visit: Visit) -> Response:
+        """Show which certificate would be renewed."""
+        return await self._ask(visit, "renew", visit.form)
+
+    async def renew(self, visit: Visit) -> Response:
+        """Renew one certificate."""
+        try:
+            made = await visit.api.in_domain.post(
+                "cert", visit.form.text("serial"), "renew", body={}
+            )
+        except Refused as error:
+            return await self._ask(visit, "renew", visit.form.refused(error, ()))
+        return await done(
+            visit, f"has a new certificate, {made['serial_number']}; its device gets it next time."
+        )
+
+    async def ask_remove(self, visit: Visit) -> Response:
+        """Show what would be removed."""
+        return await self._ask(visit, "remove", visit.form)
+
+    async def remove(self, visit: Visit) -> Response:
+        """Cut the device off and remove the gateway."""
+        external_id = visit.path("external_id")
+        try:
+            left = await visit.api.in_domain.delete("mapping", external_id)
+        except Refused as error:
+            return await self._ask(visit, "remove", visit.form.refused(error, ()))
+        if left:
+            return await done(visit, "is cut off; the rest of it is removed in the background.")
+        return await visit.done("/console/gateways", f"Gateway {external_id} is removed.")
+
+    async def _ask(self, visit: Visit, name: str, form: Form) -> Response:
+        gateway = await gateway_of(visit)
+        serial = form.text("serial") or visit.query("serial")
+        if name == "renew":
+            action = renew_action(gateway, serial, self.now())
+        else:
+            action = ACTIONS[name](gateway)
+        external_id = visit.path("external_id")
+        context = {
+            "action": action,
+            "columns": EFFECT,
+            "target": address("gateway", name, external_id),
+            "back": address("gateways", external_id),
+            "crumb": (address("gateways", external_id), external_id),
+            "fields": {"serial": serial} if name == "renew" else {},
+            "drift": await drift_of(visit.api, external_id) if name == "repair" else None,
+            **frame_of(external_id),
+        }
+        if form.is_wrong:
+            return await visit.form_again(CONFIRM, form, context)
+        return await visit.page(CONFIRM, {**context, "form": form})
+
+
+async def gateway_of(visit: Visit) -> Gateway:
+    """Return the gateway of the address, as the API answers it.
+
+    Raises ``PageNotFound``: it was removed, so that nothing can be done about it, and an action
+    that is sent late makes no new gateway.
+    """
+    found: Gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"))
+    if found["onboarding"]["state"] == "undone":
+        raise PageNotFound(f"Gateway {found['external_id']} was removed: onboard it again instead.")
+    return found
+
+
+async def done(visit: Visit, said: str, shown_once: Mapping[str, Secret] | None = None) -> Response:
+    """Go back to the gateway's page, which says what became of it."""
+    external_id = visit.path("external_id")
+    where = address("gateways", external_id)
+    return await visit.done(where, f"Gateway {external_id} {said}", shown_once)
+
+
+def new_key() -> Secret:
+    """Return an external key that nobody can guess."""
+    return Secret(secrets.token_urlsafe(KEY_BYTES))
+
+
+def key_of(form: Form) -> Secret:
+    """Return the external key of a form; a new one where the field was left empty."""
+    given = form.text("external_key")
+    return Secret(given) if given else new_key()
+
+
+def with_new_key(form: Form) -> Form:
+    """Return the form with a new external key filled in."""
+    return form.with_values(external_key=new_key().reveal())
+
+
+def repair_action(gateway: Gateway) -> Action:
+    """Tell what a repair does."""
+    rows = [
+        *_clients(gateway, "created again under its ID where it is gone, its secret set back"),
+        *_channels(gateway, "created again under its ID where it is gone"),
+        *_connections(gateway, "made again where they are gone"),
+        *_certificates(gateway, "issued anew where it was revoked or lost"),
+        *_config(gateway, "written again where it is missing or differs; it stays disabled if so"),
+    ]
+    text = [
+        "What is missing of the gateway is created again, with the same IDs and secrets.",
+        "What is there and unchanged stays as it is.",
+        "The device goes on with its external key and need not be touched.",
+    ]
+    return Action(f"Repair {gateway['external_id']}?", text, rows, "Repair")
+
+
+def rotate_action(gateway: Gateway) -> Action:
+    """Tell what a rotation does."""
+    rows = [
+        ("External key", str(gateway["external_id"]), "replaced by the one below"),
+        *_clients(gateway, "gets a new secret; the old one ends at once"),
+        *_certificates(gateway, "replaced by one for a new key, then revoked"),
+        *_config(gateway, "written anew with the new secrets"),
+        *_channels(gateway, "stays as it is"),
+    ]
+    text = [
+        "The gateway keeps its IDs, channels and connections; all of its secrets are made anew.",
+        "The device is cut off until it has the new external key and has fetched again.",
+    ]
+    title = f"Rotate the secrets of {gateway['external_id']}?"
+    return Action(title, text, rows, "Rotate", "danger", asks_key=True)
+
+
+def remove_action(gateway: Gateway) -> Action:
+    """Tell what a removal does."""
+    rows = [
+        *_config(gateway, "disabled at once, then deleted: the device gets nothing any more"),
+        *_certificates(gateway, "revoked"),
+        *_connections(gateway, "cut"),
+        *_clients(gateway, "deleted"),
+        *_channels(gateway, "deleted"),
+    ]
+    text = [
+        "The device is cut off at once, and everything that was made for it is removed.",
+        "This can't be taken back. Its audit trail stays.",
+    ]
+    return Action(f"Remove {gateway['external_id']}?", text, rows, "Remove", "danger")
+
+
+def renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
+    """Tell what a renewal does. Raises ``PageNotFound``: it has no such certificate."""
+    known = [each for each in gateway["certificates"] if each["serial_number"] == serial]
+    if not known:
+        raise PageNotFound(
+            f"This gateway has no certificate {serial!r}: it was renewed since. "
+            "Go back to the gateway and choose the one that it has now."
+        )
+    left = ending(known[0]["expiry_time"], now).text
+    rows = [
+        ("Certificate", serial, f"superseded ({left} left); revoked once the device has the next"),
+        ("Certificate", "a new one", "issued for the same client, as the layout says"),
+        *_config(gateway, "delivers the new certificate at the device's next fetch"),
+    ]
+    text = ["The certificate is renewed now. The device goes on with the present one until then."]
+    return Action(f"Renew a certificate of {gateway['external_id']}?", text, rows, "Renew")
+
+
+def _clients(gateway: Gateway, what: str) -> list[Row]:
+    return [("Client", each["name"], what) for each in gateway["clients"]]
+
+
+def _channels(gateway: Gateway, what: str) -> list[Row]:
+    return [("Channel", each["name"], what) for each in gateway["channels"]]
+
+
+def _connections(gateway: Gateway, what: str) -> list[Row]:
+    count = len(gateway["connections"])
+    return [("Connections", f"all {count}", what)] if count else []
+
+
+def _certificates(gateway: Gateway, what: str) -> list[Row]:
+    return [("Certificate", each["serial_number"], what) for each in gateway["certificates"]]
+
+
+def _config(gateway: Gateway, what: str) -> list[Row]:
+    bootstrap = gateway.get("bootstrap")
+    return [("Bootstrap config", bootstrap["config_id"], what)] if bootstrap else []
+
+
+ACTIONS: Final[Mapping[str, Callable[[Gateway], Action]]] = {
+    "repair": repair_action,
+    "rotate": rotate_action,
+    "remove": remove_action,
+}

@@ -1,0 +1,149 @@
+"""The journal of onboardings: what runs, what is stuck, what failed; retry and undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from attrs import frozen
+from starlette.responses import Response
+
+from provision.console.addresses import address
+from provision.console.errors import Refused
+from provision.console.forms import Form
+from provision.console.gateway_actions import CONFIRM, EFFECT, Action
+from provision.console.page import Page
+from provision.console.paging import PAGE, offset_of, pager
+from provision.console.visit import Visit
+
+PROGRESS: Final = (
+    ("", "All"),
+    ("running", "Running"),
+    ("stuck", "Stuck"),
+    ("failed", "Failed"),
+)
+STATES: Final = ("planned", "done", "undoing", "stuck", "undone")
+FILTERS: Final = ("progress", "state", "external_id", "layout")
+ONE: Final = "/console/onboardings/{onboarding_id}"
+
+
+@frozen
+class OnboardingPages:
+    """Pages of the journal."""
+
+    def pages(self) -> Sequence[Page]:
+        """Return the pages."""
+        return [
+            Page("GET", "/console/onboardings", self.list),
+            Page("GET", ONE, self.view),
+            Page("GET", f"{ONE}/retry", self.ask_retry),
+            Page("POST", f"{ONE}/retry", self.retry),
+            Page("GET", f"{ONE}/undo", self.ask_undo),
+            Page("POST", f"{ONE}/undo", self.undo),
+        ]
+
+    async def list(self, visit: Visit) -> Response:
+        """List onboardings, newest first."""
+        asked = {name: visit.query(name) for name in FILTERS}
+        given = {name: value for name, value in asked.items() if value}
+        page: dict[str, str | int] = {"offset": offset_of(visit.request), "limit": PAGE}
+        found = await visit.api.in_domain.get("onboardings", query={**given, **page})
+        layouts = (await visit.api.get("layouts"))["layouts"]
+        context = {
+            "address": address,
+            "onboardings": found["onboardings"],
+            "pager": pager(visit.request, found, asked),
+            "asked": asked,
+            "filtered": bool(given),
+            "progress": PROGRESS,
+            "states": STATES,
+            "layouts": [each["name"] for each in layouts],
+        }
+        return await visit.page("onboardings/list.html", context)
+
+    async def view(self, visit: Visit) -> Response:
+        """Show one onboarding with its steps."""
+        found = await _onboarding(visit)
+        seconds = sum(step["milliseconds"] for step in found["steps"]) / 1000
+        own = [each for each in found["audit"] if each["onboarding_id"] == found["id"]]
+        context = {"address": address, "onboarding": found, "seconds": seconds, "audit": own}
+        return await visit.page("onboardings/one.html", context)
+
+    async def ask_retry(self, visit: Visit) -> Response:
+        """Show what going on would do."""
+        return await self._ask(visit, "retry", visit.form)
+
+    async def retry(self, visit: Visit) -> Response:
+        """Go on now."""
+        return await self._send(visit, "retry")
+
+    async def ask_undo(self, visit: Visit) -> Response:
+        """Show what undoing would do."""
+        return await self._ask(visit, "undo", visit.form)
+
+    async def undo(self, visit: Visit) -> Response:
+        """Undo it."""
+        return await self._send(visit, "undo")
+
+    async def _send(self, visit: Visit, name: str) -> Response:
+        onboarding_id = visit.path("onboarding_id")
+        try:
+            after = await visit.api.in_domain.post("onboardings", onboarding_id, name)
+        except Refused as error:
+            return await self._ask(visit, name, visit.form.refused(error, ()))
+        said = f"The onboarding of {after['external_id']} is {after['state']} now."
+        return await visit.done(address("onboardings", onboarding_id), said)
+
+    async def _ask(self, visit: Visit, name: str, form: Form) -> Response:
+        found = await _onboarding(visit)
+        action = retry_action(found) if name == "retry" else undo_action(found)
+        here = address("onboardings", str(found["id"]))
+        context = {
+            "action": action,
+            "columns": EFFECT,
+            "target": f"{here}/{name}",
+            "back": here,
+            "crumb": (here, "Onboarding"),
+            "fields": {},
+            "drift": None,
+        }
+        if form.is_wrong:
+            return await visit.form_again(CONFIRM, form, context)
+        return await visit.page(CONFIRM, {**context, "form": form})
+
+
+async def _onboarding(visit: Visit) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = await visit.api.in_domain.get(
+        "onboardings", visit.path("onboarding_id")
+    )
+    return found
+
+
+def retry_action(onboarding: Mapping[str, Any]) -> Action:
+    """Tell what going on does."""
+    back = onboarding["state"] == "undoing"
+    rows = [
+        ("Onboarding", onboarding["id"], f"attempt {onboarding['attempts'] + 1}, now"),
+        (
+            "Gateway",
+            onboarding["external_id"],
+            "what is left of it is removed" if back else "finished, or removed, as was begun",
+        ),
+    ]
+    text = ["It is tried again at once with your credentials, instead of at its next time."]
+    return Action(f"Retry {onboarding['external_id']}?", text, rows, "Retry")
+
+
+def undo_action(onboarding: Mapping[str, Any]) -> Action:
+    """Tell what undoing does."""
+    rows = [
+        ("Gateway", onboarding["external_id"], "its device is cut off at once"),
+        ("Clients and channels", "all of this onboarding", "deleted, with their connections"),
+        ("Certificates", "all of this onboarding", "revoked"),
+        ("Bootstrap config", "of this onboarding", "deleted"),
+    ]
+    if "replaces" in onboarding:
+        rows.append(("Gateway before it", onboarding["replaces"], "gets its place back, if it is"))
+    text = ["Everything that this onboarding made is removed. This can't be taken back."]
+    title = f"Undo the onboarding of {onboarding['external_id']}?"
+    return Action(title, text, rows, "Undo", "danger")
