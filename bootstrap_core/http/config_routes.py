@@ -16,12 +16,13 @@ from bootstrap_core.http.admission import Door
 from bootstrap_core.http.answers import answer, config_item, config_view, empty, page
 from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
-from bootstrap_core.model import Status
+from bootstrap_core.model import Config, Status
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
 from bootstrap_core.statuses import read_status
 
 COLLECTION: Final = "/{domain_id}/clients/configs"
 ONE: Final = COLLECTION + "/{config_id}"
+WITH_CLIENT: Final = COLLECTION + "/with-client"
 CERTS: Final = COLLECTION + "/certs/{config_id}"
 CONNECTIONS: Final = COLLECTION + "/connections/{config_id}"
 CREATED: Final = Reply("Created", "Config", headers={"Location": "Where it is"})
@@ -51,21 +52,14 @@ class ConfigRoutes:
         self._bodies = bodies
 
     async def create(self, request: Request) -> Response:
-        """Create a config; the answer repeats what was sent, save for the external key.
-
-        A body with ``client_id`` or ``channels`` (of older Magistralas) makes the config of a
-        client, which is named after it and may be ``disabled`` from the start; an empty
-        ``client_id`` has a client made.
-        """
+        """Create a config; the answer repeats what was sent, save for the external key."""
         caller, new = await self._door.member_with(request, self._new(request))
-        if isinstance(new, NewClientConfig):
-            config, sent = await self._of_clients.create(caller, new), new.config
-        else:
-            config, sent = await self._configs.create(caller.domain_id, new), new
-        view = config_view(config)
-        if sent.client_key:
-            view["client_key"] = sent.client_key.reveal()
-        return answer(view, 201, {"Location": f"/clients/configs/{config.id}"})
+        return _created(await self._configs.create(caller.domain_id, new), new)
+
+    async def create_with_client(self, request: Request) -> Response:
+        """Create the config of a client, which has its ID; without one a client is made as well."""
+        caller, new = await self._door.member_with(request, self._new_with_client(request))
+        return _created(await self._of_clients.create(caller, new), new.config)
 
     async def list(self, request: Request) -> Response:
         """List configs."""
@@ -118,12 +112,16 @@ class ConfigRoutes:
     def operations(self) -> Sequence[Operation]:
         """Return what is served."""
         group = Group("configs")
-        new, change, certificates = (
-            {JSON: name} for name in ("NewConfig", "ConfigChange", "Certificates")
+        new, whole, change, certificates = (
+            {JSON: name}
+            for name in ("NewConfig", "NewClientConfig", "ConfigChange", "Certificates")
         )
         one, done = {200: Reply("The config", "Config")}, {200: Reply("Changed", "Done")}
         return [
             group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on(
+                "POST", WITH_CLIENT, self.create_with_client, {201: CREATED}, CHANGING, body=whole
+            ),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
@@ -145,11 +143,11 @@ class ConfigRoutes:
         config = await self._configs.set_status(caller.domain_id, _id(request), status)
         return answer(config_view(config))
 
-    async def _new(self, request: Request) -> NewConfig | NewClientConfig:
-        document = await self._bodies.json(request)
-        if "client_id" in document or "channels" in document:
-            return NewClientConfig.read(document)
-        return NewConfig.read(document)
+    async def _new(self, request: Request) -> NewConfig:
+        return NewConfig.read(await self._bodies.json(request))
+
+    async def _new_with_client(self, request: Request) -> NewClientConfig:
+        return NewClientConfig.read(await self._bodies.json(request))
 
     async def _channels(self, request: Request) -> Sequence[str]:
         return (await self._bodies.json(request)).texts("channels")
@@ -159,6 +157,13 @@ class ConfigRoutes:
 
     async def _certificates(self, request: Request) -> CertificateChange:
         return CertificateChange.read(await self._bodies.json(request))
+
+
+def _created(config: Config, sent: NewConfig) -> Response:
+    view = config_view(config)
+    if sent.client_key:
+        view["client_key"] = sent.client_key.reveal()
+    return answer(view, 201, {"Location": f"/clients/configs/{config.id}"})
 
 
 async def _query(request: Request) -> ConfigQuery:

@@ -66,7 +66,9 @@ class BootstrapCreation:
         if form.is_wrong:
             return await self._again(visit, form, 422)
         try:
-            made = await visit.api.in_domain.post("clients", "configs", body=_body(form))
+            made = await visit.api.in_domain.post(
+                "clients", "configs", "with-client", body=_body(form)
+            )
         except Refused as error:
             return await self._again(visit, form.refused(error, SHOWN), 422)
         enabled = "enabled" if made["status"] == "enabled" else "disabled until you enable it"

@@ -1,4 +1,4 @@
-"""Configs of clients: made with a client and channels, as older Magistralas do."""
+"""Configs of clients: made with a client and channels in one request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from bootstrap_core.model import ResourceType
 from tests.bootstrap.world import World
 
-CONFIGS = "/{d}/clients/configs"
+CONFIGS = "/{d}/clients/configs/with-client"
 
 
 async def create(world: World, **fields: Any) -> httpx.Response:
@@ -65,8 +65,8 @@ async def test_what_is_named_must_be_there(world: World, fields: dict[str, Any])
 
 
 async def test_a_refusal_leaves_no_client_behind(world: World) -> None:
-    await create(world)
-    refused = await create(world, client_id="")
+    await world.make("configs", external_id="gw", external_key="key-1")
+    refused = await create(world)
     assert refused.status_code == 409
     assert world.platform.resources == {}
 
@@ -74,7 +74,7 @@ async def test_a_refusal_leaves_no_client_behind(world: World) -> None:
 async def test_channels_are_replaced(world: World) -> None:
     kept, dropped, added = (world.platform.add_channel(world.domain) for _ in range(3))
     config_id = (await create(world, channels=[kept, dropped])).json()["id"]
-    place = f"{CONFIGS}/connections/{config_id}"
+    place = f"/{{d}}/clients/configs/connections/{config_id}"
     changed = await world.call("PUT", place, json={"channels": [kept, added]})
     assert changed.status_code == 200, changed.text
     assert await channels_of(world, config_id) == sorted([kept, added])
@@ -98,7 +98,7 @@ async def test_a_channel_that_a_slot_needs_stays_connected(world: World) -> None
     binding = {"slot": "data", "type": "channel", "resource_id": channel}
     bound = await world.call("PUT", f"{enrollment}/bindings", json={"bindings": [binding]})
     assert bound.status_code == 204, bound.text
-    place = f"{CONFIGS}/connections/{config_id}"
+    place = f"/{{d}}/clients/configs/connections/{config_id}"
     assert (await world.call("PUT", place, json={"channels": []})).status_code == 200
     assert await channels_of(world, config_id) == [channel]
     assert world.platform.connections == {(config_id, channel)}
@@ -106,10 +106,12 @@ async def test_a_channel_that_a_slot_needs_stays_connected(world: World) -> None
 
 async def test_a_config_without_a_client_has_nothing_to_connect(world: World) -> None:
     channel = world.platform.add_channel(world.domain)
-    config_id = (await create(world)).json()["id"]
-    place = f"{CONFIGS}/connections/{config_id}"
+    config_id = (await world.make("configs", external_id="gw", external_key="key-1"))["id"]
+    place = f"/{{d}}/clients/configs/connections/{config_id}"
     refused = await world.call("PUT", place, json={"channels": [channel]})
     assert refused.status_code == 404
     assert "not named after a client" in refused.json()["message"]
-    elsewhere = await world.call("PUT", f"{CONFIGS}/connections/none", json={"channels": []})
+    elsewhere = await world.call(
+        "PUT", "/{d}/clients/configs/connections/none", json={"channels": []}
+    )
     assert elsewhere.status_code == 404

@@ -214,6 +214,7 @@ def test_every_operation_succeeds_as_described(tmp_path: Path) -> None:
         bound = {"slot": "s", "type": "client", "resource_id": ids["client_id"]}
         sent: dict[str, dict[str, Any]] = {
             "configs_create": {"external_id": "new", "external_key": "k"},
+            "configs_create_with_client": {"external_id": "newer", "external_key": "k"},
             "configs_change": {"name": "new"},
             "configs_change_certificates": {"client_cert": "C"},
             "configs_connect": {"channels": []},

@@ -34,7 +34,7 @@ def a_bootstrap(served: Served) -> str:
         "channels": [channel["id"]],
         "content": '{"a": "' + "long " * 80 + '"}',
     }
-    made = httpx.post(f"{at}/clients/configs", json=body, headers=headers)
+    made = httpx.post(f"{at}/clients/configs/with-client", json=body, headers=headers)
     assert made.status_code == 201, made.text
     return f"/console/bootstraps/{made.json()['id']}"
 

@@ -13,6 +13,8 @@ from tests.cli.served import Served
 from tests.console.browsing import Console
 from tests.service.tls import self_signed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def channels(served: Served) -> list[str]:
@@ -104,7 +106,7 @@ def test_from_the_empty_list_to_the_devices_fetch(
 def pump(served: Served, external_id: str, channels: list[str]) -> str:
     """Make a bootstrap by the API; return its ID."""
     made = httpx.post(
-        f"{served.url}/{served.domain}/clients/configs",
+        f"{served.url}/{served.domain}/clients/configs/with-client",
         json={
             "external_id": external_id,
             "external_key": "key-2",
@@ -166,7 +168,7 @@ def test_the_list_follows_what_is_typed(console: Console) -> None:
     page, served = console.page, console.served
     for number, status in enumerate(("enabled", "disabled", "disabled")):
         made = httpx.post(
-            f"{served.url}/{served.domain}/clients/configs",
+            f"{served.url}/{served.domain}/clients/configs/with-client",
             json={
                 "external_id": f"meter-{number}",
                 "external_key": "key",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.console.browsing import Console
+
+pytestmark = pytest.mark.slow
 
 
 def fetched(console: Console, external_id: str, key: str) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
 from tests.console.browsing import Console
+
+pytestmark = pytest.mark.slow
 
 
 def test_from_the_layout_to_the_devices_fetch(console: Console) -> None:

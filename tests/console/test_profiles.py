@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.console.browsing import Console
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_profile_from_its_first_line_to_its_removal(console: Console) -> None:
