@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.console.browsing import Console
+
+pytestmark = pytest.mark.slow
 
 
 def test_from_sign_in_to_sign_out(stranger: Console) -> None:

@@ -86,6 +86,7 @@ async def _rests(beside: Beside, external_id: str) -> Found:
     return found
 
 
+@pytest.mark.slow
 async def test_killed_in_the_middle_and_after_the_last_call(beside: Beside) -> None:
     await _killed(beside, "few-1", 5, after=True, lag=0.0)
     assert (await _rests(beside, "few-1")).state == "done"

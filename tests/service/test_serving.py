@@ -289,6 +289,7 @@ def test_a_default_layout_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "gateway" in errors
 
 
+@pytest.mark.slow
 def test_a_lost_sealing_key_is_told_and_nothing_is_overwritten(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Process(data) as process:
