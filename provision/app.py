@@ -150,7 +150,11 @@ class _Opening:
             PlanRoutes(planner, catalog, ground.authentication),
             GatewayListRoutes(GatewayList(ground.engine), ground.authentication, self.clock.now),
             OnboardingRoutes(
-                onboarding.onboardings, onboarding.journal, onboarding.audit, ground.authentication
+                onboarding.onboardings,
+                onboarding.journal,
+                onboarding.audit,
+                onboarding.running,
+                ground.authentication,
             ),
             self.certificates(ground, onboarding, care),
             LayoutRoutes(catalog, ground.authentication),

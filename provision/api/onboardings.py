@@ -20,6 +20,7 @@ from provision.onboarding.journal import Journal, OnboardingQuery
 from provision.onboarding.model import State
 from provision.onboarding.progress import Progress
 from provision.onboarding.service import Onboardings
+from provision.onboarding.steps import RunningSteps
 
 LIMIT_DEFAULT = 10
 LIMIT_MOST = 100
@@ -33,6 +34,7 @@ class OnboardingRoutes:
     onboardings: Onboardings
     journal: Journal
     audit: AuditTrail
+    running: RunningSteps
     authentication: Authentication
 
     def operations(self) -> list[Operation]:
@@ -119,7 +121,7 @@ class OnboardingRoutes:
                 "total": page.total,
                 "offset": page.offset,
                 "limit": page.limit,
-                "onboardings": [onboarding_answer(each) for each in page.items],
+                "onboardings": [onboarding_answer(self.running.shown(each)) for each in page.items],
             }
         )
 
@@ -128,7 +130,7 @@ class OnboardingRoutes:
         caller = await self._caller(request)
         found = await self.journal.get(caller.domain_id, request.path_params["onboarding_id"])
         trail = await self.audit.list(caller.domain_id, found.external_id, 0, LIMIT_MOST)
-        answer: dict[str, Any] = onboarding_answer(found)
+        answer: dict[str, Any] = onboarding_answer(self.running.shown(found))
         answer["audit"] = [
             {
                 "at": rfc3339(each.at),

@@ -31,6 +31,7 @@ from provision.onboarding.retry import Timing
 from provision.onboarding.rotation import Rotation
 from provision.onboarding.runner import KeyHasher, Runner
 from provision.onboarding.service import MakeKeys, Onboardings
+from provision.onboarding.steps import RunningSteps
 from provision.onboarding.worker import Worker
 from provision.platform.port import CertificateAuthority, Platform
 
@@ -77,6 +78,7 @@ class Onboarding:
     reconciler: Reconciler
     idempotency: Idempotency
     audit: AuditTrail
+    running: RunningSteps
 
 
 def assemble(store: Store, around: Surroundings) -> Onboarding:
@@ -91,6 +93,7 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
     rotation = Rotation(platform, authority)
     ledger = CertificateLedger(engine, clock, around.keep, around.overlap)
     enrollments = Enrollments(store.enroller, ledger, around.keep)
+    running = RunningSteps(clock)
     runner = Runner(
         creation,
         certification,
@@ -103,6 +106,7 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
         store.hasher,
         clock,
         timing,
+        running,
     )
     attempts = Attempts(
         runner,
@@ -132,4 +136,5 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
         Reconciler(worker, clock, around.chance, around.look_every),
         Idempotency(engine, sealer, clock),
         AuditTrail(engine, clock),
+        running,
     )

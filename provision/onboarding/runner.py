@@ -22,7 +22,7 @@ from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair
 from provision.onboarding.retry import Timing
 from provision.onboarding.rotation import Rotation
-from provision.onboarding.steps import StepLog
+from provision.onboarding.steps import RunningSteps, StepLog
 from provision.onboarding.trace import Trace
 
 Certify: TypeAlias = Callable[
@@ -58,8 +58,9 @@ class Runner:
         hasher: KeyHasher,
         clock: Clock,
         timing: Timing,
+        running: RunningSteps,
     ) -> None:
-        """Take the parts that do the steps."""
+        """Take the parts that do the steps; what they do is told to ``running``."""
         self._creation = creation
         self._certification = certification
         self._removal = removal
@@ -71,6 +72,7 @@ class Runner:
         self._hasher = hasher
         self._clock = clock
         self._timing = timing
+        self._running = running
 
     async def finish(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
         """Create what the plan says, in two rounds of calls, and commit.
@@ -87,7 +89,7 @@ class Runner:
     async def _forward(
         self, onboarding: Onboarding, token: Secret, trace: Trace, certify: Certify
     ) -> Onboarding:
-        steps = StepLog(self._clock, onboarding.steps)
+        steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
@@ -138,7 +140,7 @@ class Runner:
 
         Raises ``StepError``; what was repaired by then stays.
         """
-        steps = StepLog(self._clock, onboarding.steps)
+        steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         await steps.run("missing resources", self._repair.resources(token, plan, trace))
@@ -167,7 +169,7 @@ class Runner:
         What is missing of the gateway is created with them; all other certificates of its clients
         are revoked. Raises ``StepError``; then it is to be tried again until it succeeds.
         """
-        steps = StepLog(self._clock, onboarding.steps)
+        steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         hashed = await steps.run("external key", self._hash(intent))
@@ -198,7 +200,7 @@ class Runner:
         (monotonic) on; until ``settled_at`` something may still come to be, so that it is looked
         again then. Raises ``StepError``; what was removed by then stays removed.
         """
-        steps = StepLog(self._clock, onboarding.steps)
+        steps = self._running.begin(onboarding)
         plan = onboarding.plan
         removal = self._removal
         if onboarding.created_ids - set(spared):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from attrs import evolve
 
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost
-from provision.onboarding.model import Step
+from provision.onboarding.model import Onboarding, Step
 
 T = TypeVar("T")
 
@@ -60,3 +63,24 @@ class StepLog:
             seconds = self._clock.monotonic() - started
             tries = 1 + sum(step.name == name for step in self._steps)
             self._steps.append(Step(name, began_at, seconds, tries, error))
+
+
+class RunningSteps:
+    """The steps of the attempts that this process makes; the journal has them when they end."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Time steps by ``clock``."""
+        self._clock = clock
+        # An attempt holds its log; nothing is kept here of what has ended.
+        self._logs: WeakValueDictionary[str, StepLog] = WeakValueDictionary()
+
+    def begin(self, onboarding: Onboarding) -> StepLog:
+        """Return the log of an attempt that begins."""
+        log = StepLog(self._clock, onboarding.steps)
+        self._logs[onboarding.id] = log
+        return log
+
+    def shown(self, row: Onboarding) -> Onboarding:
+        """Return a row of the journal with the steps that have ended since it was written."""
+        log = None if row.state.is_at_rest else self._logs.get(row.id)
+        return evolve(row, steps=log.steps) if log else row

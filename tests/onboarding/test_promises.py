@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -204,6 +205,25 @@ async def test_a_removal_may_be_asked_for_while_the_gateway_is_made(beside: Runn
     assert (made.status_code, removed.status_code) == (201, 204), removed.text
     rows = await come_to_rest(beside, "gw-1")
     assert len(rows) == 1
+
+
+async def test_steps_are_shown_while_it_is_under_way(beside: Running) -> None:
+    assert beside.wire
+    seen: list[dict[str, Any]] = []
+
+    async def look(request: httpx.Request, inner: httpx.AsyncBaseTransport) -> httpx.Response:
+        (row,) = (await beside.get("/onboardings"))["onboardings"]
+        seen.append(row)
+        seen.append(await beside.get(f"/onboardings/{row['id']}"))
+        return await inner.handle_async_request(request)
+
+    beside.wire.fail("POST", "/channels/connect", look, 1)
+    assert (await beside.map(layout="gateway")).status_code == 201
+    for row in seen:
+        assert row["state"] == "planned"
+        assert {step["name"] for step in row["steps"]} >= {"clients", "channels", "external key"}
+    (row,) = (await beside.get("/onboardings"))["onboardings"]
+    assert [step["name"] for step in row["steps"]].count("clients") == 1
 
 
 async def test_a_failed_replacement_leaves_the_old_gateway_as_it_was(beside: Running) -> None:
