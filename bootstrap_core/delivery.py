@@ -20,7 +20,7 @@ from bootstrap_core.errors import (
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
-from bootstrap_core.parts_maker import PartsMaker
+from bootstrap_core.parts_maker import PartsMaker, masked
 from bootstrap_core.rendered import Place, Rendered, RenderedContent, encode
 from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
@@ -88,7 +88,7 @@ class Delivery:
 
     def note(self, rendered: Rendered, outcome: str) -> None:
         """Note how the fetch of ``rendered`` ended."""
-        self._fetch_log.note(rendered.config_id, outcome, rendered.digest)
+        self._fetch_log.note(rendered.config_id, outcome, rendered.digest, rendered.masked)
 
     def _remembered(self, rows: Sequence[DeviceRow], key: bytes) -> DeviceRow | None:
         for row in rows:
@@ -131,7 +131,21 @@ class Delivery:
             raise
         body = encode(parts, place.dialect)
         digest = hashlib.sha256(body).hexdigest()
-        return Rendered(row.config_id, row.revision, row.profile_revision or "", body, digest)
+        return Rendered(
+            row.config_id,
+            row.revision,
+            row.profile_revision or "",
+            body,
+            digest,
+            self._masked(rows, place.external_id),
+        )
+
+    def _masked(self, rows: Sequence[DeviceRow], external_id: str) -> str:
+        """Return the content for people; empty where it can't be made without the secrets."""
+        try:
+            return self._maker.parts(rows, external_id, masked).content
+        except NotRenderable:
+            return ""
 
 
 def _holds(kept: Rendered, heads: Sequence[DeviceHead]) -> bool:

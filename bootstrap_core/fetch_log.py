@@ -8,9 +8,9 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,6 +20,13 @@ from bootstrap_core.tables import configs, fetches
 
 BATCH: Final = 500
 ROUNDS_TO_CATCH_UP: Final = 10
+
+
+class _Noted(NamedTuple):
+    at: float
+    outcome: str
+    digest: str
+    content: str
 
 
 class FetchLog:
@@ -41,13 +48,13 @@ class FetchLog:
         self._engine = engine
         self._seconds = seconds
         self._clock = clock
-        self._pending: dict[str, tuple[float, str, str]] = {}
+        self._pending: dict[str, _Noted] = {}
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, config_id: str, outcome: str, digest: str = "") -> None:
-        """Note a fetch that was answered just now."""
-        self._pending[config_id] = (self._clock(), outcome, digest)
+    def note(self, config_id: str, outcome: str, digest: str = "", content: str = "") -> None:
+        """Note a fetch that was answered just now; ``content`` is what was given, masked."""
+        self._pending[config_id] = _Noted(self._clock(), outcome, digest, content)
 
     def pending(self, config_id: str) -> Fetch | None:
         """Return what is noted of a config and not written yet."""
@@ -97,21 +104,24 @@ async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | Non
     return Fetch(**row) if row is not None else None
 
 
-async def _write(connection: AsyncConnection, batch: Mapping[str, tuple[float, str, str]]) -> None:
+async def _write(connection: AsyncConnection, batch: Mapping[str, _Noted]) -> None:
     # In one order in every process, so that no two wait for each other's rows.
     query = select(configs.c.id).where(configs.c.id.in_(batch)).order_by(configs.c.id)
     rows: list[dict[str, Any]] = [
-        {"config_id": row.id, "at": _time(at), "outcome": outcome, "digest": digest}
+        {"config_id": row.id, **noted._asdict(), "at": _time(noted.at)}
         for row in await connection.execute(query)
-        for at, outcome, digest in (batch[row.id],)
+        for noted in (batch[row.id],)
     ]
     if not rows:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     insert = dialect.insert(fetches)
+    nothing_given = insert.excluded.digest == ""
+    content = case((nothing_given, fetches.c.content), else_=insert.excluded.content)
     newer = insert.on_conflict_do_update(
         index_elements=[fetches.c.config_id],
-        set_={name: insert.excluded[name] for name in ("at", "outcome", "digest")},
+        set_={name: insert.excluded[name] for name in ("at", "outcome", "digest")}
+        | {"content": content},
         where=insert.excluded.at >= fetches.c.at,
     )
     await connection.execute(newer, rows)

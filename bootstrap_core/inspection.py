@@ -12,7 +12,7 @@ from bootstrap_core.configs import Configs
 from bootstrap_core.device_reads import DeviceReads
 from bootstrap_core.errors import NotFound
 from bootstrap_core.model import Config, Fetch
-from bootstrap_core.parts_maker import PartsMaker, Secrets
+from bootstrap_core.parts_maker import PartsMaker, Secrets, masked
 from bootstrap_core.rendered import Parts, encode
 from bootstrap_core.secret import MASK, Secret
 
@@ -45,7 +45,7 @@ class Inspection:
 
     async def masked(self, domain_id: str, config_id: str) -> Inspected:
         """Return the answer, secrets masked. Raises ``NotFound`` and ``NotRenderable``."""
-        return await self._inspect(domain_id, config_id, _mask)
+        return await self._inspect(domain_id, config_id, masked)
 
     async def whole(self, domain_id: str, config_id: str) -> Inspected:
         """Return the answer with its secrets. Raises ``NotFound`` and ``NotRenderable``."""
@@ -69,7 +69,3 @@ class Inspection:
             key = Secret(MASK) if parts.client_key else parts.client_key
             shown = evolve(parts, client_key=key)
         return Inspected(config, shown, digests[0], fetch, unchanged)
-
-
-def _mask(secrets: Secrets) -> Secrets:
-    return None if secrets is None else dict.fromkeys(secrets, MASK)

@@ -148,13 +148,15 @@ class Fetch:
     """The last time that a device asked for its configuration.
 
     ``outcome`` is ``delivered``, ``unchanged`` or an error's code; ``digest`` is the SHA-256 of
-    the answer's body in hex, empty when nothing was delivered.
+    the answer's body in hex, empty when nothing was delivered. ``content`` is the configuration
+    that it was given last, its secrets masked.
     """
 
     config_id: str
     at: datetime
     outcome: str
     digest: str = ""
+    content: str = ""
 
 
 @frozen

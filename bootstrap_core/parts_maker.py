@@ -19,7 +19,7 @@ from bootstrap_core.rendering import (
     RenderProfile,
 )
 from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secret import MASK, Secret
 from bootstrap_core.slots import require_bound
 
 Secrets: TypeAlias = dict[str, Any] | None
@@ -28,6 +28,11 @@ Secrets: TypeAlias = dict[str, Any] | None
 def revealed(secrets: Secrets) -> Secrets:
     """Return the secrets as they are: what the device gets."""
     return secrets
+
+
+def masked(secrets: Secrets) -> Secrets:
+    """Return the secrets' names with masks in their places."""
+    return None if secrets is None else dict.fromkeys(secrets, MASK)
 
 
 class PartsMaker:

@@ -33,8 +33,9 @@ class Place(NamedTuple):
 class Rendered:
     """One config's answer, made at these revisions of config and profile.
 
-    ``etag`` is its entity tag (RFC 9110), ``digest`` the SHA-256 of the body in hex; ``headers``
-    are those of the answer that carries the body.
+    ``etag`` is its entity tag (RFC 9110), ``digest`` the SHA-256 of the body in hex; ``masked`` is
+    its content with the secrets masked, for people; ``headers`` are those of the answer that
+    carries the body.
     """
 
     config_id: str
@@ -42,6 +43,7 @@ class Rendered:
     profile_revision: str
     body: bytes = field(repr=False)
     digest: str
+    masked: str = field(default="", repr=False)
     etag: bytes = field(init=False)
 
     headers: Sequence[tuple[bytes, bytes]] = field(init=False, repr=False)
@@ -139,4 +141,4 @@ def _channels(bindings: Mapping[str, RenderBinding]) -> list[dict[str, Any]]:
 
 
 def _size(rendered: Rendered) -> int:
-    return len(rendered.body) + OVERHEAD_BYTES
+    return len(rendered.body) + len(rendered.masked) + OVERHEAD_BYTES

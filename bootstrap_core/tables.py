@@ -116,4 +116,6 @@ fetches: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("outcome", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
+    # What was delivered last, its secrets masked; a refused fetch leaves it.
+    Column("content", Text, nullable=False, server_default=""),
 )

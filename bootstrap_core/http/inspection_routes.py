@@ -49,6 +49,7 @@ class InspectionRoutes:
             fetch = found.last_fetch
             document["last_fetch"] = {"at": rfc3339(fetch.at), "outcome": fetch.outcome}
             document["last_fetch"] |= {"digest": fetch.digest} if fetch.digest else {}
+            document["last_fetch"] |= {"content": fetch.content} if fetch.content else {}
         if found.unchanged is not None:
             document["unchanged"] = found.unchanged
         return answer(document)

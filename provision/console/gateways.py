@@ -10,7 +10,14 @@ from attrs import frozen
 from starlette.responses import Response
 
 from provision.console.addresses import address
-from provision.console.gateway_views import delivery_of, drift_of, ending, frame_of, pretty
+from provision.console.gateway_views import (
+    delivery_of,
+    difference,
+    drift_of,
+    ending,
+    frame_of,
+    pretty,
+)
 from provision.console.page import Page
 from provision.console.paging import PAGE, offset_of, pager
 from provision.console.visit import Visit
@@ -98,9 +105,21 @@ class Gateways:
             },
             "delivery": delivery,
             "content": "\n".join(pretty(delivery.get("content", ""))),
+            "fetched": _fetched(delivery),
             "revealed": more.get("revealed", False),
             "is_there": onboarding["state"] == "done",
             "is_gone": onboarding["state"] == "undone",
             **frame_of(external_id),
         }
         return await visit.page("gateways/one.html", context)
+
+
+def _fetched(delivery: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the device was given last, its secrets masked, and how it differs from now."""
+    content = (delivery.get("last_fetch") or {}).get("content", "")
+    if not content:
+        return None
+    return {
+        "content": "\n".join(pretty(content)),
+        "lines": difference(content, delivery.get("content", "")),
+    }

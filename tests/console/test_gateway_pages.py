@@ -58,7 +58,7 @@ async def test_one_gateway_shows_what_there_is_to_know(running: Running, visitor
     await running.fetch("a/b")
     page = await visitor.open("/console/gateways/a%2Fb")
     assert "It would get exactly the same now" in page.text
-    assert "not the content, since there are secrets in it" in page.text
+    assert "What it fetched last" in page.text
     secret = made["clients"][0]["credentials"]["secret"]
     assert secret not in page.text
     for resource in (*made["clients"], *made["channels"]):
@@ -69,6 +69,26 @@ async def test_one_gateway_shows_what_there_is_to_know(running: Running, visitor
     await running.map("a/b", on_existing="rotate")
     after = await visitor.open("/console/gateways/a%2Fb")
     assert "It would get something else now" in after.text
+    assert "Only secrets, keys or certificates differ" in after.text
+
+
+async def test_what_was_fetched_is_compared_with_what_it_would_be(
+    running: Running, visitor: Visitor
+) -> None:
+    made = (await running.map()).json()
+    secret = made["clients"][0]["credentials"]["secret"]
+    await running.fetch()
+    place = f"/{running.domain}/clients/bootstrap/profiles/{made['bootstrap']['profile_id']}"
+    template = '{"secret": "{{ .Bindings.mqtt_client.Secret.secret }}", "new": true}'
+    changed = await running.http.patch(
+        place, json={"content_template": template}, headers=running.headers
+    )
+    assert changed.status_code == 200, changed.text
+    await running.fetch(key="wrong")
+    page = await visitor.open("/console/gateways/gw-1")
+    assert "What would go (-) and what would come (+)" in page.text
+    assert "&#34;new&#34;: true" in page.text
+    assert secret not in page.text
 
 
 async def test_a_service_that_does_not_compare_says_so(running: Running, visitor: Visitor) -> None:
