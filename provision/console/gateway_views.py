@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from attrs import field, frozen
 
 from provision.console.addresses import address
 from provision.console.api import Api
+from provision.console.differences import differences
 from provision.console.errors import Refused
 from provision.console.visit import Visit
 
@@ -110,17 +110,8 @@ def changes_of(plan: Mapping[str, Any]) -> Changes:
         for each in plan["changes"]
     ]
     after, before = plan["rendered"], plan.get("rendered_before", {})
-    lines = difference(before.get("content", ""), after.get("content", ""))
+    lines = differences(pretty(before.get("content", "")), pretty(after.get("content", "")))
     return Changes(rows, lines, after.get("error", ""))
-
-
-def difference(before: str, after: str) -> Sequence[tuple[str, str]]:
-    """Return the lines that differ with some around them, each with what it is."""
-    marks = {"+": "added", "-": "removed", "@": "place"}
-    found = difflib.unified_diff(pretty(before), pretty(after), lineterm="", n=2)
-    return [
-        (marks.get(line[:1], "same"), line) for line in found if not line.startswith(("+++", "---"))
-    ]
 
 
 def pretty(content: str) -> list[str]:

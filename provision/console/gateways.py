@@ -10,9 +10,9 @@ from attrs import frozen
 from starlette.responses import Response
 
 from provision.console.addresses import address
+from provision.console.differences import differences
 from provision.console.gateway_views import (
     delivery_of,
-    difference,
     drift_of,
     ending,
     frame_of,
@@ -121,5 +121,5 @@ def _fetched(delivery: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None
     return {
         "content": "\n".join(pretty(content)),
-        "lines": difference(content, delivery.get("content", "")),
+        "lines": differences(pretty(content), pretty(delivery.get("content", ""))),
     }

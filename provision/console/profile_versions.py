@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,13 +9,13 @@ from attrs import frozen
 from starlette.responses import Response
 
 from provision.console.addresses import address
+from provision.console.differences import differences
 from provision.console.page import Page
 from provision.console.profile_editor import PLACE
 from provision.console.profile_forms import written
 from provision.console.visit import Visit
 
 VERSIONS: Final = "/console/profiles/{profile_id}/versions"
-PLACE_LINE: Final = re.compile(r"\d+")
 ONE: Final = VERSIONS + "/{version}"
 
 
@@ -54,7 +52,7 @@ class ProfileVersions:
             "old": old,
             "new": new,
             "versions": [str(each["version"]) for each in known["versions"]],
-            "difference": difference(old, new),
+            "difference": differences(text_of(old).split("\n"), text_of(new).split("\n")),
             "text": text_of(old),
         }
         return await visit.page("profiles/version.html", context)
@@ -85,20 +83,3 @@ def text_of(profile: Mapping[str, Any]) -> str:
         *profile.get("content_template", "").split("\n"),
     ]
     return "\n".join(lines)
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
-    """Return the lines that differ with some around them: what each is, and its text.
-
-    Kinds are ``added``, ``removed``, ``same`` and ``place``; none where both say the same.
-    """
-    kinds = {"+": "added", "-": "removed", " ": "same", "@": "place"}
-    lines = difflib.unified_diff(
-        text_of(old).split("\n"), text_of(new).split("\n"), lineterm="", n=3
-    )
-    # The two first lines name the files, which there are none of.
-    return [
-        (kinds[line[0]], f"from line {PLACE_LINE.findall(line)[0]}" if line[0] == "@" else line[1:])
-        for number, line in enumerate(lines)
-        if number > 1
-    ]

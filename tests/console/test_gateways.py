@@ -59,7 +59,7 @@ def test_replacing_repairing_and_removing(console: Console) -> None:
     console.page.get_by_label("Layout").select_option("mtls-services")
     console.page.get_by_label("Parameters").fill("{}")
     console.page.get_by_role("button", name="Show the differences").last.press("Enter")
-    console.page.locator("pre.difference").wait_for()
+    console.page.locator(".difference").wait_for()
     console.is_accessible("replace")
     console.open("/console/gateways/mill-1")
     console.page.get_by_role("link", name="Renew…").first.click()
