@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,8 @@ from playwright.sync_api import Browser
 
 from tests.cli.served import ROOT, Served, serving
 from tests.console.browsing import PATIENCE, Console, browsing
+from tests.console.visiting import Visitor, operator, visiting
+from tests.service.running import Running, embedded
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,20 @@ def console(stranger: Console) -> Console:
     """The console in a browser, the operator signed in."""
     stranger.sign_in()
     return stranger
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    """The service in this process, on its embedded platform."""
+    async with embedded(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
+    """A browser without script, the operator signed in."""
+    async with visiting(running) as someone:
+        answer = await someone.sign_in(**operator(tmp_path))
+        assert answer.status_code == 200
+        assert "Overview" in answer.text
+        yield someone

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import Running, answered, beside_platform, embedded
+from tests.service.running import Running, answered, beside_platform
 from tests.service.tls import self_signed
 
 LIST = "/console/bootstraps"
@@ -29,20 +27,6 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"client_key": "-----BEGIN PRIVATE KEY-----"}, "client_key", "is no private key"),
 ]
 """What is filled in, at which field it is wrong, and what is said there."""
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with embedded(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
-    """A browser without script, the operator signed in."""
-    async with visiting(running) as someone:
-        await someone.sign_in(**operator(tmp_path))
-        yield someone
 
 
 async def channel(running: Running, name: str) -> str:

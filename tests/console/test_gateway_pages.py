@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import KEY, Running, answered, beside_platform, embedded
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with embedded(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with visiting(running) as someone:
-        await someone.sign_in(**operator(tmp_path))
-        yield someone
+from tests.service.running import KEY, Running, answered, beside_platform
 
 
 def shown_key(page: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,10 @@ from provision.console.errors import ConsoleError, TooMuchAtOnce
 from provision.console.forms import Form
 from provision.console.undertakings import AT_ONCE, KEPT, Undertakings
 from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import Running, embedded
+from tests.service.running import Running
 
 PLAN = "/console/onboard/plan"
 START = "/console/onboard/start"
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with embedded(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with visiting(running) as someone:
-        await someone.sign_in(**operator(tmp_path))
-        yield someone
 
 
 async def planned(visitor: Visitor, external_id: str = "gw-1", **fields: str) -> httpx.Response:

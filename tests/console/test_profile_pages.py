@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import Running, embedded
+from tests.console.visiting import Visitor
+from tests.service.running import Running
 
 NEW = "/console/profiles/new"
 PREVIEW = "/console/profiles/preview"
@@ -32,19 +30,6 @@ content_template = '{{"id": {{{{ toJSON .Device.ID }}}}}}'
 a = 1
 """
 JSON = '{{"name": "{name}", "content_format": "raw", "content_template": "x"}}'
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with embedded(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with visiting(running) as someone:
-        await someone.sign_in(**operator(tmp_path))
-        yield someone
 
 
 async def stored(running: Running) -> dict[str, Any]:

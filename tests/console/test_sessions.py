@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import select, update
 
 from provision.console.tables import sessions
@@ -37,22 +35,6 @@ ELSEWHERE = (
     "javascript:alert(1)",
     "/console/sign-in",
 )
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with embedded(tmp_path) as service:
-        yield service
-
-
-@pytest.fixture
-async def visitor(running: Running, tmp_path: Path) -> AsyncIterator[Visitor]:
-    """A browser without script, the operator signed in."""
-    async with visiting(running) as someone:
-        answer = await someone.sign_in(**operator(tmp_path))
-        assert answer.status_code == 200
-        assert "Overview" in answer.text
-        yield someone
 
 
 async def test_a_page_leads_to_sign_in_and_back(running: Running, tmp_path: Path) -> None:
