@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.columns import BRIEF
 from bootstrap_core.model import Config, Page, Status
-from bootstrap_core.tables import bindings, configs, fetches
+from bootstrap_core.tables import bindings, configs, delivered_contents, fetches
 
 # What every enrollment runs is built once: building a statement costs more than running it.
 _IN_DOMAIN: Final = configs.c.domain_id == bindparam("domain")
@@ -114,7 +114,8 @@ async def remove(connection: AsyncConnection, domain_id: str, config_id: str) ->
     if gone.first() is None:
         return False
     await connection.execute(delete(bindings).where(bindings.c.config_id == config_id))
-    await connection.execute(delete(fetches).where(fetches.c.config_id == config_id))
+    for table in (delivered_contents, fetches):
+        await connection.execute(delete(table).where(table.c.config_id == config_id))
     await connection.execute(delete(configs).where(configs.c.id == config_id))
     return True
 

@@ -9,13 +9,13 @@ from typing import Any
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core import binding_rows, config_rows, profile_rows
+from bootstrap_core import binding_rows, config_rows, fetch_rows, profile_rows
 from bootstrap_core.binding_rows import client_key_place
 from bootstrap_core.config_rows import ConfigQuery
 from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import NotFound, Unprocessable
-from bootstrap_core.fetch_log import FetchLog, last_fetch
+from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher
 from bootstrap_core.model import (
     EXTERNAL_ID_BYTES,
@@ -169,7 +169,9 @@ class Configs:
             config = await config_rows.find(connection, domain_id, config_id)
             if config is None:
                 raise not_found(config_id)
-            fetch = self._fetch_log.pending(config_id) or await last_fetch(connection, config_id)
+            fetch = self._fetch_log.pending(config_id) or await fetch_rows.find(
+                connection, config_id
+            )
         return config, fetch
 
     async def list(self, query: ConfigQuery) -> Page[Config]:

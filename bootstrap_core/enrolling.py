@@ -17,11 +17,10 @@ from datetime import datetime
 from typing import Any
 
 from attrs import evolve, field, frozen
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bootstrap_core import binding_rows, config_rows, inline_profiles, profile_rows
+from bootstrap_core import binding_rows, config_rows, fetch_rows, inline_profiles, profile_rows
 from bootstrap_core.binding_rows import client_key_place
 from bootstrap_core.errors import Conflict, NotFound
 from bootstrap_core.inline_profiles import InlineProfile
@@ -38,7 +37,6 @@ from bootstrap_core.model import (
 )
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
-from bootstrap_core.tables import fetches
 
 
 @frozen
@@ -167,9 +165,7 @@ class Enroller:
         if config is None:
             return None
         bound = await binding_rows.of_config(connection, config.id)
-        query = select(fetches).where(fetches.c.config_id == config.id)
-        row = (await connection.execute(query)).mappings().one_or_none()
-        return Enrolled(config, bound, Fetch(**row) if row is not None else None)
+        return Enrolled(config, bound, await fetch_rows.find(connection, config.id))
 
     def _config(self, enrollment: Enrollment, existing: Config | None) -> Config:
         at = self._now()

@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import case, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core import fetch_rows
 from bootstrap_core.model import Fetch
-from bootstrap_core.tables import configs, fetches
 
 BATCH: Final = 500
 ROUNDS_TO_CATCH_UP: Final = 10
@@ -59,7 +57,7 @@ class FetchLog:
     def pending(self, config_id: str) -> Fetch | None:
         """Return what is noted of a config and not written yet."""
         noted = self._pending.get(config_id)
-        return Fetch(config_id, _time(noted[0]), *noted[1:]) if noted else None
+        return _fetch(config_id, noted) if noted else None
 
     def start(self) -> None:
         """Begin to write, on the running event loop."""
@@ -84,7 +82,7 @@ class FetchLog:
         if not batch:
             return
         async with self._engine.begin() as connection:
-            await _write(connection, batch)
+            await fetch_rows.put(connection, {i: _fetch(i, noted) for i, noted in batch.items()})
         for config_id, noted in batch.items():
             if self._pending.get(config_id) is noted:
                 del self._pending[config_id]
@@ -97,35 +95,5 @@ class FetchLog:
                 await self._write_some(max(BATCH, len(self._pending) // ROUNDS_TO_CATCH_UP))
 
 
-async def last_fetch(connection: AsyncConnection, config_id: str) -> Fetch | None:
-    """Return the last fetch that was written."""
-    query = select(fetches).where(fetches.c.config_id == config_id)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return Fetch(**row) if row is not None else None
-
-
-async def _write(connection: AsyncConnection, batch: Mapping[str, _Noted]) -> None:
-    # In one order in every process, so that no two wait for each other's rows.
-    query = select(configs.c.id).where(configs.c.id.in_(batch)).order_by(configs.c.id)
-    rows: list[dict[str, Any]] = [
-        {"config_id": row.id, **noted._asdict(), "at": _time(noted.at)}
-        for row in await connection.execute(query)
-        for noted in (batch[row.id],)
-    ]
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(fetches)
-    nothing_given = insert.excluded.digest == ""
-    content = case((nothing_given, fetches.c.content), else_=insert.excluded.content)
-    newer = insert.on_conflict_do_update(
-        index_elements=[fetches.c.config_id],
-        set_={name: insert.excluded[name] for name in ("at", "outcome", "digest")}
-        | {"content": content},
-        where=insert.excluded.at >= fetches.c.at,
-    )
-    await connection.execute(newer, rows)
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _fetch(config_id: str, noted: _Noted) -> Fetch:
+    return Fetch(config_id, datetime.fromtimestamp(noted.at, UTC), *noted[1:])

@@ -113,8 +113,9 @@ class KeyHasher:
 class VerifiedKeys:
     """Remembers which keys were verified, so that a device that asks again costs nothing.
 
-    What is kept is an HMAC of config, revision and key under a random key of this process; it
-    holds for ``seconds``, at most ``limit`` of them, and no longer than the config's revision.
+    What is kept is a keyed BLAKE2b (RFC 7693) of config, revision and key under a random key of
+    this process, which takes a third of an HMAC's time; it holds for ``seconds``, at most
+    ``limit`` of them, and no longer than the config's revision.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class VerifiedKeys:
 
     def _mac(self, config_id: str, revision: str, key: bytes) -> bytes:
         message = f"{config_id} {revision} ".encode() + key
-        return hmac.digest(self._process_key, message, "sha256")
+        return hashlib.blake2b(message, key=self._process_key, digest_size=32).digest()
 
 
 def is_hash(text: str) -> bool:

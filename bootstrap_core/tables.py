@@ -116,6 +116,12 @@ fetches: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("outcome", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
-    # What was delivered last, its secrets masked; a refused fetch leaves it.
-    Column("content", Text, nullable=False, server_default=""),
+)
+
+# Apart from the fetches, whose rows are written at every poll and have to be small for that.
+delivered_contents: Final = Table(
+    "delivered_contents",
+    metadata,
+    Column("config_id", String(36), ForeignKey("configs.id", ondelete="CASCADE"), primary_key=True),
+    Column("content", Text, nullable=False),
 )

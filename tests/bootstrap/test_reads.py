@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bootstrap_core import fetch_rows
 from bootstrap_core.device_reads import (
     AsyncpgReads,
     DeviceReads,
@@ -18,7 +20,8 @@ from bootstrap_core.device_reads import (
     SqliteReads,
     open_reads,
 )
-from bootstrap_core.fetch_log import FetchLog, last_fetch
+from bootstrap_core.fetch_log import FetchLog
+from bootstrap_core.model import Fetch
 from bootstrap_core.rendered import Place, Rendered, RenderedContent
 from bootstrap_core.tables import fetches
 from tests.bootstrap.world import BOB, World
@@ -99,7 +102,7 @@ class TestFetchLog:
                 await asyncio.sleep(0.01)
         await log.stop()
         async with world.engine.connect() as connection:
-            found = await last_fetch(connection, made["id"])
+            found = await fetch_rows.find(connection, made["id"])
         assert found is not None
         assert (found.outcome, found.digest) == ("delivered", "d" * 64)
 
@@ -110,9 +113,42 @@ class TestFetchLog:
             log.note(made["id"], outcome)
             await log.flush()
         async with world.engine.connect() as connection:
-            found = await last_fetch(connection, made["id"])
+            found = await fetch_rows.find(connection, made["id"])
         assert found is not None
         assert found.outcome == "newer"
+
+    async def test_a_repeated_fetch_moves_the_time_and_keeps_the_rest(self, world: World) -> None:
+        told = (
+            (1000.0, "delivered", "d" * 64, "first"),
+            (2000.0, "unchanged", "d" * 64, "never written again"),
+            (1500.0, "delivered", "d" * 64, "first"),
+        )
+        found = await self.noted(world, *told)
+        assert found == Fetch(found.config_id, _at(2000), "unchanged", "d" * 64, "first")
+
+    async def test_what_was_delivered_last_stays_through_refusals(self, world: World) -> None:
+        refused = (2000.0, "config_disabled", "", "")
+        found = await self.noted(world, (1000.0, "delivered", "a" * 64, "first"), refused)
+        assert (found.outcome, found.digest, found.content) == ("config_disabled", "", "first")
+
+    async def test_what_was_delivered_last_gives_way_to_the_next(self, world: World) -> None:
+        first, second = (
+            (1000.0, "delivered", "a" * 64, "one"),
+            (2000.0, "delivered", "b" * 64, "two"),
+        )
+        found = await self.noted(world, first, second)
+        assert (found.at, found.digest, found.content) == (_at(2000), "b" * 64, "two")
+
+    async def noted(self, world: World, *told: tuple[float, str, str, str]) -> Fetch:
+        made = await world.make("configs", external_id="gw", external_key="k")
+        for at, outcome, digest, content in told:
+            log = FetchLog(world.engine, clock=lambda at=at: at)
+            log.note(made["id"], outcome, digest, content)
+            await log.flush()
+        async with world.engine.connect() as connection:
+            found = await fetch_rows.find(connection, made["id"])
+        assert found is not None
+        return found
 
     async def test_configs_that_are_gone_are_passed_over(self, world: World) -> None:
         log = FetchLog(world.engine)
@@ -142,3 +178,7 @@ def test_what_is_kept_of_rendered_content_is_bounded() -> None:
     assert len(kept) == 10
     assert kept.get(Place("gw-99")) is not None
     assert kept.get(Place("gw-0")) is None
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
