@@ -85,12 +85,16 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(
         assert ("Secure" in parts) is secure
 
 
-async def test_the_store_holds_neither_cookie_nor_token(visitor: Visitor, tmp_path: Path) -> None:
+async def test_the_store_holds_neither_cookie_nor_token(
+    visitor: Visitor, running: Running, tmp_path: Path
+) -> None:
+    # All the platform's tokens have one header; fewer letters of it could stand in a sealed value.
+    header = running.token.partition(".")[0].encode()
     cookie = visitor.http.cookies["provision-session"]
     await visitor.open("/console")
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("provision.db*"))
     assert cookie.encode() not in stored
-    assert b"eyJ" not in stored
+    assert header not in stored
 
 
 async def test_every_page_has_its_guards(visitor: Visitor, running: Running) -> None:
