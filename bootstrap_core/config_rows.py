@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.columns import BRIEF
@@ -41,6 +42,10 @@ _OTHER_OF_NAME: Final = select(configs.c.id).where(
     _IN_DOMAIN, configs.c.name == bindparam("wanted"), configs.c.id != bindparam("own")
 )
 _ADD: Final = insert(configs)
+_ADD_IF_FREE: Final = {
+    "sqlite": sqlite.insert(configs).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(configs).on_conflict_do_nothing(),
+}
 
 
 @frozen
@@ -92,6 +97,12 @@ async def name_is_taken(
 async def add(connection: AsyncConnection, config: Config) -> None:
     """Insert a config."""
     await connection.execute(_ADD, to_row(config))
+
+
+async def add_if_free(connection: AsyncConnection, config: Config) -> bool:
+    """Insert a config unless its ID, external ID or name is taken; tell whether it was."""
+    statement = _ADD_IF_FREE[connection.dialect.name]
+    return (await connection.execute(statement, to_row(config))).rowcount > 0
 
 
 async def replace(connection: AsyncConnection, config: Config) -> None:

@@ -106,19 +106,11 @@ class Enroller:
         Raises ``Conflict``: another config of the domain has the external ID (``details`` name
         it), or a config of another domain has the ID.
         """
+        config = self._config(enrollment)
+        if not await config_rows.add_if_free(connection, config):
+            config = await self._put_where_taken(connection, config)
         profile = enrollment.profile
         slots = {slot.name: slot for slot in profile.binding_slots} if profile else {}
-        existing = await config_rows.find_for_update(
-            connection, enrollment.domain_id, enrollment.config_id
-        )
-        config = self._config(enrollment, existing)
-        if await config_rows.name_is_taken(
-            connection, config.domain_id, config.name, by_other_than=config.id
-        ):
-            config = evolve(config, name=_with_suffix(config))
-        config = await self._write(connection, config, existing)
-        if existing:
-            await binding_rows.remove_all(connection, config.id)
         bound = [
             binding_rows.snapshot(
                 self._sealer,
@@ -167,7 +159,7 @@ class Enroller:
         bound = await binding_rows.of_config(connection, config.id)
         return Enrolled(config, bound, await fetch_rows.find(connection, config.id))
 
-    def _config(self, enrollment: Enrollment, existing: Config | None) -> Config:
+    def _config(self, enrollment: Enrollment) -> Config:
         at = self._now()
         key = enrollment.client_key
         return Config(
@@ -175,10 +167,10 @@ class Enroller:
             domain_id=enrollment.domain_id,
             external_id=enrollment.external_id,
             external_key_hash=enrollment.external_key_hash,
-            created_at=existing.created_at if existing else at,
+            created_at=at,
             updated_at=at,
             name=enrollment.name,
-            status=existing.status if existing else enrollment.status,
+            status=enrollment.status,
             profile_id=enrollment.profile.id if enrollment.profile else "",
             content=enrollment.content,
             render_context=dict(enrollment.render_context),
@@ -194,27 +186,50 @@ class Enroller:
             revision=new_revision(),
         )
 
-    async def _write(
-        self, connection: AsyncConnection, config: Config, existing: Config | None
+    async def _put_where_taken(self, connection: AsyncConnection, config: Config) -> Config:
+        """Write a config of whose ID, external ID and name one at least is there already."""
+        existing = await config_rows.find_for_update(connection, config.domain_id, config.id)
+        if existing is not None:
+            return await self._replace(connection, config, existing)
+        other = await config_rows.find_by_external_id(
+            connection, config.domain_id, config.external_id
+        )
+        if other is not None:
+            raise _belongs_to(other)
+        renamed = evolve(config, name=_with_suffix(config))
+        if not config.name or not await config_rows.add_if_free(connection, renamed):
+            raise Conflict(f"id: a config {config.id} exists in another domain")
+        return renamed
+
+    async def _replace(
+        self, connection: AsyncConnection, config: Config, existing: Config
     ) -> Config:
-        write = config_rows.replace if existing else config_rows.add
+        config = evolve(config, created_at=existing.created_at, status=existing.status)
+        if await config_rows.name_is_taken(
+            connection, config.domain_id, config.name, by_other_than=config.id
+        ):
+            config = evolve(config, name=_with_suffix(config))
+        await binding_rows.remove_all(connection, config.id)
         try:
             async with connection.begin_nested():
-                await write(connection, config)
+                await config_rows.replace(connection, config)
         except IntegrityError as error:
             other = await config_rows.find_by_external_id(
                 connection, config.domain_id, config.external_id
             )
             if other is not None and other.id != config.id:
-                raise Conflict(
-                    f"external_id: {config.external_id!r} belongs to config {other.id}",
-                    details={"config_id": other.id, "external_id": config.external_id},
-                ) from error
-            if config.name and config.name != _with_suffix(config):
-                renamed = evolve(config, name=_with_suffix(config))
-                return await self._write(connection, renamed, existing)
-            raise Conflict(f"id: a config {config.id} exists in another domain") from error
+                raise _belongs_to(other) from error
+            # Another process took the name in this very moment.
+            config = evolve(config, name=_with_suffix(config))
+            await config_rows.replace(connection, config)
         return config
+
+
+def _belongs_to(other: Config) -> Conflict:
+    return Conflict(
+        f"external_id: {other.external_id!r} belongs to config {other.id}",
+        details={"config_id": other.id, "external_id": other.external_id},
+    )
 
 
 def _with_suffix(config: Config) -> str:

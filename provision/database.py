@@ -5,10 +5,10 @@ SQLite (WAL) by default, PostgreSQL for several replicas. On SQLite a transactio
 of polling, so that no request ever sees "database is locked"; ``engine.connect()`` reads without
 waiting for anyone.
 
-A write transaction, once it has the lock, runs its short statements on the event loop's own thread:
-handing each one to another thread and back costs many times what SQLite needs for it; so does a
-read that is marked as ``BRIEF``. What may take long (waiting for the lock, the commit's fsync, and
-every other read) stays on the other thread.
+A write transaction runs its short statements on the event loop's own thread: handing each one to
+another thread and back costs many times what SQLite needs for it; so does a read that is marked as
+``BRIEF``. What may take long (waiting for another process's lock, the commit's fsync, and every
+other read) stays on the other thread.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from provision.errors import StartError
 BUSY_MILLISECONDS = 15_000
 MIGRATION_LOCK = 7_318_429_105_532
 WRITES = "writes"
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+# SQLite's extended codes have the primary one in their lowest byte.
+PRIMARY_CODE = 0xFF
 SLOW = frozenset({"commit", "rollback", "close"})
 # Values that a statement was given are kept out of error messages, and so out of the log.
 HIDING: Mapping[str, Any] = {"hide_parameters": True}
@@ -50,10 +53,25 @@ class _Connection(aiosqlite.Connection):
         at_once = name == "cursor" or (name == "close" and isinstance(owner, sqlite3.Cursor))
         if at_once or ((self.inline or self.brief) and name not in SLOW):
             return fn(*args, **kwargs)
+        if BEGIN_WRITING in args and self._takes_lock(fn, *args):
+            return owner
         if name == "rollback" and self._connection and not self._connection.in_transaction:
             return None
         elsewhere: Any = super()._execute
         return await elsewhere(fn, *args, **kwargs)
+
+    def _takes_lock(self, begin: Callable[..., Any], *args: Any) -> bool:  # noqa: ANN401
+        """Begin a write transaction if nobody else has the lock; tell whether it was begun."""
+        self._conn.execute("PRAGMA busy_timeout = 0")
+        try:
+            begin(*args)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        finally:
+            self._conn.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        return True
 
 
 class SqliteEngine(AsyncEngine):
@@ -167,4 +185,4 @@ def _tell_if_brief(connection: Connection, *about: Any) -> None:  # noqa: ANN401
 def _begin(connection: Connection) -> None:
     # Reads are single statements, each a snapshot by itself: they need no transaction around them.
     if connection.get_execution_options().get(WRITES):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(BEGIN_WRITING)

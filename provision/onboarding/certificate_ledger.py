@@ -78,8 +78,8 @@ class CertificateLedger:
             for each in intent.certificates
             if each.client_id not in known or known[each.client_id].serial != each.serial
         ]
-        gone = set(known) - {each.client_id for each in intent.certificates}
-        gone |= {each.client_id for each in changed}
+        kept = {each.client_id for each in intent.certificates if each not in changed}
+        gone = set(known) - kept
         if gone:
             await connection.execute(_FORGET, {"gone": sorted(gone)})
         if changed:

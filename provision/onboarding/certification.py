@@ -28,6 +28,7 @@ from provision.platform.port import CertificateAuthority
 from provision.platform.types import Certificate, SigningRequest
 
 NO_KEY = Secret("")
+RSA: Final = frozenset({KeyType.RSA_2048, KeyType.RSA_4096})
 DUE_AFTER: Final = 2 / 3
 """The part of its life after which a certificate is due to be renewed."""
 
@@ -47,13 +48,17 @@ async def make_private_keys(plan: Plan, but: Collection[str] = ()) -> Mapping[st
 
     Clients in ``but`` get none: their devices hold the key.
     """
-
-    def make(key_type: str) -> Secret:
-        return Secret(make_key(KeyType(key_type)).pem())
-
     wanted = [each for each in plan.certificates if each.client_id not in but]
-    keys = await all_of(asyncio.to_thread(make, each.key_type) for each in wanted)
+    keys = await all_of(_make_private_key(KeyType(each.key_type)) for each in wanted)
     return {each.client_id: key for each, key in zip(wanted, keys, strict=True)}
+
+
+async def _make_private_key(key_type: KeyType) -> Secret:
+    def make() -> Secret:
+        return Secret(make_key(key_type).pem())
+
+    # An RSA key takes a second; handing any other to a thread takes longer than making it.
+    return await asyncio.to_thread(make) if key_type in RSA else make()
 
 
 class Certification:

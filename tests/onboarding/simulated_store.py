@@ -43,6 +43,7 @@ class SimulatedConnection:
 
     def __init__(self, inner: Connection) -> None:
         self._inner = inner
+        self.dialect = inner.dialect
 
     async def execute(self, statement: Any, values: Any = None) -> Any:
         return self._inner.execute(statement, values)
