@@ -263,7 +263,7 @@ async def _all_done(bench: Bench) -> None:
     done = 0
     while done < NEW + LEFT_BEHIND:
         await asyncio.sleep(0.5)
-        done = (await bench.parts.journal.count_by_state()).get(State.DONE.value, 0)
+        done = (await bench.parts.onboarding_list.count_by_state()).get(State.DONE.value, 0)
 
 
 def _left_behind(bench: Bench, number: int) -> Onboarding:

@@ -152,6 +152,7 @@ class _Opening:
             OnboardingRoutes(
                 onboarding.onboardings,
                 onboarding.journal,
+                onboarding.onboarding_list,
                 onboarding.audit,
                 onboarding.running,
                 ground.authentication,
@@ -274,7 +275,7 @@ class _Opening:
         return OperationsRoutes(
             ground.engine,
             metrics,
-            onboarding.journal.count_by_state,
+            onboarding.onboarding_list.count_by_state,
             care.ledger.first_ends,
             tuple(state.value for state in State),
             build_info(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ CSR_MOST = 16_384
 ID_MOST = 255
 FOREIGN = (401, 403, 404, 502, 503, 504)
 TAG = "certificates"
+ONE = "/{domain_id}/cert/{serial}"
+ISSUED = {CREATED: Reply("Issued; the key is shown once", "IssuedCertificate")}
 CLIENT = Parameter("client_id", {"type": "string"}, "The client whose certificates are meant")
 GATEWAY = Parameter("external_id", {"type": "string"}, "Or the gateway, with all of its clients")
 
@@ -46,24 +48,8 @@ class CertificateRoutes:
 
     def operations(self) -> list[Operation]:
         """Return what is served; these paths are none of Magistrala's ``/certs``."""
-        one = "/{domain_id}/cert/{serial}"
-        issued = {CREATED: Reply("Issued; the key is shown once", "IssuedCertificate")}
-        issuing = [
-            Operation(
-                method="POST",
-                path=f"{prefix}/cert",
-                handler=self.create,
-                id=f"issueCertificate{name}",
-                summary="Issue a certificate for a client",
-                tag=TAG,
-                replies=issued,
-                errors=(400, 401, 403, 404, 413, 415, 422, 502, 503, 504),
-                body={JSON: "CertificateRequest"},
-            )
-            for prefix, name in (("", ""), ("/{domain_id}", "InDomain"))
-        ]
         return [
-            *issuing,
+            *self._issuing(),
             Operation(
                 method="GET",
                 path="/{domain_id}/cert",
@@ -77,7 +63,7 @@ class CertificateRoutes:
             ),
             Operation(
                 method="GET",
-                path=one,
+                path=ONE,
                 handler=self.view,
                 id="viewClientCertificate",
                 summary="Show a certificate",
@@ -87,7 +73,7 @@ class CertificateRoutes:
             ),
             Operation(
                 method="POST",
-                path=f"{one}/revoke",
+                path=f"{ONE}/revoke",
                 handler=self.revoke,
                 id="revokeClientCertificate",
                 summary="Revoke a certificate",
@@ -95,18 +81,32 @@ class CertificateRoutes:
                 replies={NO_CONTENT: Reply("It is revoked")},
                 errors=(409, *FOREIGN),
             ),
-            Operation(
-                method="POST",
-                path=f"{one}/renew",
-                handler=self.renew,
-                id="renewClientCertificate",
-                summary="Issue another certificate for a certificate's client",
-                tag=TAG,
-                replies=issued,
-                errors=(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504),
-                body={JSON: "CertificateRenewal"},
-            ),
         ]
+
+    def _issuing(self) -> Iterator[Operation]:
+        for prefix, name in (("", ""), ("/{domain_id}", "InDomain")):
+            yield Operation(
+                method="POST",
+                path=f"{prefix}/cert",
+                handler=self.create,
+                id=f"issueCertificate{name}",
+                summary="Issue a certificate for a client",
+                tag=TAG,
+                replies=ISSUED,
+                errors=(400, 413, 415, 422, *FOREIGN),
+                body={JSON: "CertificateRequest"},
+            )
+        yield Operation(
+            method="POST",
+            path=f"{ONE}/renew",
+            handler=self.renew,
+            id="renewClientCertificate",
+            summary="Issue another certificate for a certificate's client",
+            tag=TAG,
+            replies=ISSUED,
+            errors=(400, 409, 413, 415, 422, *FOREIGN),
+            body={JSON: "CertificateRenewal"},
+        )
 
     async def create(self, request: Request) -> Response:
         """Issue a certificate."""

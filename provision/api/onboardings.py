@@ -16,8 +16,9 @@ from provision.api.queries import number_of, page_parameters, state_of
 from provision.authentication import Authentication, token_of
 from provision.errors import InvalidFields
 from provision.onboarding.audit import AuditTrail
-from provision.onboarding.journal import Journal, OnboardingQuery
+from provision.onboarding.journal import Journal
 from provision.onboarding.model import State
+from provision.onboarding.onboarding_list import OnboardingList, OnboardingQuery
 from provision.onboarding.progress import Progress
 from provision.onboarding.service import Onboardings
 from provision.onboarding.steps import RunningSteps
@@ -25,6 +26,9 @@ from provision.onboarding.steps import RunningSteps
 LIMIT_DEFAULT = 10
 LIMIT_MOST = 100
 FOREIGN = (401, 403, 404, 502, 503, 504)
+TAG = "onboardings"
+ONE = "/{domain_id}/onboardings/{onboarding_id}"
+ROW = {200: Reply("The onboarding", "Onboarding")}
 
 
 @frozen
@@ -33,14 +37,13 @@ class OnboardingRoutes:
 
     onboardings: Onboardings
     journal: Journal
+    onboarding_list: OnboardingList
     audit: AuditTrail
     running: RunningSteps
     authentication: Authentication
 
     def operations(self) -> list[Operation]:
         """Return what is served."""
-        one = "/{domain_id}/onboardings/{onboarding_id}"
-        row = {200: Reply("The onboarding", "Onboarding")}
         return [
             Operation(
                 method="GET",
@@ -48,7 +51,7 @@ class OnboardingRoutes:
                 handler=self.list,
                 id="listOnboardings",
                 summary="List onboardings, newest first",
-                tag="onboardings",
+                tag=TAG,
                 replies={200: Reply("A page", "OnboardingPage")},
                 errors=(400, *FOREIGN),
                 parameters=(
@@ -61,43 +64,30 @@ class OnboardingRoutes:
             ),
             Operation(
                 method="GET",
-                path=one,
+                path=ONE,
                 handler=self.view,
                 id="viewOnboarding",
                 summary="Show an onboarding with its steps and its gateway's audit trail",
-                tag="onboardings",
-                replies=row,
+                tag=TAG,
+                replies=ROW,
                 errors=FOREIGN,
             ),
-            Operation(
-                method="POST",
-                path=f"{one}/retry",
-                handler=self.retry,
-                id="retryOnboarding",
-                summary="Go on now with an onboarding that waits for its next attempt",
-                tag="onboardings",
-                replies=row,
-                errors=(409, *FOREIGN),
-            ),
-            Operation(
-                method="POST",
-                path=f"{one}/undo",
-                handler=self.undo,
-                id="undoOnboarding",
-                summary="Undo an onboarding: the gateway is removed",
-                tag="onboardings",
-                replies=row,
-                errors=(409, *FOREIGN),
-            ),
-            Operation(
-                method="POST",
-                path=f"{one}/repair",
-                handler=self.repair,
-                id="repairOnboarding",
-                summary="Re-create what is missing of the gateway; its external key is not needed",
-                tag="onboardings",
-                replies=row,
-                errors=(409, *FOREIGN),
+            *(
+                Operation(
+                    method="POST",
+                    path=f"{ONE}/{name}",
+                    handler=handler,
+                    id=f"{name}Onboarding",
+                    summary=summary,
+                    tag=TAG,
+                    replies=ROW,
+                    errors=(409, *FOREIGN),
+                )
+                for name, handler, summary in (
+                    ("retry", self.retry, "Go on now with one that waits for its next attempt"),
+                    ("undo", self.undo, "Undo an onboarding: the gateway is removed"),
+                    ("repair", self.repair, "Re-create what is missing; the key is not needed"),
+                )
             ),
         ]
 
@@ -105,7 +95,7 @@ class OnboardingRoutes:
         """List onboardings, newest first; filters: state, external_id, layout."""
         caller = await self._caller(request)
         query = request.query_params
-        page = await self.journal.list(
+        page = await self.onboarding_list.list(
             caller.domain_id,
             OnboardingQuery(
                 offset=number_of(request, "offset", 0),

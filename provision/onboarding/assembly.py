@@ -23,6 +23,7 @@ from provision.onboarding.holding import Holding, guarded
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.journal import Journal
 from provision.onboarding.leases import Leases
+from provision.onboarding.onboarding_list import OnboardingList
 from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.reconciler import PAUSE, Reconciler
 from provision.onboarding.removal import Removal
@@ -73,6 +74,7 @@ class Onboarding:
 
     onboardings: Onboardings
     journal: Journal
+    onboarding_list: OnboardingList
     leases: Leases
     worker: Worker
     reconciler: Reconciler
@@ -83,39 +85,20 @@ class Onboarding:
 
 def assemble(store: Store, around: Surroundings) -> Onboarding:
     """Put the onboarding together."""
-    engine, sealer, clock, timing = store.engine, store.sealer, around.clock, around.timing
-    platform = guarded(around.platform, clock)
-    authority = guarded(around.authority, clock)
+    engine, sealer, clock = store.engine, store.sealer, around.clock
     journal = Journal(engine, sealer, clock, around.identifiers.uuid)
     leases = Leases(engine, sealer, clock, around.identifiers.uuid)
-    creation = Creation(platform, clock, timing)
-    certification = Certification(authority, clock, timing)
-    rotation = Rotation(platform, authority)
     ledger = CertificateLedger(engine, clock, around.keep, around.overlap)
     enrollments = Enrollments(store.enroller, ledger, around.keep)
     running = RunningSteps(clock)
-    runner = Runner(
-        creation,
-        certification,
-        Removal(platform, authority, clock, timing),
-        Repair(platform, authority, creation, certification, rotation),
-        rotation,
-        enrollments,
-        journal,
-        engine,
-        store.hasher,
-        clock,
-        timing,
-        running,
-    )
     attempts = Attempts(
-        runner,
+        _runner(store, around, journal, enrollments, running),
         journal,
-        Credentials(around.own, platform, clock),
+        Credentials(around.own, guarded(around.platform, clock), clock),
         around.observer,
         clock,
         around.chance,
-        timing,
+        around.timing,
     )
     worker = Worker(attempts, journal, leases, Holding(leases, clock), clock)
     onboardings = Onboardings(
@@ -131,10 +114,39 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
     return Onboarding(
         onboardings,
         journal,
+        OnboardingList(engine, sealer),
         leases,
         worker,
         Reconciler(worker, clock, around.chance, around.look_every),
         Idempotency(engine, sealer, clock),
         AuditTrail(engine, clock),
+        running,
+    )
+
+
+def _runner(
+    store: Store,
+    around: Surroundings,
+    journal: Journal,
+    enrollments: Enrollments,
+    running: RunningSteps,
+) -> Runner:
+    clock, timing = around.clock, around.timing
+    platform, authority = guarded(around.platform, clock), guarded(around.authority, clock)
+    creation = Creation(platform, clock, timing)
+    certification = Certification(authority, clock, timing)
+    rotation = Rotation(platform, authority)
+    return Runner(
+        creation,
+        certification,
+        Removal(platform, authority, clock, timing),
+        Repair(platform, authority, creation, certification, rotation),
+        rotation,
+        enrollments,
+        journal,
+        store.engine,
+        store.hasher,
+        clock,
+        timing,
         running,
     )

@@ -134,10 +134,10 @@ class DriftFinder:
             found = await self._platform.view_client(caller.token, caller.domain_id, made.id)
         except NotFound:
             query = ClientQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            page = await self._platform.list_clients(caller.token, caller.domain_id, query)
-            if page.total:
+            listed = self._platform.list_clients(caller.token, caller.domain_id, query)
+            if (await listed).total:
                 raise
-            return [Deviation(Fate.DELETED, "client", made.key, Cure.REPAIR)]
+            return [_deleted("client", made.key)]
         deviations = list(_differences("client", made, found))
         if found.secret and found.secret != made.secret:
             words = FieldChange(f"(secret of {made.key})", "(another one)")
@@ -151,10 +151,10 @@ class DriftFinder:
             found = await self._platform.view_channel(caller.token, caller.domain_id, made.id)
         except NotFound:
             query = ChannelQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            page = await self._platform.list_channels(caller.token, caller.domain_id, query)
-            if page.total:
+            listed = self._platform.list_channels(caller.token, caller.domain_id, query)
+            if (await listed).total:
                 raise
-            return [Deviation(Fate.DELETED, "channel", made.key, Cure.REPAIR)]
+            return [_deleted("channel", made.key)]
         return list(_differences("channel", made, found))
 
     async def _connections(
@@ -169,7 +169,7 @@ class DriftFinder:
             return []  # what became of the channel itself is told by its own read
         keys = {each.id: each.key for each in plan.clients}
         return [
-            Deviation(Fate.DELETED, "connection", f"{keys[each]} - {channel.key}", Cure.REPAIR)
+            _deleted("connection", f"{keys[each]} - {channel.key}")
             for each in wanted
             if each not in connected
         ]
@@ -191,7 +191,7 @@ class DriftFinder:
         listed = await self._authority.list_certificates(caller.token, caller.domain_id, client_id)
         held = next((each for each in listed if each.serial == serial), None)
         if held is None:
-            return [Deviation(Fate.DELETED, "certificate", key, Cure.REPAIR)]
+            return [_deleted("certificate", key)]
         if held.revoked:
             return [Deviation(Fate.REVOKED, "certificate", key, Cure.REPAIR)]
         return []
@@ -203,13 +203,13 @@ class DriftFinder:
             present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
         if present is None:
             key = next(each.key for each in plan.clients if each.id == plan.config.id)
-            return [Deviation(Fate.DELETED, "config", key, Cure.REPAIR)]
+            return [_deleted("config", key)]
         bound = {each.slot for each in present.bindings}
-        return [
-            Deviation(Fate.DELETED, "binding", each.slot, Cure.REPAIR)
-            for each in plan.bindings
-            if each.slot not in bound
-        ]
+        return [_deleted("binding", each.slot) for each in plan.bindings if each.slot not in bound]
+
+
+def _deleted(kind: Kind, key: str) -> Deviation:
+    return Deviation(Fate.DELETED, kind, key, Cure.REPAIR)
 
 
 def _differences(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.tables import configs, fetches
@@ -62,49 +63,7 @@ class GatewayList:
     async def list(self, domain_id: str, query: GatewayQuery) -> Page[GatewayLine]:
         """List a domain's gateways by external ID."""
         where = and_(*_conditions(domain_id, query))
-        # Filters, order and page need the index alone; only the page's rows are read.
-        page = (
-            select(onboardings.c.id)
-            .where(where)
-            .order_by(onboardings.c.external_id)
-            .limit(query.limit)
-            .offset(query.offset)
-            .subquery()
-        )
-        ends = (
-            select(func.min(certificates_in_use.c.expires_at))
-            .where(
-                certificates_in_use.c.domain_id == onboardings.c.domain_id,
-                certificates_in_use.c.external_id == onboardings.c.external_id,
-            )
-            .correlate(onboardings)
-            .scalar_subquery()
-        )
-        same = and_(
-            configs.c.domain_id == onboardings.c.domain_id,
-            configs.c.external_id == onboardings.c.external_id,
-        )
-        rows = (
-            select(
-                onboardings.c.external_id,
-                onboardings.c.id.label("onboarding_id"),
-                onboardings.c.state,
-                onboardings.c.layout,
-                onboardings.c.updated_at,
-                func.coalesce(configs.c.id, "").label("config_id"),
-                func.coalesce(configs.c.name, "").label("name"),
-                func.coalesce(configs.c.status, "").label("status"),
-                fetches.c.at.label("fetched_at"),
-                func.coalesce(fetches.c.outcome, "").label("fetch_outcome"),
-                ends.label("certificate_ends"),
-            )
-            .select_from(
-                page.join(onboardings, onboardings.c.id == page.c.id)
-                .outerjoin(configs, same)
-                .outerjoin(fetches, fetches.c.config_id == configs.c.id)
-            )
-            .order_by(onboardings.c.external_id)
-        )
+        rows = _lines(where, query)
         async with self._engine.connect() as connection:
             total = await connection.scalar(
                 select(func.count()).select_from(onboardings).where(where)
@@ -112,6 +71,56 @@ class GatewayList:
             found = (await connection.execute(rows)).mappings().all()
         lines = [GatewayLine(**{**row, "state": State(row["state"])}) for row in found]
         return Page(lines, total or 0, query.offset, query.limit)
+
+
+def _lines(where: ColumnElement[bool], query: GatewayQuery) -> Select[Any]:
+    # Filters, order and page need the index alone; only the page's rows are read.
+    page = (
+        select(onboardings.c.id)
+        .where(where)
+        .order_by(onboardings.c.external_id)
+        .limit(query.limit)
+        .offset(query.offset)
+        .subquery()
+    )
+    same = and_(
+        configs.c.domain_id == onboardings.c.domain_id,
+        configs.c.external_id == onboardings.c.external_id,
+    )
+    return (
+        select(
+            onboardings.c.external_id,
+            onboardings.c.id.label("onboarding_id"),
+            onboardings.c.state,
+            onboardings.c.layout,
+            onboardings.c.updated_at,
+            func.coalesce(configs.c.id, "").label("config_id"),
+            func.coalesce(configs.c.name, "").label("name"),
+            func.coalesce(configs.c.status, "").label("status"),
+            fetches.c.at.label("fetched_at"),
+            func.coalesce(fetches.c.outcome, "").label("fetch_outcome"),
+            _first_end().label("certificate_ends"),
+        )
+        .select_from(
+            page.join(onboardings, onboardings.c.id == page.c.id)
+            .outerjoin(configs, same)
+            .outerjoin(fetches, fetches.c.config_id == configs.c.id)
+        )
+        .order_by(onboardings.c.external_id)
+    )
+
+
+def _first_end() -> ScalarSelect[Any]:
+    """Select when the first of a gateway's certificates in use ends."""
+    return (
+        select(func.min(certificates_in_use.c.expires_at))
+        .where(
+            certificates_in_use.c.domain_id == onboardings.c.domain_id,
+            certificates_in_use.c.external_id == onboardings.c.external_id,
+        )
+        .correlate(onboardings)
+        .scalar_subquery()
+    )
 
 
 def _conditions(domain_id: str, query: GatewayQuery) -> list[ColumnElement[bool]]:

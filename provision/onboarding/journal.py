@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from attrs import evolve, frozen
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from attrs import evolve
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,10 +24,8 @@ from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
 from provision.onboarding.leases import LEASE, RESTING
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
-from provision.onboarding.progress import Progress, in_progress
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
-from provision.platform.types import Page
 
 NO_TOKEN = Secret("")
 # What every onboarding runs is built once: building a statement costs more than running it.
@@ -40,18 +38,6 @@ _IN_PLACE: Final = (
 _HELD: Final = update(onboardings).where(
     onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
 )
-
-
-@frozen
-class OnboardingQuery:
-    """Which onboardings to list, newest first; empty fields do not filter."""
-
-    offset: int = 0
-    limit: int = 10
-    state: State | None = None
-    progress: Progress | None = None
-    external_id: str = ""
-    layout: str = ""
 
 
 class Journal:
@@ -128,40 +114,6 @@ class Journal:
         if found := await self._one(condition):
             return found
         raise OnboardingNotFound
-
-    async def list(self, domain_id: str, query: OnboardingQuery) -> Page[Onboarding]:
-        """List the rows of a domain, newest first."""
-        conditions = [onboardings.c.domain_id == domain_id]
-        if query.state:
-            conditions.append(onboardings.c.state == query.state.value)
-        if query.progress:
-            conditions.append(in_progress(query.progress))
-        if query.external_id:
-            conditions.append(onboardings.c.external_id == query.external_id)
-        if query.layout:
-            conditions.append(onboardings.c.layout == query.layout)
-        where = and_(*conditions)
-        rows = (
-            select(onboardings)
-            .where(where)
-            .order_by(onboardings.c.created_at.desc(), onboardings.c.id)
-            .limit(query.limit)
-            .offset(query.offset)
-        )
-        async with self._engine.connect() as connection:
-            total = await connection.scalar(
-                select(func.count()).select_from(onboardings).where(where)
-            )
-            found = (await connection.execute(rows)).mappings().all()
-        return Page(
-            [self._rows.decode(row) for row in found], total or 0, query.offset, query.limit
-        )
-
-    async def count_by_state(self) -> Mapping[str, int]:
-        """Return how many rows are in each state, over all domains."""
-        counts = select(onboardings.c.state, func.count()).group_by(onboardings.c.state)
-        async with self._engine.connect() as connection:
-            return {state: count for state, count in await connection.execute(counts)}  # noqa: C416
 
     async def commit(self, connection: AsyncConnection, done: Onboarding) -> None:
         """Mark a row done, in the transaction of its bootstrap records; its lease ends.
