@@ -24,9 +24,14 @@ ERROR: Final[Schema] = {
     "type": "object",
     "description": "What went wrong, and what to do.",
     "properties": {
-        "message": {"type": "string"},
-        "code": {"type": "string"},
-        "details": {"type": "object"},
+        "message": {"type": "string", "description": "For people"},
+        "code": {"type": "string", "description": "For programs; it stays the same"},
+        "details": {
+            "type": ["array", "object"],
+            "description": "What else a program may read: a list of fields or of problems, or an "
+            "object",
+        },
+        "request_id": {"type": "string", "description": "What the log has it under"},
     },
     "required": ["message"],
 }

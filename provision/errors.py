@@ -14,6 +14,7 @@
         UnknownClient      401  a certificate is asked for a client that is not there
         LifetimeTooLong    400  a certificate would outlive its authority
         CertificateRevoked 409  what is asked can't be done with a revoked certificate
+        LayoutNotFound     404  no layout has this name
 """
 
 from __future__ import annotations

@@ -65,15 +65,17 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "MappingRequest": {
         **_object(
             "external_id external_key",
-            external_id=EXTERNAL,
-            external_key=EXTERNAL,
-            name={"type": "string", "maxLength": 1024},
-            layout=TEXT,
-            parameters=OBJECT,
+            external_id={**EXTERNAL, "description": "What the device calls itself"},
+            external_key={**EXTERNAL, "description": "What it proves itself with"},
+            name={"type": "string", "maxLength": 1024, "description": "Of the gateway's client"},
+            layout={**TEXT, "description": "Default: the configured one"},
+            parameters={**OBJECT, "description": "What the layout leaves to the request"},
             on_existing={
                 "type": "string",
                 "enum": ["reuse", "fail", "repair", "rotate", "replace"],
                 "default": "reuse",
+                "description": "What to do with a gateway that exists. rotate: new secrets and "
+                "certificates. replace: another gateway in its place",
             },
             csrs={
                 "type": "object",
@@ -86,15 +88,15 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "Mapping": _object(
         "channels connections onboarding",
-        clients=_list(OBJECT),
-        things=_list(OBJECT),
+        clients={**_list(OBJECT), "description": "With their secrets"},
+        things={**_list(OBJECT), "description": "The clients of a layout in Mainflux's dialect"},
         channels=_list(OBJECT),
         connections=_list(CONNECTION),
-        client_cert=OBJECT,
-        client_key=OBJECT,
-        ca_cert=TEXT,
-        whitelisted=OBJECT,
-        bootstrap=OBJECT,
+        client_cert={**OBJECT, "description": "PEM by client ID"},
+        client_key={**OBJECT, "description": "PEM by client ID, of keys that are held here"},
+        ca_cert={**TEXT, "description": "The authority's chain, PEM, issuer first"},
+        whitelisted={**OBJECT, "description": "By client ID: whether its config is enabled"},
+        bootstrap={**OBJECT, "description": "Config, profile, bindings, and the device's URL"},
         onboarding=ONBOARDING_NOTE,
     ),
     "MappingContent": {"description": "The bootstrap content of the layout; null without one."},
@@ -182,7 +184,9 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "Certificate": CERTIFICATE,
     "CertificateList": _object(
-        "certificates total", certificates=_list(CERTIFICATE), total={"type": "integer"}
+        "certificates total",
+        certificates=_list({"$ref": "#/components/schemas/Certificate"}),
+        total={"type": "integer"},
     ),
     "IssuedCertificate": _object(
         "certificate key ca_cert serial_number expiry_time",

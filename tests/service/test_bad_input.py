@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from jsonschema import Draft202012Validator
 
 from tests.service.running import (
     KEY,
@@ -38,6 +39,14 @@ async def untouched(shared: Running) -> AsyncIterator[Running]:
     yield shared
     assert await shared.nothing_is_there()
     assert (await shared.get("/onboardings"))["total"] == 0
+
+
+async def test_a_refusal_is_what_the_openapi_document_says(untouched: Running) -> None:
+    document = (await untouched.http.get("/openapi.json")).json()
+    schema = document["components"]["schemas"]["Error"] | {"additionalProperties": False}
+    for content in ("{}", "[", json.dumps(GOOD | {"layout": "unknown"})):
+        refusal = (await post(untouched, content)).json()
+        assert [each.message for each in Draft202012Validator(schema).iter_errors(refusal)] == []
 
 
 async def post(running: Running, content: bytes | str, **headers: str) -> httpx.Response:
