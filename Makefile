@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
 
-.PHONY: run test test-long test-live demo bench check lock clean
+.PHONY: run test test-long test-live demo bench check docs lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -30,6 +30,9 @@ check: $(VENV)/development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/development
+	$(BIN)/python -m tests.documents
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q \
