@@ -112,7 +112,7 @@ class Settings:
         Secret(""),
         "MG_PROVISION_SEALING_KEYS",
         "server.sealing_keys",
-        "keys for data at rest, ID:BASE64 separated by commas; the first seals, all open",
+        "keys for data at rest, base64 of 32 bytes each, commas between; the first seals, all open",
     )
     layouts: str = _setting(
         "layouts", "MG_PROVISION_LAYOUTS", "layouts.directory", "directory of the layout files"

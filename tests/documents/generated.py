@@ -7,11 +7,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cli.served import ROOT
-from tests.documents import api_reference, architecture, layout_keys
+from tests.documents import (
+    api_reference,
+    architecture,
+    command_list,
+    layout_keys,
+    settings_list,
+)
 
 PARTS: Mapping[Path, Callable[[], str]] = {
     ROOT / "docs/architecture.md": architecture.write,
     ROOT / "docs/api.md": api_reference.write,
+    ROOT / "docs/command-line.md": command_list.write,
+    ROOT / "docs/settings.md": settings_list.write,
     ROOT / "layouts/README.md": layout_keys.write,
 }
 MARKED = re.compile(r"(?<=<!-- begin: made by make docs -->\n).*(?=^<!-- end -->$)", re.M | re.S)

@@ -13,8 +13,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from attrs import fields
 
+from provision.cli.exits import MEANINGS
+from provision.settings import Settings, names_of
 from tests.cli.served import ROOT, Served, serving
+from tests.documents.command_list import commands, options_of
 
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("layouts/*.md")])
 GUIDE = ROOT / "docs/layout-guide.md"
@@ -76,11 +80,58 @@ def test_what_proves_the_other_commands_is_there() -> None:
         assert file.read_text()
 
 
+def anchors_of(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives a document's headings."""
+    headings = re.findall(r"^#+ (.*)", document.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_to_files(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
-    missing = [link for link in links if not (document.parent / link).exists()]
-    assert not missing
+def test_links_lead_to_files_and_headings(document: Path) -> None:
+    for link in re.findall(r"\]\((?!https?://)([^)]+)", document.read_text()):
+        file, _, anchor = link.partition("#")
+        target = document.parent / file if file else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_every_document_has_a_place_in_the_readme() -> None:
+    linked = set(re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()))
+    documents = {str(path.relative_to(ROOT)) for path in DOCUMENTS} - {"README.md"}
+    assert documents - linked == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_that_is_named_exists(document: Path) -> None:
+    variables = {each for of in fields(Settings) for each in names_of(of.name).variables}
+    text = document.read_text()
+    named = re.findall(r"\bM[GF]_[A-Z_]+[A-Z]\b", text)
+    endings = re.findall(r"`(_[A-Z_]+)`", text)
+    assert set(named) - variables == set()
+    assert [each for each in endings if not any(of.endswith(each) for of in variables)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    """A command is named by all of its words, or by the first ones, which stand for a group."""
+    known = {tuple(name.split()[:length]) for name, _ in commands() for length in (2, 3, 4)}
+    groups = {words[:-1] for words in known if len(words) > 2}
+    for words in re.findall(r"(?:`|^\$ )(provision(?: [a-z][a-z-]*)+)", document.read_text(), re.M):
+        named = tuple(words.split())
+        whole = next((named[:most] for most in (4, 3, 2) if named[:most] in known), ())
+        assert whole, words
+        assert whole not in groups or named == whole, words
+
+
+def test_every_command_but_serve_takes_json() -> None:
+    assert [name for name, each in commands() if "--json" not in options_of(each)] == [
+        "provision serve"
+    ]
+
+
+def test_every_exit_code_is_told() -> None:
+    told = re.findall(r"^\| (\d+) \|", (ROOT / "docs/command-line.md").read_text(), re.M)
+    assert {int(code) for code in told} >= {int(code) for code in re.findall(r"\d+", MEANINGS)}
 
 
 def test_alerts_name_metrics_that_there_are(served: Served) -> None:
@@ -93,13 +144,12 @@ def test_alerts_name_metrics_that_there_are(served: Served) -> None:
             assert {name, name.removesuffix("_bucket")} & there, name
 
 
-def test_the_table_of_metrics_is_true(served: Served) -> None:
+def test_the_table_of_metrics_is_true_and_whole(served: Served) -> None:
     operating = (ROOT / "docs/operating.md").read_text()
     text = httpx.get(f"{served.url}/metrics").text
     there = set(re.findall(r"^# (?:HELP|TYPE) (\w+)", text, re.M))
     named = re.findall(r"^\| `(provision_\w+)", operating, re.M)
-    assert named
-    assert set(named) <= there
+    assert set(named) == {each for each in there if not each.endswith("_created")}
 
 
 def test_the_glossary_stays_short() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from bootstrap_core.secret import Secret
 from provision.cli.main import app
+from provision.data_directory import DataDirectory
 from provision.errors import SettingsError
 from provision.settings_reader import load
 
@@ -234,3 +236,11 @@ def test_the_command_shows_values_and_origins_and_masks_secrets() -> None:
     table = CliRunner().invoke(app, ["settings"], env=environment)
     assert "pat_secret" not in table.output
     assert "9800" in table.output
+
+
+def test_sealing_keys_are_base64_with_commas_between(tmp_path: Path) -> None:
+    old, new = (base64.b64encode(bytes([each]) * 32).decode() for each in (0xFB, 0xFF))
+    sealed = DataDirectory(tmp_path).sealer(Secret(old)).seal(b"text", "place")
+    assert DataDirectory(tmp_path).sealer(Secret(f"{new}, {old}")).open(sealed, "place") == b"text"
+    with pytest.raises(SettingsError, match="MG_PROVISION_SEALING_KEYS"):
+        DataDirectory(tmp_path).sealer(Secret(f"first:{new}"))
