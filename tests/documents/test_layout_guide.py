@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,33 +46,41 @@ def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_guide_is_true_from_beginning_to_end(
+def commands_in_order(station: Path) -> Iterator[tuple[str, str]]:
+    """Yield each command with what it prints, when the files before it are written."""
+    for kind, name, text in BLOCK.findall(GUIDE.read_text()):
+        if kind in FILES:
+            write(station, name, text)
+            continue
+        assert kind == "console"
+        yield from COMMAND.findall(text)
+
+
+def check(command: str, expected: str) -> None:
+    """Run a command and compare what it prints."""
+    ended = provision(*shlex.split(command))
+    printed = re.sub(r" +$", "", ended.out + ended.err, flags=re.M)
+    assert shows(expected, printed), f"{command}\n{printed}"
+
+
+def test_every_file_of_the_guide_lints_as_it_says(station: Path) -> None:
+    for command, expected in commands_in_order(station):
+        if command.startswith("layout "):
+            check(command, expected)
+
+
+@pytest.mark.slow
+def test_what_the_guide_onboards_is_as_it_says(
     station: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with contextlib.ExitStack() as stack:
-        started = False
-        for kind, name, text in BLOCK.findall(GUIDE.read_text()):
-            if kind in FILES:
-                write(station, name, text)
-                continue
-            assert kind == "console"
-            for command, expected in COMMAND.findall(text):
-                if not started and not command.startswith("layout "):
-                    service = stack.enter_context(
-                        serving(
-                            station / "data",
-                            station / "layouts",
-                            MG_PROVISION_LAYOUT="pump-station",
-                        )
-                    )
-                    monkeypatch.setenv("PROVISION_URL", service.url)
-                    monkeypatch.setenv("PROVISION_TOKEN", service.token)
-                    monkeypatch.setenv("MG_PROVISION_DATA", str(service.data))
-                    started = True
-                ended = provision(*shlex.split(command))
-                printed = re.sub(r" +$", "", ended.out + ended.err, flags=re.M)
-                assert shows(expected, printed), f"{command}\n{printed}"
-        assert started
+    asked = [each for each in commands_in_order(station) if not each[0].startswith("layout ")]
+    layouts = station / "layouts"
+    with serving(station / "data", layouts, MG_PROVISION_LAYOUT="pump-station") as service:
+        monkeypatch.setenv("PROVISION_URL", service.url)
+        monkeypatch.setenv("PROVISION_TOKEN", service.token)
+        monkeypatch.setenv("MG_PROVISION_DATA", str(service.data))
+        for command, expected in asked:
+            check(command, expected)
 
 
 def test_what_is_left_out_may_be_anything_and_nothing_else_may() -> None:
