@@ -60,3 +60,13 @@ def test_an_import_upward_is_told() -> None:
         {"provision.cli": frozenset(), "provision.api": frozenset({"provision.cli"})},
     )
     assert picture.upward() == [("provision.api", "provision.cli")]
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = re.findall(r"(?:^  |`)([a-z_]+/[a-z_/]+)(?=[ `]|$)", text, re.M)
+    roots = (ROOT, ROOT / "provision")
+    assert len(named) > 20
+    for name in named:
+        paths = [root / f"{name.rstrip('/')}{ending}" for root in roots for ending in ("", ".py")]
+        assert any(path.exists() for path in paths), name
