@@ -6,6 +6,8 @@ token; so is the user's token version, so that raising it revokes all that was i
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -21,6 +23,7 @@ from provision.platform.types import TokenPair
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "provision"
 KEY_BYTES: Final = 32
+REMEMBERED: Final = 10_000
 
 Clock = Callable[[], datetime]
 
@@ -45,6 +48,15 @@ class Claims:
     version: int
 
 
+@frozen
+class _Said:
+    """All that a token of this service's says; ``expires_at`` is in Unix time."""
+
+    claims: Claims
+    kind: str | None
+    expires_at: float
+
+
 class Tokens:
     """Issues and verifies tokens."""
 
@@ -65,33 +77,51 @@ class Tokens:
         self._key = key
         self._ttl = {Kind.ACCESS: access_ttl, Kind.REFRESH: refresh_ttl}
         self._now = now
+        self._mark_key = secrets.token_bytes(KEY_BYTES)
+        self._read_before: dict[bytes, _Said] = {}
 
     def issue(self, claims: Claims) -> TokenPair:
         """Return a new pair for a user."""
         return TokenPair(self._sign(claims, Kind.ACCESS), self._sign(claims, Kind.REFRESH))
 
     def verify(self, token: Secret, kind: Kind) -> Claims:
-        """Return what ``token`` says.
+        """Return what ``token`` says; one that was read before is not read again.
 
         Raises ``InvalidToken``: not signed here, altered or expired;
         ``RefreshTokenUsed`` or ``AccessTokenUsed``: valid, but of the other kind.
         """
+        said = self._said(token)
+        if said.expires_at <= self._now().timestamp():
+            raise InvalidToken("the token has expired: sign in again or refresh it")
+        if said.kind != kind:
+            raise AccessTokenUsed if kind is Kind.REFRESH else RefreshTokenUsed
+        return said.claims
+
+    def _said(self, token: Secret) -> _Said:
+        # Not the token itself: what is kept in memory for long is no use to whoever reads it.
+        mark = hashlib.blake2b(token.encode(), key=self._mark_key).digest()
+        said = self._read_before.get(mark)
+        if said is None:
+            said = self._read(token)
+            if len(self._read_before) >= REMEMBERED:
+                self._read_before.clear()
+            self._read_before[mark] = said
+        return said
+
+    def _read(self, token: Secret) -> _Said:
         try:
-            claims = jwt.decode(
+            said = jwt.decode(
                 token.reveal(),
                 self._key,
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
-                # The time is compared below, against this service's own clock.
+                # The time is compared by ``verify``, against this service's own clock.
                 options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False},
             )
         except jwt.InvalidTokenError as error:
             raise InvalidToken from error
-        if claims["exp"] <= self._now().timestamp():
-            raise InvalidToken("the token has expired: sign in again or refresh it")
-        if claims.get("kind") != kind:
-            raise AccessTokenUsed if kind is Kind.REFRESH else RefreshTokenUsed
-        return Claims(str(claims["sub"]), int(claims.get("version", 0)))
+        claims = Claims(str(said["sub"]), int(said.get("version", 0)))
+        return _Said(claims, said.get("kind"), said["exp"])
 
     def _sign(self, claims: Claims, kind: Kind) -> Secret:
         now = self._now()
