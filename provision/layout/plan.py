@@ -27,7 +27,7 @@ from provision.layout.model import (
     SlotType,
 )
 
-PLAN_VERSION: Final = 1
+PLAN_VERSION: Final = 2
 
 
 @frozen
@@ -161,14 +161,25 @@ def plan_from_json(text: bytes | str) -> Plan:
         version, body = document["version"], document["plan"]
     except (ValueError, TypeError, KeyError) as error:
         raise PlanFormatError("not a journalled plan: an object with version and plan") from error
-    if version != PLAN_VERSION:
+    if version not in (1, PLAN_VERSION):
         raise PlanFormatError(
-            f"journalled plan has version {version!r}; this release reads version {PLAN_VERSION}"
+            f"journalled plan has version {version!r}; this release reads up to {PLAN_VERSION}"
         )
     try:
-        return _converter.structure(body, Plan)
+        return _converter.structure(_from_version_1(body) if version == 1 else body, Plan)
     except (BaseValidationError, AttributeError, ValueError, TypeError, KeyError):
-        raise PlanFormatError("journalled plan does not have the fields of version 1") from None
+        raise PlanFormatError(
+            f"journalled plan does not have the fields of version {version}"
+        ) from None
+
+
+def _from_version_1(body: JsonObject) -> JsonObject:
+    """Drop what version 1 says twice: a certificate's common name is its client's ID."""
+    certificates = [
+        {name: value for name, value in each.items() if name != "common_name"}
+        for each in body["certificates"]
+    ]
+    return {**body, "certificates": certificates}
 
 
 def _profile_to_json(profile: InlineProfile | ProfileReference | None) -> JsonValue:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from bootstrap_core.secret import Secret
+from provision.layout.errors import PlanFormatError
 from provision.layout.plan import Plan, plan_from_json, plan_to_json
 from provision.onboarding.errors import IntentUnreadable
 
@@ -187,6 +188,8 @@ def intent_from_json(text: bytes) -> Intent:
             profile_id=document["profile_id"],
             settled_at=_time(document.get("settled_at")),
         )
+    except PlanFormatError as error:
+        raise IntentUnreadable(str(error)) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise IntentUnreadable from None
 

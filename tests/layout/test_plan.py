@@ -178,7 +178,7 @@ LAYOUT = Layout("x", clients=(Client("a", "a"),))
 
 def test_the_journals_form_has_a_version_and_is_ascii() -> None:
     text = plan_to_json(plan_of(LAYOUT, "Straße"))
-    assert json.loads(text)["version"] == 1
+    assert json.loads(text)["version"] == 2
     assert text.isascii()
 
 
@@ -189,9 +189,11 @@ def test_the_journals_form_has_a_version_and_is_ascii() -> None:
         (b"\xff", "not a journalled plan"),
         (b"[]", "not a journalled plan"),
         (b'{"plan": {}}', "not a journalled plan"),
-        (b'{"version": 2, "plan": {}}', "version 2; this release reads version 1"),
+        (b'{"version": 3, "plan": {}}', "version 3; this release reads up to 2"),
         (b'{"version": 1, "plan": {}}', "does not have the fields of version 1"),
         (b'{"version": 1, "plan": []}', "does not have the fields of version 1"),
+        (b'{"version": 2, "plan": {}}', "does not have the fields of version 2"),
+        (b'{"version": 2, "plan": []}', "does not have the fields of version 2"),
     ],
 )
 def test_another_form_is_refused(text: bytes, message: str) -> None:
