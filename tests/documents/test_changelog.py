@@ -1,0 +1,57 @@
+"""One version: the package, what it says of itself, and the changelog's newest entry."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from tests.cli.prompt import provision
+from tests.service.running import embedded
+
+ROOT: Final = Path(__file__).parents[2]
+ENTRY: Final = re.compile(r"^## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d{2}-\d{2})$")
+KINDS: Final = {
+    "Upgrading",
+    "Added",
+    "Changed",
+    "Deprecated",
+    "Removed",
+    "Fixed",
+    "Security",
+}
+
+
+def entries() -> list[tuple[tuple[int, ...], date]]:
+    """Return the changelog's versions with their days, as they follow each other."""
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    headings = [line for line in lines if line.startswith("## ")]
+    found = [ENTRY.match(line) for line in headings]
+    assert all(found), headings
+    return [
+        (tuple(map(int, match.groups()[:3])), date.fromisoformat(match[4]))
+        for match in found
+        if match
+    ]
+
+
+async def test_package_command_health_and_changelog_tell_one_version(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = project["version"]
+    ((newest, _), *_) = entries()
+    assert ".".join(map(str, newest)) == version
+    assert provision("--version").out == f"provision {version}\n"
+    async with embedded(tmp_path) as running:
+        assert (await running.http.get("/health")).json()["version"] == version
+        description = (await running.http.get("/openapi.json")).json()
+        assert description["info"]["version"] == version
+
+
+def test_the_changelog_goes_back_version_by_version() -> None:
+    versions, days = zip(*entries(), strict=True)
+    assert list(versions) == sorted(set(versions), reverse=True)
+    assert list(days) == sorted(days, reverse=True)
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= KINDS
