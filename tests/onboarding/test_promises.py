@@ -202,9 +202,11 @@ async def test_a_removal_may_be_asked_for_while_the_gateway_is_made(beside: Runn
     await reached.wait()
     removing = beside.http.delete(f"/{beside.domain}/mapping/gw-1", headers=beside.headers)
     removed, made = await asyncio.gather(removing, making)
-    assert (made.status_code, removed.status_code) == (201, 204), removed.text
+    # A removal that takes long is answered before its end, and goes on.
+    assert (made.status_code, removed.status_code) in ((201, 204), (201, 202)), removed.text
     rows = await come_to_rest(beside, "gw-1")
     assert len(rows) == 1
+    assert await beside.nothing_is_there()
 
 
 async def test_steps_are_shown_while_it_is_under_way(beside: Running) -> None:
