@@ -149,6 +149,7 @@ def play_all(seeds: Sequence[int]) -> dict[int, str]:
     for seed in seeds:
         if trace := play(seed, database):
             failed[seed] = trace
+    database.dispose()
     return failed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine
@@ -15,8 +16,10 @@ SCHEDULES = int(os.environ.get("ONBOARDING_SCHEDULES", "60"))
 
 
 @pytest.fixture(scope="module")
-def database() -> Engine:
-    return new_database()
+def database() -> Iterator[Engine]:
+    database = new_database()
+    yield database
+    database.dispose()
 
 
 def test_every_schedule_ends_with_whole_gateways_or_none(database: Engine) -> None:
