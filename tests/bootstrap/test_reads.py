@@ -34,7 +34,8 @@ class SqlitePool:
         self._connection = reads._open()
 
     async def fetch(self, query: str, *values: str) -> list[Any]:
-        return self._connection.execute(query.replace("$", "?"), values).fetchall()
+        named = {f"value{number}": value for number, value in enumerate(values, 1)}
+        return self._connection.execute(query.replace("$", ":value"), named).fetchall()
 
     async def close(self) -> None:
         self._connection.close()
