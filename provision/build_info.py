@@ -1,4 +1,4 @@
-"""Which build this is: the package's version, and what an image wrote to ``build_info.json``."""
+"""Which build this is. A checkout has none of it; an image writes ``build_info.json``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import frozen
 
 BUILD_FILE = Path(__file__).parent / "build_info.json"
 
@@ -23,13 +23,16 @@ def release() -> str:
 class BuildInfo:
     """Version, commit and time (``YYYY-MM-DD_HH:MM:SS``) of a build, as Magistrala writes them."""
 
-    version: str = field(factory=release)
+    version: str = "0.0.0"
     commit: str = "ffffffff"
     build_time: str = "1970-01-01_00:00:00"
 
 
 def build_info() -> BuildInfo:
-    """Return what the image's build wrote down, or Magistrala's values for "not known"."""
+    """Return the version and what the image's build wrote down.
+
+    Outside of an image these are Magistrala's values for "not known".
+    """
     if not BUILD_FILE.exists():
         return BuildInfo()
-    return BuildInfo(**json.loads(BUILD_FILE.read_text(encoding="utf-8")))
+    return BuildInfo(release(), **json.loads(BUILD_FILE.read_text(encoding="utf-8")))

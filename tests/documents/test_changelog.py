@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.cli.prompt import provision
 from tests.service.running import embedded
 
@@ -37,14 +39,21 @@ def entries() -> list[tuple[tuple[int, ...], date]]:
     ]
 
 
-async def test_package_command_health_and_changelog_tell_one_version(tmp_path: Path) -> None:
+async def test_package_command_image_and_changelog_tell_one_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = project["version"]
     ((newest, _), *_) = entries()
     assert ".".join(map(str, newest)) == version
     assert provision("--version").out == f"provision {version}\n"
-    async with embedded(tmp_path) as running:
-        assert (await running.http.get("/health")).json()["version"] == version
+    # What an image writes beside the package.
+    build = tmp_path / "build_info.json"
+    build.write_text('{"commit": "0123abcd", "build_time": "2026-11-22_10:00:00"}')
+    monkeypatch.setattr("provision.build_info.BUILD_FILE", build)
+    async with embedded(tmp_path / "data") as running:
+        health = (await running.http.get("/health")).json()
+        assert (health["version"], health["commit"]) == (version, "0123abcd")
         description = (await running.http.get("/openapi.json")).json()
         assert description["info"]["version"] == version
 
