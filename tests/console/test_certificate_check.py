@@ -17,12 +17,13 @@ from provision.console.certificate_check import check, describe, read_certificat
 from provision.pki.keys import make_key
 from tests.service.tls import self_signed
 
-NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
 
 
 def said(
-    certificate: str = "", key: str = "", authority: str = "", now: datetime = NOW
+    certificate: str = "", key: str = "", authority: str = "", later: timedelta = timedelta(0)
 ) -> list[tuple[str, str]]:
+    now = datetime.now(UTC) + later
     return [(each.field, each.kind) for each in check(certificate, key, authority, now)]
 
 
@@ -58,8 +59,8 @@ def test_another_key_is_wrong(pair: tuple[str, str]) -> None:
 
 def test_times_and_issuers_are_doubts_only(pair: tuple[str, str], tmp_path: Path) -> None:
     certificate = pair[0]
-    assert said(certificate, now=NOW + timedelta(days=1)) == [("client_cert", "doubt")]
-    assert said(certificate, now=NOW - timedelta(days=1)) == [("client_cert", "doubt")]
+    assert said(certificate, later=DAY) == [("client_cert", "doubt")]
+    assert said(certificate, later=-DAY) == [("client_cert", "doubt")]
     other = self_signed(tmp_path, "127.0.0.2")[0].read_text()
     assert said(certificate, "", other)[-1] == ("ca_cert", "doubt")
 
@@ -75,5 +76,5 @@ def test_an_encrypted_key_is_told_as_such() -> None:
     encrypted = make_key().signing_key.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase")
     )
-    (finding,) = check("", encrypted.decode(), "", NOW)
+    (finding,) = check("", encrypted.decode(), "", datetime.now(UTC))
     assert "without a passphrase" in finding.text
