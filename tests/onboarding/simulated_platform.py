@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -52,7 +53,7 @@ class Faults:
 
 @define
 class SimulatedPlatform:
-    """The platform's own state."""
+    """The platform's own state; calls named in ``failing`` fail until they are taken out."""
 
     clock: VirtualClock
     rng: random.Random
@@ -63,6 +64,8 @@ class SimulatedPlatform:
     valid_until: dict[str, float] = field(factory=dict)
     seen_at: dict[str, float] = field(factory=dict)
     faults: Faults = field(factory=Faults)
+    failing: dict[str, errors.PlatformError] = field(factory=dict)
+    asked: Counter[str] = field(factory=Counter)
     effects: int = 0
 
     def token(self, seconds: float) -> Secret:
@@ -75,6 +78,9 @@ class SimulatedPlatform:
         """Let a call take effect, as the platform sees it."""
         if token is not None and self.valid_until.get(token.reveal(), -1) < self.clock.monotonic():
             raise errors.InvalidToken
+        self.asked[name] += 1
+        if name in self.failing:
+            raise self.failing[name]
         if not name.startswith(READS):
             self.effects += 1
         return getattr(self, f"_{name}")(*values)

@@ -9,14 +9,8 @@ from sqlalchemy import Engine
 
 from provision.onboarding.trace import Trace
 from tests.onboarding.simulation import play
-from tests.onboarding.world import new_database
 
 SCHEDULES = int(os.environ.get("ONBOARDING_SCHEDULES", "60"))
-
-
-@pytest.fixture(scope="module")
-def database() -> Engine:
-    return new_database()
 
 
 def test_every_schedule_ends_with_whole_gateways_or_none(database: Engine) -> None:
