@@ -16,11 +16,11 @@ from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
 from tests.onboarding.simulated_store import rows
+from tests.onboarding.stories import cut_short, hold, make
 from tests.onboarding.world import (
     OTHER_DOMAIN,
     TIMING,
     OwnToken,
-    Replica,
     World,
     audit,
     onboardings,
@@ -33,33 +33,6 @@ class Longest:
 
     def uniform(self, a: float, b: float, /) -> float:
         return b
-
-
-async def make(world: World, on_existing: OnExisting = OnExisting.REUSE) -> Onboarding:
-    service = world.replicas[-1].parts.onboardings
-    return await service.map(world.caller(), world.request("gw-1", "key-1", on_existing))
-
-
-async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
-    """Kill a process while it makes a gateway, start another, and return the row left behind."""
-    first = world.start_replica()
-    request = world.request("gw-1", "key-1")
-    asking = asyncio.ensure_future(first.parts.onboardings.map(caller or world.caller(), request))
-    await until_there(world)
-    await first.kill()
-    asking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asking
-    (row,) = onboardings(world.database)
-    assert row.state is State.PLANNED
-    reborn = world.start_replica()
-    await reborn.parts.leases.release_all()
-    return row
-
-
-async def until_there(world: World) -> None:
-    while not world.platform.clients:  # noqa: ASYNC110 - the platform tells nobody
-        await asyncio.sleep(0.001)
 
 
 async def watch(world: World, seconds: float) -> list[Onboarding]:
@@ -234,16 +207,6 @@ async def test_why_the_service_can_not_get_its_own_is_told_where_no_other_is_lef
     assert seen[-1].error_message.startswith("credentials: ")
 
 
-async def hold(world: World) -> tuple[Replica, Replica, asyncio.Future[Onboarding]]:
-    """Let a process stop in the middle of making a gateway; return it and another one."""
-    stopped = world.start_replica()
-    request = world.request("gw-1", "key-1")
-    making = asyncio.ensure_future(stopped.parts.onboardings.map(world.caller(), request))
-    await until_there(world)
-    stopped.clock.frozen_until = world.loop.time() + 1000.0
-    return stopped, world.start_replica(), making
-
-
 @simulated
 async def test_who_waits_for_another_process_is_told_after_twenty_seconds(world: World) -> None:
     _, other, _ = await hold(world)
@@ -269,22 +232,6 @@ async def test_who_waits_for_another_process_is_told_after_twenty_seconds(world:
     for took, details in (removing, mapping):
         assert 20.0 <= took < 45.0
         assert details["onboarding_id"] == row.id
-
-
-@simulated
-async def test_a_lease_that_nobody_renews_is_taken_over_after_thirty_seconds(
-    world: World,
-) -> None:
-    stopped, other, making = await hold(world)
-    began = world.loop.time()
-    await asyncio.sleep(28.0)
-    assert not other.parts.worker.tasks.count
-    while onboardings(world.database)[0].state is not State.DONE:
-        await asyncio.sleep(0.5)
-        assert world.loop.time() - began < 60.0
-    assert world.loop.time() - began > 30.0 + TIMING.settled_after
-    stopped.clock.frozen_until = 0.0
-    making.cancel()
 
 
 @simulated
@@ -369,26 +316,3 @@ async def test_an_onboarding_of_another_domain_is_not_found(world: World) -> Non
             await ask(stranger, made.id)
     assert (await service.retry(world.caller(), made.id)).state is State.DONE
     audit(world)
-
-
-@simulated
-async def test_leases_last_thirty_seconds_and_belong_to_one(world: World) -> None:
-    replica = world.start_replica()
-    made = await make(world)
-    leases = replica.parts.leases
-    held = await leases.take(made.id)
-    assert held is not None
-    assert await leases.take(made.id) is None
-    await asyncio.sleep(20.0)
-    assert await leases.renew(held)
-    await asyncio.sleep(29.0)
-    assert await leases.take(made.id) is None
-    await asyncio.sleep(2.0)
-    other = await leases.take(made.id)
-    assert other is not None
-    assert other.lease != held.lease
-    assert not await leases.renew(held)
-    await leases.release(held)
-    assert await leases.take(made.id) is None
-    await leases.release(other)
-    assert await leases.take(made.id) is not None
