@@ -316,3 +316,19 @@ async def test_an_onboarding_of_another_domain_is_not_found(world: World) -> Non
             await ask(stranger, made.id)
     assert (await service.retry(world.caller(), made.id)).state is State.DONE
     audit(world)
+
+
+@simulated
+async def test_the_gateway_that_was_replaced_is_removed_with_the_callers_token(
+    world: World,
+) -> None:
+    world.start_replica()
+    old = await make(world)
+    new = await make(world, OnExisting.REPLACE)
+    assert (new.replaces, new.outcome.value) == (old.id, "replaced")
+    assert not old.created_ids & new.created_ids
+    # Nobody else comes whose token could be taken.
+    await world.come_to_rest(patience=60.0)
+    states = {each.id: each.state for each in onboardings(world.database)}
+    assert states == {old.id: State.UNDONE, new.id: State.DONE}
+    audit(world)
