@@ -11,6 +11,13 @@ from provision.onboarding.service import OnExisting
 from tests.onboarding.world import Replica, World, onboardings
 
 
+class Longest:
+    """Draws the longest pause each time."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        return b
+
+
 async def make(world: World, on_existing: OnExisting = OnExisting.REUSE) -> Onboarding:
     service = world.replicas[-1].parts.onboardings
     return await service.map(world.caller(), world.request("gw-1", "key-1", on_existing))

@@ -16,7 +16,7 @@ from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
 from tests.onboarding.simulated_store import rows
-from tests.onboarding.stories import cut_short, hold, make
+from tests.onboarding.stories import Longest, cut_short, hold, make
 from tests.onboarding.world import (
     OTHER_DOMAIN,
     TIMING,
@@ -26,13 +26,6 @@ from tests.onboarding.world import (
     onboardings,
     simulated,
 )
-
-
-class Longest:
-    """Draws the longest pause each time."""
-
-    def uniform(self, a: float, b: float, /) -> float:
-        return b
 
 
 async def watch(world: World, seconds: float) -> list[Onboarding]:
@@ -251,43 +244,6 @@ async def test_a_gateway_that_is_worked_on_is_neither_repaired_nor_rotated_elsew
     assert error.value.details == {"onboarding_id": made.id}
     rotated = await rotating
     assert (rotated.id, rotated.outcome.value) == (made.id, "rotated")
-    audit(world)
-
-
-@simulated
-async def test_a_failed_step_says_what_failed_and_what_became_of_the_rest(world: World) -> None:
-    world.start_replica()
-    world.platform.failing["create_channels"] = errors.Unavailable("away", retry_after=2.6)
-    with pytest.raises(StepFailed) as caught:
-        await make(world)
-    (row,) = onboardings(world.database)
-    failed = caught.value
-    assert (failed.status, failed.code) == (503, "platform_unavailable")
-    assert failed.headers["Retry-After"] == "3"
-    assert failed.details == {
-        "step": "channels",
-        "onboarding_id": row.id,
-        "external_id": "gw-1",
-        "state": "undone",
-        "aftermath": "everything that had been created was removed again",
-    }
-    assert failed.message == (
-        "onboarding failed at step 'channels': away "
-        "(everything that had been created was removed again)"
-    )
-    world.platform.failing["create_channels"] = errors.Unavailable(retry_after=0.2)
-    with pytest.raises(StepFailed) as caught:
-        await make(world)
-    assert caught.value.headers["Retry-After"] == "1"
-    world.platform.failing["create_channels"] = errors.NotFound("no such")
-    with pytest.raises(StepFailed) as caught:
-        await make(world)
-    assert (caught.value.status, caught.value.code) == (502, "not_found")
-    assert "Retry-After" not in caught.value.headers
-    world.platform.failing["create_channels"] = errors.Rejected(answered=413)
-    with pytest.raises(StepFailed) as caught:
-        await make(world)
-    assert (caught.value.status, caught.value.code) == (413, "rejected_by_platform")
     audit(world)
 
 

@@ -145,6 +145,7 @@ class Replica:
     engine: SimulatedEngine
     wire: Wire
     clock: VirtualClock
+    observer: Silent
 
     async def kill(self) -> None:
         """End the process at once: nothing that it would still do takes effect."""
@@ -173,13 +174,14 @@ class World:
         clock = VirtualClock(self.loop)
         engine = SimulatedEngine(self.database, clock, self.rng)
         wire = Wire(self.platform, clock, TIMING.settled_after)
+        observer = Silent()
         parts = assembly.assemble(
             assembly.Store(cast("Any", engine), SEALER, Enroller(SEALER, clock.now), Hasher()),
             assembly.Surroundings(
                 platform=cast("Any", wire),
                 authority=cast("Any", wire),
                 own=self.own,
-                observer=Silent(),
+                observer=observer,
                 clock=clock,
                 chance=self.chance or self.rng,
                 identifiers=SeededIdentifiers(self.rng),
@@ -189,7 +191,7 @@ class World:
             ),
         )
         parts.reconciler.start()
-        replica = Replica(parts, engine, wire, clock)
+        replica = Replica(parts, engine, wire, clock, observer)
         self.replicas.append(replica)
         return replica
 
