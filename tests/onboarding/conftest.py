@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Engine
 
 from tests.onboarding.layouts import write_layouts
+from tests.onboarding.world import new_database
 from tests.service.running import Running, beside_platform
 
 
@@ -38,3 +40,11 @@ def shared(of_module: Running) -> Iterator[Running]:
     yield of_module
     assert of_module.wire
     of_module.wire.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Engine]:
+    """A database in memory, for worlds on virtual time."""
+    database = new_database()
+    yield database
+    database.dispose()

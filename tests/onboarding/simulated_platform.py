@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
@@ -52,7 +53,11 @@ class Faults:
 
 @define
 class SimulatedPlatform:
-    """The platform's own state."""
+    """The platform's own state.
+
+    Calls named in ``failing`` fail until they are taken out; those in ``unanswered`` take effect,
+    but nobody learns of it.
+    """
 
     clock: VirtualClock
     rng: random.Random
@@ -63,6 +68,9 @@ class SimulatedPlatform:
     valid_until: dict[str, float] = field(factory=dict)
     seen_at: dict[str, float] = field(factory=dict)
     faults: Faults = field(factory=Faults)
+    failing: dict[str, errors.PlatformError] = field(factory=dict)
+    unanswered: set[str] = field(factory=set)
+    asked: Counter[str] = field(factory=Counter)
     effects: int = 0
 
     def token(self, seconds: float) -> Secret:
@@ -75,9 +83,15 @@ class SimulatedPlatform:
         """Let a call take effect, as the platform sees it."""
         if token is not None and self.valid_until.get(token.reveal(), -1) < self.clock.monotonic():
             raise errors.InvalidToken
+        self.asked[name] += 1
+        if name in self.failing:
+            raise self.failing[name]
         if not name.startswith(READS):
             self.effects += 1
-        return getattr(self, f"_{name}")(*values)
+        result = getattr(self, f"_{name}")(*values)
+        if name in self.unanswered:
+            raise errors.TimedOut
+        return result
 
     def _view_domain(self, domain_id: str) -> Domain:
         return Domain(domain_id, "domain", "domain", Status.ENABLED)
@@ -139,7 +153,12 @@ class SimulatedPlatform:
                 or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
             )
         ]
-        return Page(found[query.offset :], len(found), query.offset, query.limit)
+        page = found[query.offset : query.offset + query.limit]
+        return Page(page, len(found), query.offset, query.limit)
+
+    def _view_channel(self, _: str, channel_id: str) -> Channel:
+        self._must_see([channel_id])
+        return self.channels[channel_id]
 
     def _list_channels(self, _: str, query: ChannelQuery) -> Page[Channel]:
         found = [each for each in self.channels.values() if each.id == query.id]
@@ -189,6 +208,8 @@ class SimulatedPlatform:
         return [each for each in self.certificates.values() if each.client_id == client_id]
 
     def _revoke_certificate(self, _: str, serial: str) -> None:
+        if serial not in self.certificates:
+            raise errors.NotFound
         self.certificates[serial] = evolve(self.certificates[serial], revoked=True)
 
     def _revoke_client_certificates(self, domain_id: str, client_id: str) -> None:

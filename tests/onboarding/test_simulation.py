@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
-import pytest
 from sqlalchemy import Engine
 
 from provision.onboarding.trace import Trace
 from tests.onboarding.simulation import play
-from tests.onboarding.world import new_database
 
 SCHEDULES = int(os.environ.get("ONBOARDING_SCHEDULES", "60"))
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[Engine]:
-    database = new_database()
-    yield database
-    database.dispose()
 
 
 def test_every_schedule_ends_with_whole_gateways_or_none(database: Engine) -> None:

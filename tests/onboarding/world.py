@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from typing import Any, cast
 
 from attrs import define, field
 from sqlalchemy import Engine, select
+from structlog.testing import capture_logs
 
 from bootstrap_core.enrolling import Enroller
 from bootstrap_core.model import Caller
@@ -19,6 +20,8 @@ from bootstrap_core.secret import Secret
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from provision.onboarding import assembly
+from provision.onboarding.chance import Chance
+from provision.onboarding.credentials import TokenSource
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.retry import Timing
 from provision.onboarding.rows import RowCodec
@@ -142,6 +145,7 @@ class Replica:
     engine: SimulatedEngine
     wire: Wire
     clock: VirtualClock
+    observer: Silent
 
     async def kill(self) -> None:
         """End the process at once: nothing that it would still do takes effect."""
@@ -160,7 +164,8 @@ class World:
     rng: random.Random
     clock: VirtualClock
     platform: SimulatedPlatform
-    own: OwnToken | None = None
+    own: TokenSource | None = None
+    chance: Chance | None = None
     replicas: list[Replica] = field(factory=list)
     keys: list[Secret] = field(factory=list)
 
@@ -169,15 +174,16 @@ class World:
         clock = VirtualClock(self.loop)
         engine = SimulatedEngine(self.database, clock, self.rng)
         wire = Wire(self.platform, clock, TIMING.settled_after)
+        observer = Silent()
         parts = assembly.assemble(
             assembly.Store(cast("Any", engine), SEALER, Enroller(SEALER, clock.now), Hasher()),
             assembly.Surroundings(
                 platform=cast("Any", wire),
                 authority=cast("Any", wire),
                 own=self.own,
-                observer=Silent(),
+                observer=observer,
                 clock=clock,
-                chance=self.rng,
+                chance=self.chance or self.rng,
                 identifiers=SeededIdentifiers(self.rng),
                 timing=TIMING,
                 make_keys=self._make_keys,
@@ -185,7 +191,7 @@ class World:
             ),
         )
         parts.reconciler.start()
-        replica = Replica(parts, engine, wire, clock)
+        replica = Replica(parts, engine, wire, clock, observer)
         self.replicas.append(replica)
         return replica
 
@@ -252,6 +258,16 @@ def world(seed: object, database: Engine) -> Iterator[World]:
         loop.run_until_complete(made.close())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+def simulated(story: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Engine], None]:
+    """Return a test that plays a story on virtual time, in a world of its own."""
+
+    def test(database: Engine) -> None:
+        with capture_logs(), world(story.__name__, database) as opened:
+            opened.loop.run_until_complete(story(opened))
+
+    return test
 
 
 def new_database() -> Engine:

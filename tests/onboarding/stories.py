@@ -1,0 +1,55 @@
+"""What the stories on virtual time begin with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from bootstrap_core.model import Caller
+from provision.onboarding.model import Onboarding, State
+from provision.onboarding.service import OnExisting
+from tests.onboarding.world import Replica, World, onboardings
+
+
+class Longest:
+    """Draws the longest pause each time."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        return b
+
+
+async def make(world: World, on_existing: OnExisting = OnExisting.REUSE) -> Onboarding:
+    service = world.replicas[-1].parts.onboardings
+    return await service.map(world.caller(), world.request("gw-1", "key-1", on_existing))
+
+
+async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
+    """Kill a process while it makes a gateway, start another, and return the row left behind."""
+    first = world.start_replica()
+    request = world.request("gw-1", "key-1")
+    asking = asyncio.ensure_future(first.parts.onboardings.map(caller or world.caller(), request))
+    await until_there(world)
+    await first.kill()
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    (row,) = onboardings(world.database)
+    assert row.state is State.PLANNED
+    reborn = world.start_replica()
+    await reborn.parts.leases.release_all()
+    return row
+
+
+async def until_there(world: World) -> None:
+    while not world.platform.clients:  # noqa: ASYNC110 - the platform tells nobody
+        await asyncio.sleep(0.001)
+
+
+async def hold(world: World) -> tuple[Replica, Replica, asyncio.Future[Onboarding]]:
+    """Let a process stop in the middle of making a gateway; return it and another one."""
+    stopped = world.start_replica()
+    request = world.request("gw-1", "key-1")
+    making = asyncio.ensure_future(stopped.parts.onboardings.map(world.caller(), request))
+    await until_there(world)
+    stopped.clock.frozen_until = world.loop.time() + 1000.0
+    return stopped, world.start_replica(), making

@@ -1,0 +1,118 @@
+"""What a repair asks for, and what it leaves alone: on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from bootstrap_core.secret import Secret
+from provision.onboarding.errors import StepFailed
+from provision.onboarding.model import State
+from provision.onboarding.service import OnExisting
+from provision.platform import errors
+from tests.onboarding.simulated_platform import certificates_in_force
+from tests.onboarding.stories import make
+from tests.onboarding.world import World, audit, onboardings, simulated
+
+
+@simulated
+async def test_a_repair_asks_for_what_is_missing_and_nothing_else(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    asked = dict(world.platform.asked)
+    repaired = await make(world, OnExisting.REPAIR)
+    assert repaired.outcome.value == "repaired"
+    changed = ("create_", "connect", "sign", "update_", "revoke_", "delete_")
+    more = {
+        name
+        for name, count in world.platform.asked.items()
+        if name.startswith(changed) and count != asked.get(name, 0)
+    }
+    assert not more
+    assert repaired.plan == made.plan
+    assert repaired.intent.certificates == made.intent.certificates
+    audit(world)
+
+
+@simulated
+async def test_a_repair_re_connects_and_certifies_again_with_the_same_key(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    (certificate,) = made.intent.certificates
+    world.platform.connections = set()
+    world.platform.clients[made.plan.clients[1].id] = evolve(
+        world.platform.clients[made.plan.clients[1].id], secret=Secret("by hand")
+    )
+    world.platform._revoke_certificate("", certificate.serial)
+    repaired = await make(world, OnExisting.REPAIR)
+    (again,) = repaired.intent.certificates
+    assert again.serial != certificate.serial
+    assert again.private_key == certificate.private_key
+    assert world.platform.asked["update_client_secret"] == 1
+    assert len(certificates_in_force(world.platform, certificate.client_id)) == 1
+    audit(world)
+
+
+@simulated
+async def test_a_repair_that_fails_leaves_the_gateway_and_says_so(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    world.platform._delete_channel("", made.plan.channels[1].id)
+    world.platform.failing["create_channels"] = errors.Rejected()
+    with pytest.raises(StepFailed) as caught:
+        await make(world, OnExisting.REPAIR)
+    assert caught.value.details["step"] == "missing resources"
+    assert caught.value.details["aftermath"] == "what is there was left as it is"
+    (row,) = onboardings(world.database)
+    assert (row.state, row.error_code, row.error_message) == (State.DONE, "", "")
+    assert row.steps[-1].error
+    del world.platform.failing["create_channels"]
+    assert (await make(world, OnExisting.REPAIR)).state is State.DONE
+    audit(world)
+
+
+@simulated
+async def test_members_of_other_domains_see_nothing_so_that_nothing_is_believed_gone(
+    world: World,
+) -> None:
+    world.start_replica()
+    await make(world)
+    world.platform.failing["view_domain"] = errors.NotAMember()
+    with pytest.raises(StepFailed) as caught:
+        await make(world, OnExisting.REPAIR)
+    assert (caught.value.status, caught.value.code) == (403, "not_a_member")
+    assert world.platform.asked["create_clients"] == 1
+
+
+@simulated
+async def test_connections_are_looked_for_on_every_page(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    platform, (_, helper), (_, data) = world.platform, made.plan.clients, made.plan.channels
+    others = [evolve(platform.clients[helper.id], id=f"other-{n}") for n in range(250)]
+    platform.clients = {each.id: each for each in others} | platform.clients
+    platform.connections |= {(each.id, data.id, "publish") for each in others}
+    asked = platform.asked["connect"]
+    await make(world, OnExisting.REPAIR)
+    assert platform.asked["connect"] == asked
+    platform.connections -= {each for each in platform.connections if each[0] == helper.id}
+    await make(world, OnExisting.REPAIR)
+    assert platform.asked["connect"] == asked + 1
+    assert {each for each in platform.connections if each[0] == helper.id} == {
+        (helper.id, data.id, "publish"),
+        (helper.id, data.id, "subscribe"),
+    }
+
+
+@simulated
+async def test_a_gateway_whose_replacement_failed_can_be_repaired_at_once(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    world.platform.failing["connect"] = errors.Rejected()
+    with pytest.raises(StepFailed):
+        await make(world, OnExisting.REPLACE)
+    world.platform.failing.clear()
+    began = world.loop.time()
+    assert (await make(world, OnExisting.REPAIR)).id == made.id
+    assert world.loop.time() - began < 10.0
+    audit(world)

@@ -1,0 +1,144 @@
+"""A platform whose answers are lost, or that shows late what it has: on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from provision.onboarding.errors import StepFailed
+from provision.onboarding.model import State
+from provision.onboarding.service import OnExisting
+from provision.platform import errors
+from tests.onboarding.stories import make
+from tests.onboarding.world import TIMING, World, audit, onboardings, simulated
+
+
+@simulated
+async def test_a_rotation_whose_answers_are_lost_is_one_all_the_same(world: World) -> None:
+    world.start_replica()
+    before = await make(world)
+    world.platform.unanswered |= {"update_client_secret", "sign"}
+    after = await make(world, OnExisting.ROTATE)
+    assert after.plan.clients[0].secret != before.plan.clients[0].secret
+    assert world.platform.asked["update_client_secret"] == len(after.plan.clients)
+    audit(world)
+
+
+@simulated
+async def test_secrets_that_can_not_be_set_are_tried_thrice_and_then_later(world: World) -> None:
+    world.start_replica()
+    await make(world)
+    world.platform.failing["update_client_secret"] = errors.TimedOut()
+    with pytest.raises(StepFailed) as caught:
+        await make(world, OnExisting.ROTATE)
+    assert world.platform.asked["update_client_secret"] == 3 * 2
+    assert caught.value.details["aftermath"] == "it is tried again in the background"
+    assert caught.value.details["state"] == "planned"
+    del world.platform.failing["update_client_secret"]
+    await world.come_to_rest()
+    audit(world)
+
+
+@simulated
+async def test_secrets_that_are_refused_are_not_asked_for_again(world: World) -> None:
+    world.start_replica()
+    await make(world)
+    world.platform.failing["update_client_secret"] = errors.Rejected()
+    with pytest.raises(StepFailed):
+        await make(world, OnExisting.ROTATE)
+    assert world.platform.asked["update_client_secret"] == 2
+    del world.platform.failing["update_client_secret"]
+    await world.come_to_rest()
+    audit(world)
+
+
+@simulated
+async def test_certificates_that_are_gone_need_no_revoking(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    world.platform.failing["revoke_certificate"] = errors.NotFound()
+    rotated = await make(world, OnExisting.ROTATE)
+    assert rotated.state is State.DONE
+    assert rotated.intent.certificates != made.intent.certificates
+
+
+@pytest.mark.parametrize("name", ["create_clients", "create_channels", "connect", "sign"])
+def test_what_was_done_though_nobody_learned_of_it_is_ours(database: Engine, name: str) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        world.platform.unanswered.add(name)
+        if name == "connect":
+            # What exists of a connection is not told, so that it never comes to be sure of it.
+            with pytest.raises(StepFailed):
+                await make(world)
+            assert world.platform.asked["connect"] == 3 * 2
+        else:
+            assert (await make(world)).state is State.DONE
+            assert world.platform.asked[name] == 1
+        world.platform.unanswered.clear()
+        await world.come_to_rest()
+        audit(world)
+
+    story(database)
+
+
+@pytest.mark.parametrize("name", ["create_clients", "create_channels", "connect", "sign"])
+def test_what_gets_no_answer_is_tried_thrice(database: Engine, name: str) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        world.platform.failing[name] = errors.TimedOut()
+        with pytest.raises(StepFailed) as caught:
+            await make(world)
+        assert (caught.value.status, caught.value.code) == (504, "platform_timed_out")
+        groups = 2 if name == "connect" else 1
+        assert world.platform.asked[name] == 3 * groups
+        # Until it is settled what became of the calls, they may still take effect.
+        assert onboardings(world.database)[0].state is State.UNDOING
+        began = world.loop.time()
+        await world.come_to_rest()
+        assert world.loop.time() - began >= TIMING.settled_after - TIMING.answer_after
+        audit(world)
+
+    story(database)
+
+
+@pytest.mark.parametrize("name", ["create_clients", "create_channels", "connect", "sign"])
+def test_what_is_refused_is_tried_once_and_undone_at_once(database: Engine, name: str) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        world.platform.failing[name] = errors.Rejected()
+        with pytest.raises(StepFailed) as caught:
+            await make(world)
+        assert caught.value.details["state"] == "undone"
+        assert world.platform.asked[name] == (2 if name == "connect" else 1)
+        assert world.loop.time() < TIMING.answer_after
+        audit(world)
+
+    story(database)
+
+
+@simulated
+async def test_what_was_never_asked_for_is_not_removed(world: World) -> None:
+    world.start_replica()
+    world.platform.failing |= {
+        "create_clients": errors.Rejected(),
+        "create_channels": errors.Unavailable(),
+    }
+    with pytest.raises(StepFailed):
+        await make(world)
+    assert not world.platform.asked["delete_client"]
+    assert not world.platform.asked["delete_channel"]
+    assert not world.platform.asked["revoke_client_certificates"]
+
+
+@simulated
+async def test_what_is_overloaded_may_have_been_done(world: World) -> None:
+    world.start_replica()
+    world.platform.failing["create_clients"] = errors.Overloaded()
+    with pytest.raises(StepFailed):
+        await make(world)
+    assert world.platform.asked["create_clients"] == 1
+    assert world.platform.asked["delete_client"] > 0
