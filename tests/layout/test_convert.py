@@ -142,3 +142,45 @@ def test_a_layout_of_this_dialect_stays_as_it_is() -> None:
 def test_without_clients_there_is_nothing_to_convert() -> None:
     with pytest.raises(LayoutError, match="at least one client"):
         converted('[[channels]]\nname = "a"\n')
+
+
+def test_things_that_are_no_tables_of_their_own_become_clients() -> None:
+    old = 'things = [{ name = "agent", metadata = { external_id = "" } }]\n'
+    new, _ = converted(old + '[[channels]]\nname = "data"\nmetadata = { list = ["{{ .ID }}"] }\n')
+    layout = read(new, file="new.toml").layout
+    assert [(each.key, each.name, each.bootstrap) for each in layout.clients] == [
+        ("agent", "agent", True)
+    ]
+    assert plan_of(new).channels[0].metadata == {"list": ["{{ .ID }}"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "kept", "note"),
+    [
+        ("[cert]\nttl = '10h'\n", "", "[cert] had no effect"),
+        ("[cert]\nttl = '10h'\n[bootstrap]\nx509_provision = true\n", "[certificates]\nttl", ""),
+        ("[cert]\n[bootstrap]\nx509_provision = true\n", "", ""),
+        ("[bootstrap]\nprovision = false\ncontent = 1\n", "", "[bootstrap] had no effect"),
+        ("[bootstrap]\nprovision = false\n", "", ""),
+        ("[bootstrap]\nprofile_id = ''\n", "", ""),
+        ("[bootstrap]\ncontent = ' '\n", "", "no longer null"),
+        ("[bootstrap]\ncontent = 'null'\n", "", "no longer null"),
+        ("[bootstrap]\ncontent = 'false'\n", "content = false", ""),
+        (
+            "[[bootstrap.bindings]]\nslot = 's'\ntype = 'client'\n",
+            "",
+            "[[bootstrap.bindings]] had no effect",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_left_out_and_said(old: str, kept: str, note: str) -> None:
+    new, notes = converted(old + GO.partition("\n\n")[0].partition("autowhite_list = true\n")[2])
+    tables = [line for line in new.splitlines() if line.startswith("[")]
+    assert tables[0] == "[layout]"
+    assert kept in new
+    assert ("[certificates]" in tables, "[bootstrap]" in tables) == (
+        "[certificates]" in kept,
+        "content" in kept,
+    )
+    assert any(note in each for each in notes)
+    assert sum("had no effect" in each for each in notes) == ("had no effect" in note)

@@ -78,6 +78,13 @@ def test_a_fragment_that_is_not_there_is_told_at_the_include() -> None:
     assert 'there is no file "shared/lgo.toml"' in problem.message
 
 
+def test_a_fragment_is_included_once() -> None:
+    twice = INCLUDING.replace('"shared/log.toml"', '"shared/log.toml", "shared/log.toml"')
+    [problem] = problems_of(twice, loader(FRAGMENT))  # type: ignore[arg-type]
+    assert (problem.rule, problem.line, problem.column) == ("include", 3, 31)
+    assert problem.message == '"shared/log.toml" is included twice'
+
+
 def test_what_fails_for_a_request_is_told_in_the_fragment() -> None:
     fragment = FRAGMENT.replace('default = "info"', "")
     layout = layout_of(INCLUDING, loader(fragment))  # type: ignore[arg-type]

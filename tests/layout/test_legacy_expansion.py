@@ -131,6 +131,12 @@ def test_a_binding_by_the_layouts_name_finds_nothing() -> None:
     )
 
 
+def test_braces_in_an_old_file_are_no_templates() -> None:
+    text = GO.replace('type = "data"', 'type = "data"\nlist = ["{{ .ID }}", { a = "{{", b = 1 }]')
+    plan = expand(layout_of(text), gateway(), CountedIdentifiers())
+    assert plan.channels[1].metadata["list"] == ["{{ .ID }}", {"a": "{{", "b": 1}]
+
+
 SECOND = """
 [[clients]]
   name = "second"

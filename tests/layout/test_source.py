@@ -68,6 +68,15 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
     assert source.place_inside(path, value.index("t")) == Place(11, 1)
     assert source.place_inside(path, value.index("é")) == Place(11, 4)
     assert source.place_inside(path, value.index("l")) == Place(12, 5)
+    assert source.place_inside(path, 1000) == Place(12, 9)
+    assert source.place_inside(("items", 0, "nothing"), 1) == Place(7, 1)
+    assert source.place_inside(("a", "b", "list"), 1) == Place(4, 10)
+
+
+def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
+    source = parse_source('a = """say "hi"""""\nb = 1', "f.toml")
+    assert source.data["a"] == 'say "hi""'
+    assert source.key_place(("b",)) == Place(2, 1)
 
 
 def test_dates_become_text_and_json_misfits_are_noted() -> None:
@@ -91,6 +100,7 @@ def test_line_ends_of_windows_do_not_shift_places() -> None:
         ("«" + "a." * 40 + "a = 1", "depth", "nested too deeply"),
         ("«x = " + "[" * 40 + "]" * 40, "depth", "nested too deeply"),
         ("«x = " + "[" * 9000 + "]" * 9000, "depth", "nested too deeply"),
+        ("«x = " + "1" * 5000, "toml-syntax", "4300 digits"),
         ("«#" + "x" * MAX_CHARACTERS, "size", "at most 1,000,000"),
     ],
 )
@@ -171,3 +181,8 @@ def _word(text: str, offset: int) -> str:
 @given(st.text("ab.=[]{}\"'\\\n# 1,u", max_size=60))
 def test_the_scanner_survives_what_is_no_toml(text: str) -> None:
     scan(text)
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "a." * 100_000 + "a = 1"])
+def test_the_scanner_stops_where_the_text_nests_without_end(text: str) -> None:
+    assert len(scan(text).marks) <= 102
