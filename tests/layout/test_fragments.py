@@ -46,6 +46,14 @@ def test_the_layouts_own_values_win_key_by_key() -> None:
     assert layout.bootstrap.render_context == {"level": "{{ .Vars.level }}", "region": "us"}
 
 
+def test_what_gives_way_is_not_looked_at() -> None:
+    own = INCLUDING + '[bootstrap]\nrender_context = { region = "us", list = [1] }\n'
+    fragment = FRAGMENT.replace('region = "eu"', "region = nan, list = [nan]")
+    layout = layout_of(own, loader(fragment))  # type: ignore[arg-type]
+    level = "{{ .Vars.level }}"
+    assert layout.bootstrap.render_context == {"level": level, "region": "us", "list": [1]}
+
+
 @pytest.mark.parametrize(
     ("fragment", "place", "message"),
     [

@@ -8,6 +8,7 @@ from provision.layout.builtin import builtin_layout
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
 from provision.layout.expansion import expand
 from provision.layout.model import Dialect, Layout, Overrides, ProfileReference, with_overrides
+from provision.layout.naming import unique_name
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from tests.layout.samples import GO, CountedIdentifiers, gateway, layout_of
@@ -176,6 +177,20 @@ def test_a_binding_describes_its_resource_the_gateway_first(
     assert plan.bindings[0].resource_id == plan.clients[index].id
 
 
+@pytest.mark.parametrize("bootstrap", ["", "profile_id = 'x'\nprovision = false\n"])
+def test_bindings_need_a_profile_and_a_config(bootstrap: str) -> None:
+    head = f"[bootstrap]\n{bootstrap}[[bootstrap.bindings]]\nslot = 's'\ntype = 'client'\n"
+    plan = expand(layout_of(head + GO.partition("true\n")[2]), gateway(), CountedIdentifiers())
+    assert plan.bindings == ()
+
+
+def test_a_channels_type_may_be_anything() -> None:
+    text = GO.replace('type = "data"', 'type = ["data"]').replace("control-", "x-")
+    plan = expand(layout_of(text), gateway(), CountedIdentifiers())
+    assert plan.clients[0].metadata["data_channel_id"] == ""
+    assert plan.clients[0].metadata["ctrl_channel_id"] == plan.channels[0].id
+
+
 def test_a_certificate_binding_takes_the_gateways() -> None:
     rest = GO.partition("[[clients]]")[2]
     head = "[bootstrap]\nprofile_id = 'x'\nx509_provision = true\n"
@@ -243,3 +258,24 @@ def test_the_built_in_layout_is_the_go_services() -> None:
     ]
     assert plan.config is not None
     assert (plan.config.content, plan.config.status) == ("null", "enabled")
+
+
+@pytest.mark.parametrize(
+    ("name", "external_id", "unique"),
+    [
+        ("client", "gw", "client-gw"),
+        ("", "gw", "gw"),
+        ("n" * 100, "x" * 155, f"{'n' * 100}-{'x' * 155}"),
+    ],
+)
+def test_a_name_is_made_unique_with_the_external_id(
+    name: str, external_id: str, unique: str
+) -> None:
+    assert unique_name(name, external_id) == unique
+
+
+@pytest.mark.parametrize("last", ["a", "b", "\ud800"])
+def test_a_name_that_becomes_long_ends_in_a_digest(last: str) -> None:
+    made = {unique_name("n" * 100, "x" * 155 + each) for each in ("", "c", last)}
+    assert len(made) == 3
+    assert {len(each) for each in made} == {256}

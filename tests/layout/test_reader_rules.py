@@ -92,6 +92,45 @@ def test_all_problems_come_in_one_go_in_the_order_of_the_file() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (OWN + "[[bindings]]\n[[bindings]]\n", ["missing-key", "no-profile"] * 2),
+        (
+            OWN + PROFILE + '[[profile.binding_slots]]\ntype = "client"\nrequired = true\n'
+            '[[bindings]]\nclient = "agent"\n',
+            ["missing-key", "missing-key"],
+        ),
+        ('clients = ["agent"]\nchannels = ["data"]\n[layout]\n', ["wrong-type", "wrong-type"]),
+        (
+            OWN.replace("bootstrap = true\n", "") + PROFILE + "[[bindings]]\nslot = 's'\n",
+            ["no-gateway", "no-gateway"],
+        ),
+    ],
+)
+def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, rules: list[str]) -> None:
+    found = [each.rule for each in problems_of(text, lambda name: "x")]
+    assert [rule for rule in found if rule in rules] == rules
+    assert set(found) <= {*rules, "binding-target", "dangling-reference"}
+
+
+def test_a_default_outside_of_the_enum_is_refused_with_what_is_allowed() -> None:
+    text = OWN + '[parameters.site]\nenum = ["a", "b"]\ndefault = «"c"\n'
+    assert only_problem(text).allowed == ("a", "b")
+
+
+def test_a_key_that_was_written_twice_is_told_without_advice() -> None:
+    problem = only_problem(OWN.replace('key = "control"', 'key = «"data"'))
+    assert problem.message == 'channel key "data" is taken by the channel in line 9'
+
+
+def test_a_certificate_slot_is_for_a_client_that_gets_one() -> None:
+    text = OWN.replace("bootstrap = true", "bootstrap = true\ncertificate = true") + PROFILE
+    text += '[[clients]]\nname = "b"\n[[profile.binding_slots]]\nname = "s"\n'
+    text += 'type = "certificate"\n[[bindings]]\nslot = "s"\ncertificate = «"b"\n'
+    assert only_problem(text, lambda name: "x").rule == "no-certificate"
+
+
 def test_a_misspelled_table_does_not_make_its_references_dangle() -> None:
     text = OWN.replace("[[channels]]", "[[chanels]]", 2)
     text += '[[connections]]\nclients = ["agent"]\nchannels = ["data"]\n'
