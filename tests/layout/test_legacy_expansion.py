@@ -184,6 +184,24 @@ def test_bindings_need_a_profile_and_a_config(bootstrap: str) -> None:
     assert plan.bindings == ()
 
 
+def test_a_request_name_that_is_too_long_is_refused_where_it_is_used() -> None:
+    with pytest.raises(
+        ExpansionError, match=r"sample\.toml:4:3: clients\[0\]\.name: becomes 1,025"
+    ):
+        expand(layout_of(GO), gateway("n" * 1025), CountedIdentifiers())
+
+
+def test_a_layouts_digest_stays_the_same_over_releases() -> None:
+    digest = "7954378ea36695978e8503c5f490c958c6e237dd36a1fbf793e868ef724e5558"
+    assert builtin_layout().digest == digest
+
+
+def test_what_has_no_name_is_called_by_what_it_is() -> None:
+    layout = layout_of("[[clients]]\n[[clients]]\n[[channels]]\n[[channels]]\nname = 'channel'\n")
+    assert [each.key for each in layout.clients] == ["client", "client-2"]
+    assert [each.key for each in layout.channels] == ["channel", "channel-2"]
+
+
 def test_a_channels_type_may_be_anything() -> None:
     text = GO.replace('type = "data"', 'type = ["data"]').replace("control-", "x-")
     plan = expand(layout_of(text), gateway(), CountedIdentifiers())

@@ -73,6 +73,24 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
     assert source.place_inside(("a", "b", "list"), 1) == Place(4, 10)
 
 
+@pytest.mark.parametrize(
+    ("literal", "index", "column"),
+    [
+        (r"'C:\dir'", 3, 9),
+        (r"'''C:\n'x'''", 5, 13),
+        (r'"\U0010FFFFx"', 1, 16),
+        (r'"\u00e9\tx"', 2, 14),
+        ('"""x"y"""', 2, 10),
+        ('"x\'y"', 2, 8),
+    ],
+)
+def test_a_place_inside_a_string_counts_what_is_written(
+    literal: str, index: int, column: int
+) -> None:
+    source = parse_source(f"a = {literal}\n", "f.toml")
+    assert source.place_inside(("a",), index) == Place(1, column)
+
+
 def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
     source = parse_source('a = """say "hi"""""\nb = 1', "f.toml")
     assert source.data["a"] == 'say "hi""'
