@@ -129,6 +129,18 @@ def test_the_samples_are_clean() -> None:
             "no-channels",
             "no channels: every request will be refused",
         ),
+        (
+            "«[bootstrap]\nprovision = false\n[[channels]]\nname = 'a'\n",
+            "no-clients",
+            "no clients: every request will be refused",
+        ),
+        (
+            OWN.replace("[[clients]]", "[certificates]\nttl = «'87601h'\n[[clients]]").replace(
+                "bootstrap = true", "bootstrap = true\ncertificate = true"
+            ),
+            "outlives-issuer",
+            "the service's own authority lives 10 years",
+        ),
     ],
 )
 def test_each_warning_stands_where_it_belongs(text: str, rule: str, message: str) -> None:
@@ -151,6 +163,23 @@ def test_variables_that_something_gives_are_no_warning(template: str) -> None:
     text += "[parameters.given]\nrequired = true\n[bootstrap]\nrender_context.region = 'eu'\n"
     text += PROFILE.replace("«{}", template)
     text += "defaults.qos = 1\nbinding_slots = [{ name = 'slot', type = 'client' }]\n"
+    assert warnings_of(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN.replace('type = "control"', 'type = "{{ .Vars.kind }}"')
+        + "[parameters.kind]\nrequired = true\n",
+        OWN.replace("[[clients]]", "[certificates]\nttl = '87600h'\n[[clients]]").replace(
+            "bootstrap = true", "bootstrap = true\ncertificate = true"
+        ),
+        GO.replace("autowhite_list = true", "profile_id = '5a7c22bd-6c8f-4b0c-bd57-2b2ad17fa2a5'")
+        + "[[bootstrap.bindings]]\nslot = 'a'\ntype = 'client'\n",
+    ],
+    ids=["a kind that is not known yet", "as long as the issuer", "bindings with a profile"],
+)
+def test_what_may_well_be_meant_is_no_warning(text: str) -> None:
     assert warnings_of(text) == []
 
 

@@ -71,9 +71,9 @@ def test_a_name_that_is_always_too_long_is_refused() -> None:
 
 
 def test_a_fault_in_a_template_file_is_placed_in_that_file() -> None:
-    [problem] = problems_of(OWN + PROFILE, lambda name: "{\n  {{ if }}\n")
+    [problem] = problems_of(OWN + PROFILE, lambda name: "{\n  {{ if }}{{ .Name }}\n\n{}")
     assert (problem.file, problem.line, problem.column) == ("layouts/a.tmpl", 2, 3)
-    assert problem.source == "  {{ if }}"
+    assert problem.source == "  {{ if }}{{ .Name }}"
 
 
 def test_a_raw_template_is_no_template() -> None:

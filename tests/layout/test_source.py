@@ -1,5 +1,7 @@
 """Parsing with positions: the scanner agrees with tomli, and with the text at each place."""
 
+from collections.abc import Callable
+
 import pytest
 import tomli
 import tomli_w
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from provision.layout.errors import LayoutError
 from provision.layout.model import KeyPath, Place
 from provision.layout.scanner import scan, string_characters
-from provision.layout.source import MAX_CHARACTERS, parse_source
+from provision.layout.source import MAX_CHARACTERS, MAX_DEPTH, parse_source
 from tests.layout.samples import marked
 
 TEXT = '''\
@@ -91,10 +93,31 @@ def test_a_place_inside_a_string_counts_what_is_written(
     assert source.place_inside(("a",), index) == Place(1, column)
 
 
+@pytest.mark.parametrize(
+    "deep",
+    [
+        lambda levels: "x = " + "[" * (levels - 1) + "]" * (levels - 1),
+        lambda levels: "x = " + "{ a = " * (levels - 1) + "1" + " }" * (levels - 1),
+        lambda levels: "y = 1\nx = [1, " + "[" * (levels - 2) + "]" * (levels - 2) + "]",
+        lambda levels: "z = {}\n" + ".".join("x" * levels) + " = 1",
+    ],
+    ids=["lists", "tables", "after a number", "dotted"],
+)
+def test_values_may_be_nested_thirty_two_deep(deep: Callable[[int], str]) -> None:
+    assert parse_source(deep(MAX_DEPTH), "f.toml").data["x"]
+    with pytest.raises(LayoutError, match="at most 32 levels"):
+        parse_source(deep(MAX_DEPTH + 1), "f.toml")
+
+
 def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
     source = parse_source('a = """say "hi"""""\nb = 1', "f.toml")
     assert source.data["a"] == 'say "hi""'
     assert source.key_place(("b",)) == Place(2, 1)
+
+
+def test_dates_and_times_become_text() -> None:
+    source = parse_source("a = 1979-05-27T07:32:00\nb = 1979-05-27\nc = 07:32:00.5", "f.toml")
+    assert source.data == {"a": "1979-05-27T07:32:00", "b": "1979-05-27", "c": "07:32:00.500000"}
 
 
 def test_dates_become_text_and_json_misfits_are_noted() -> None:
