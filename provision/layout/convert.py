@@ -222,7 +222,7 @@ def _entries(document: TOMLDocument, table: str) -> list[Entry]:
 
 
 def _put_first(entry: Entry, values: Mapping[str, object]) -> None:
-    """Set ``values`` in ``entry``, in front of what it has, keeping the comments of both."""
+    """Set ``values`` in ``entry``, in front of its tables, keeping its comments."""
     missing = {key: value for key, value in values.items() if key not in entry}
     for key, value in values.items():
         if key in entry and entry[key] != value:

@@ -184,3 +184,81 @@ def test_what_has_no_effect_is_left_out_and_said(old: str, kept: str, note: str)
     )
     assert any(note in each for each in notes)
     assert sum("had no effect" in each for each in notes) == ("had no effect" in note)
+
+
+def test_a_whole_file_of_the_go_service_is_converted_as_a_person_would() -> None:
+    old = """\
+# Hall 5
+file = "config.toml"
+
+[server]
+http_port = "9016"
+
+[bootstrap]
+x509_provision = true
+
+[bootstrap.render_context]
+hint = "{{ .ID }}"
+
+[cert]
+ttl = "10h"
+
+[[clients]]
+name = "sensor"
+
+[[clients]]
+# It talks to the others.
+name = "agent"
+[clients.metadata]
+external_id = ""
+
+[[channels]]
+name = "data"
+"""
+    new, notes = converted(old)
+    assert (
+        new
+        == """\
+# Hall 5
+
+[layout]
+name = "new"
+
+[bootstrap]
+
+[bootstrap.render_context]
+hint = "{{\\"{{\\"}} .ID }}"
+
+[[clients]]
+name = "sensor"
+key = "sensor"
+certificate = true
+
+[[clients]]
+# It talks to the others.
+name = "agent"
+key = "agent"
+bootstrap = true
+certificate = true
+[[channels]]
+name = "{{ .Name }}_data"
+key = "data"
+
+[certificates]
+ttl = "10h"
+"""
+    )
+    told = ["[server] is no part", "file: a layout is called", "a request's name goes to"]
+    told += ["channels are called after", "a config without content", "settings of the environment"]
+    assert [note.startswith(start) for note, start in zip(notes, told, strict=True)] == [True] * 6
+
+
+def test_a_binding_without_a_name_is_the_gateways_and_clients_have_no_prefix() -> None:
+    bindings = '[[bootstrap.bindings]]\nslot = "a"\ntype = "client"\n'
+    bindings += '[[bootstrap.bindings]]\nslot = "b"\ntype = "client"\nname = "gw_client"\n'
+    old = GO.replace(
+        "autowhite_list = true", f'profile_id = "x"\n{bindings}[[clients]]\nname = "b"'
+    )
+    new, _ = converted(old)
+    layout = read(new, file="new.toml").layout
+    assert [(each.slot, each.resource) for each in layout.bindings] == [("a", "client")]
