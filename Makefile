@@ -34,8 +34,8 @@ coverage: $(VENV)/development
 	done
 
 mutants: $(VENV)/mutants
-	nice $(BIN)/mutmut run --max-children 2 $(MUTANT)
-	$(BIN)/mutmut results
+	nice $(BIN)/mutmut run --max-children 2 $(if $(MUTANT),'$(MUTANT)')
+	$(BIN)/mutmut results | grep -v 'not checked'
 
 bench: $(VENV)/development
 	$(BIN)/python -m bench
