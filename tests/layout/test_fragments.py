@@ -87,10 +87,12 @@ def test_a_fragment_that_is_not_there_is_told_at_the_include() -> None:
 
 
 def test_a_fragment_is_included_once() -> None:
-    twice = INCLUDING.replace('"shared/log.toml"', '"shared/log.toml", "shared/log.toml"')
-    [problem] = problems_of(twice, loader(FRAGMENT))  # type: ignore[arg-type]
+    more = '"shared/log.toml", "shared/log.toml", "nowhere.toml"'
+    twice = INCLUDING.replace('"shared/log.toml"', more)
+    problem, other = problems_of(twice, loader(FRAGMENT))  # type: ignore[arg-type]
     assert (problem.rule, problem.line, problem.column) == ("include", 3, 31)
     assert problem.message == '"shared/log.toml" is included twice'
+    assert 'there is no file "nowhere.toml"' in other.message
 
 
 def test_what_fails_for_a_request_is_told_in_the_fragment() -> None:
