@@ -198,8 +198,11 @@ def test_a_layouts_digest_stays_the_same_over_releases() -> None:
 
 def test_what_has_no_name_is_called_by_what_it_is() -> None:
     layout = layout_of("[[clients]]\n[[clients]]\n[[channels]]\n[[channels]]\nname = 'channel'\n")
-    assert [each.key for each in layout.clients] == ["client", "client-2"]
-    assert [each.key for each in layout.channels] == ["channel", "channel-2"]
+    assert [(each.key, each.name) for each in layout.clients] == [("client", ""), ("client-2", "")]
+    assert [(each.key, each.name) for each in layout.channels] == [
+        ("channel", ""),
+        ("channel-2", "channel"),
+    ]
 
 
 def test_a_channels_type_may_be_anything() -> None:
