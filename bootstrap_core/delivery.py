@@ -112,9 +112,9 @@ class Delivery:
         )
         # An unknown device has one verification and no candidate.
         for row, matched in zip(candidates, matches, strict=False):
-            if matched and presented and key:
+            if matched and presented:
                 self._throttle.succeeded(external_id)
-                self._verified.remember(row.config_id, row.revision, key)
+                self._verified.remember(row.config_id, row.revision, presented.encode())
                 return row
         self._throttle.failed(external_id, address)
         if self._refusal_step:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import os
 import re
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +36,7 @@ BCRYPT_KEY_BYTES: Final = 72
 SCRYPT: Final = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 )
-GO_SCRYPT: Final = re.compile(r"scrypt\$([A-Za-z0-9+/=]+)\.([A-Za-z0-9+/=]+)")
+GO_SCRYPT: Final = re.compile(r"scrypt\$([A-Za-z0-9+/]+)={0,2}\.([A-Za-z0-9+/]+)={0,2}")
 BCRYPT: Final = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
 
@@ -58,6 +56,15 @@ class Cost:
 
 COST: Final = Cost()
 GO_COST: Final = Cost(ln=14, r=8, p=1)
+
+
+@frozen
+class _Scrypt:
+    """A stored scrypt hash."""
+
+    cost: Cost
+    salt: bytes
+    digest: bytes
 
 
 class KeyHasher:
@@ -160,16 +167,14 @@ class VerifiedKeys:
 
 def is_hash(text: str) -> bool:
     """Tell whether ``text`` is a stored hash of a kind that is verified here."""
-    if match := SCRYPT.fullmatch(text):
-        return _cost(match).bearable
-    return bool(GO_SCRYPT.fullmatch(text) or BCRYPT.fullmatch(text))
+    return _parsed(text) is not None or bool(BCRYPT.fullmatch(text))
 
 
 def _let_others_go_first() -> None:
     """Lower the priority of the thread, so that hashing takes only what the event loop leaves."""
     if sys.platform == "linux":
         # On Linux a thread has a priority of its own; elsewhere this would be the whole process's.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LESS_URGENT)
+        os.nice(LESS_URGENT)
 
 
 def _hash(key: bytes, cost: Cost) -> str:
@@ -185,10 +190,9 @@ def _write_scrypt(cost: Cost, salt: bytes, digest: bytes) -> str:
 
 
 def _verify(key: bytes, stored: str) -> bool:
-    if match := SCRYPT.fullmatch(stored):
-        return _verify_scrypt(key, match[4], match[5], _cost(match))
-    if match := GO_SCRYPT.fullmatch(stored):
-        return _verify_scrypt(key, match[2], match[1], GO_COST)
+    if known := _parsed(stored):
+        digest = _scrypt(key, known.salt, known.cost, len(known.digest))
+        return hmac.compare_digest(digest, known.digest)
     if BCRYPT.fullmatch(stored):
         # Go refuses to hash longer keys; cutting one short here would let two keys open one config.
         matches = bcrypt.checkpw(key[:BCRYPT_KEY_BYTES], stored.encode())
@@ -196,21 +200,25 @@ def _verify(key: bytes, stored: str) -> bool:
     return False
 
 
-def _cost(match: re.Match[str]) -> Cost:
-    return Cost(int(match[1]), int(match[2]), int(match[3]))
-
-
-def _verify_scrypt(key: bytes, salt: str, digest: str, cost: Cost) -> bool:
-    if not cost.bearable:
-        return False
+def _parsed(stored: str) -> _Scrypt | None:
+    """Return the scrypt hash that ``stored`` is, of either form, if it can be verified."""
+    if match := SCRYPT.fullmatch(stored):
+        cost = Cost(int(match[1]), int(match[2]), int(match[3]))
+        salt, digest = match[4], match[5]
+    elif match := GO_SCRYPT.fullmatch(stored):
+        cost, salt, digest = GO_COST, match[2], match[1]
+    else:
+        return None
     try:
-        raw_salt, raw_digest = (
-            base64.b64decode(part.rstrip("=") + "=" * (-len(part.rstrip("=")) % 4))
-            for part in (salt, digest)
-        )
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(_scrypt(key, raw_salt, cost, len(raw_digest)), raw_digest)
+        known = _Scrypt(cost, _decoded(salt), _decoded(digest))
+    except ValueError:
+        return None
+    return known if cost.bearable else None
+
+
+def _decoded(text: str) -> bytes:
+    # More padding than is needed does no harm.
+    return base64.b64decode(text + "==")
 
 
 def _scrypt(key: bytes, salt: bytes, cost: Cost, length: int) -> bytes:

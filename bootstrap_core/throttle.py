@@ -58,7 +58,7 @@ class Throttle:
             self._wait(_address(address), self._per_address),
         )
         if wait > 0:
-            raise Throttled(max(1, math.ceil(wait)))
+            raise Throttled(math.ceil(wait))
 
     def failed(self, external_id: str, address: str) -> None:
         """Count a failed attempt."""
@@ -93,10 +93,7 @@ def _device(external_id: str) -> str:
 def _address(address: str) -> str:
     """Name an address's bucket: one for a whole IPv6 network, which one host may own."""
     try:
-        parsed = ipaddress.ip_address(address)
+        network = ipaddress.IPv6Network((address, IPV6_NETWORK_BITS), strict=False)
     except ValueError:
         return f"address {address}"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        network = ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False)
-        return f"address {network.network_address}"
-    return f"address {address}"
+    return f"address {network.network_address}"

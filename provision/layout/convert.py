@@ -222,7 +222,7 @@ def _entries(document: TOMLDocument, table: str) -> list[Entry]:
 
 
 def _put_first(entry: Entry, values: Mapping[str, object]) -> None:
-    """Set ``values`` in ``entry``, in front of what it has, keeping the comments of both."""
+    """Set ``values`` in ``entry``, in front of its tables, keeping its comments."""
     missing = {key: value for key, value in values.items() if key not in entry}
     for key, value in values.items():
         if key in entry and entry[key] != value:
@@ -263,11 +263,13 @@ def _escape(value: Any, *, spared: str = "") -> None:  # noqa: ANN401 - any TOML
 
 
 def _with_header(work: _Work) -> str:
-    """Return the document with a ``[layout]`` table after its leading comments."""
+    """Return the document with the ``layout`` table after its leading comments."""
     text = tomlkit.dumps(work.document)
     head = re.match(r"(?:[ \t]*#[^\n]*\n|[ \t]*\n)*", text)
     comments = head.group().rstrip("\n") if head else ""
     body = text[len(head.group()) :] if head else text
-    header = f'[layout]\nname = "{work.layout.name}"\n'
     tidy = re.sub(r"\n{3,}", "\n\n", body).strip("\n")
-    return "\n\n".join(part for part in (comments, header.rstrip("\n"), tidy) if part) + "\n"
+    # After a header, what stands outside of any table would be part of the header's.
+    table = "[layout]\n" if tidy.lstrip().startswith("[") else "layout."
+    header = f'{table}name = "{work.layout.name}"'
+    return "\n\n".join(part for part in (comments, header, tidy) if part) + "\n"

@@ -140,7 +140,6 @@ def _bootstrap(report: Report, item: JsonObject) -> Bootstrap:
         status="enabled" if item.get("autowhite_list", True) else "disabled",
         render_context=_literals(item.get("render_context", {})),
         content=_content(report, item.get("content")),
-        at=("bootstrap",),
     )
 
 

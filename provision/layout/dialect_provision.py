@@ -141,7 +141,6 @@ def _bootstrap(item: JsonObject) -> Bootstrap:
         status=item.get("status", "enabled"),
         render_context=item.get("render_context", {}),
         content=item.get("content"),
-        at=("bootstrap",),
     )
 
 

@@ -51,8 +51,8 @@ def with_fragments(report: Report, load: TemplateLoader) -> Report:
 
 def _merged(source: Source, fragment: Source) -> Source:
     lines, offset = len(source.lines), len(source.text) + 1
-    moved: dict[KeyPath, KeyPath] = {(): ()}
-    data = _merge(source.data, fragment.data, (), (), moved)
+    moved: dict[KeyPath, KeyPath | None] = {(): ()}
+    data = _merge(source.data, fragment.data, (), moved)
     shifted = {
         path: Mark(mark.key + offset, mark.value + offset)
         for path, mark in _moved(fragment.marks, moved).items()
@@ -68,42 +68,37 @@ def _merged(source: Source, fragment: Source) -> Source:
 
 
 def _merge(
-    own: JsonObject,
-    added: JsonObject,
-    at: KeyPath,
-    here: KeyPath,
-    moved: dict[KeyPath, KeyPath],
+    own: JsonObject, added: JsonObject, at: KeyPath, moved: dict[KeyPath, KeyPath | None]
 ) -> dict[str, JsonValue]:
-    """Return both tables as one; ``moved`` notes where what was added at ``at`` stands now."""
+    """Return both tables, which stand ``at`` a path, as one.
+
+    ``moved`` notes where else a part of what was added stands now: None for one that gave way.
+    """
     merged = dict(own)
     for key, value in added.items():
-        path, target = (*at, key), (*here, key)
-        if key not in own:
-            merged[key] = value
-            moved[path] = target
-            continue
-        match own[key], value:
+        path = (*at, key)
+        match own.get(key), value:
+            case None, _:
+                merged[key] = value
             case dict() as mine, dict():
-                moved[path] = target
-                merged[key] = _merge(mine, value, path, target, moved)
+                merged[key] = _merge(mine, value, path, moved)
             case list() as mine, list() if all(isinstance(each, dict) for each in (*mine, *value)):
-                moved[path] = target
                 merged[key] = [*mine, *value]
                 for index in range(len(value)):
-                    moved[(*path, index)] = (*target, len(mine) + index)
+                    moved[(*path, index)] = (*path, len(mine) + index)
             case _:
-                moved[path] = ("", *target)
+                moved[path] = None
     return merged
 
 
 def _moved(
-    items: Mapping[KeyPath, _Item], moved: Mapping[KeyPath, KeyPath]
+    items: Mapping[KeyPath, _Item], moved: Mapping[KeyPath, KeyPath | None]
 ) -> dict[KeyPath, _Item]:
-    """Return ``items`` under their new paths, without those that the layout's own hide."""
+    """Return ``items`` under their new paths, without those that gave way to the layout's own."""
     found: dict[KeyPath, _Item] = {}
     for path, item in items.items():
         known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in moved)
-        target = (*moved[known], *path[len(known) :])
-        if target[:1] != ("",):
-            found[target] = item
+        target = moved[known]
+        if target is not None:
+            found[(*target, *path[len(known) :])] = item
     return found

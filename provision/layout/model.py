@@ -130,7 +130,6 @@ class Bootstrap:
     status: ConfigStatus = "enabled"
     render_context: JsonObject = field(factory=dict)
     content: JsonValue = None
-    at: KeyPath = field(default=(), eq=False, repr=False)
 
 
 @frozen

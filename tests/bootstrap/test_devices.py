@@ -149,6 +149,8 @@ class TestFreshness:
         refused = await world.fetch("gw", "key")
         assert refused.status_code == 403
         assert refused.json()["code"] == "config_disabled"
+        view = await world.call("GET", f"/{{d}}/clients/configs/{config_id}")
+        assert view.json()["last_fetch"]["outcome"] == "config_disabled"
         await world.call("POST", f"/{{d}}/clients/configs/{config_id}/enable")
         assert (await world.fetch("gw", "key")).status_code == 200
 

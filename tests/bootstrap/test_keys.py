@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -55,7 +57,7 @@ def test_a_key_matches_its_own_hash_and_no_other(text: str) -> None:
 
 async def test_the_parameters_are_stored_with_the_hash(hasher: KeyHasher) -> None:
     assert (await hasher.hash(KEY)).startswith("$scrypt$ln=4,r=1,p=1$")
-    raised = KeyHasher(Cost(ln=5, r=2, p=1), threads=1)
+    raised = KeyHasher(Cost(ln=15, r=8, p=1), threads=1)
     old = await hasher.hash(KEY)
     assert await raised.verify(KEY, old)
     assert await hasher.verify(KEY, await raised.hash(KEY))
@@ -94,13 +96,62 @@ async def test_a_key_that_bcrypt_would_cut_short_does_not_match(hasher: KeyHashe
         "k\u00e9y with space",
         "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
         "$scrypt$ln=14,r=999,p=1$AAAA$AAAA",
+        "$scrypt$ln=0,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=21,r=8,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=0,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=9,p=1$AAAA$AAAA",
+        "$scrypt$ln=14,r=8,p=0$AAAA$AAAA",
+        "$scrypt$ln=14,r=8,p=5$AAAA$AAAA",
+        "$scrypt$ln=4,r=1,p=1$A$AAAA",
+        "$scrypt$ln=4,r=1,p=1$AAAA$A",
+        "$scrypt$ln=4,r=1,p=1$AAAA$AAAA\n",
+        "scrypt$AAAA.AAAA$",
+        f"{BCRYPT}x",
         "scrypt$no-dot",
+        "scrypt$=.=",
+        "scrypt$AAAA.A",
         "$2b$04$short",
     ],
 )
 async def test_what_is_no_hash_matches_nothing(hasher: KeyHasher, stored: str) -> None:
     assert not is_hash(stored)
     assert not await hasher.verify(KEY, stored)
+
+
+@pytest.mark.parametrize("cost", [Cost(1, 1, 1), Cost(20, 8, 4)])
+def test_what_can_be_borne_is_a_hash(cost: Cost) -> None:
+    assert is_hash(f"$scrypt$ln={cost.ln},r={cost.r},p={cost.p}$AAAA$AAAA")
+
+
+async def test_a_hash_has_sixteen_bytes_of_salt_and_thirty_two_of_digest(hasher: KeyHasher) -> None:
+    first, second = [(await hasher.hash(KEY)).split("$")[3:] for _ in range(2)]
+    assert [len(base64.b64decode(part + "==")) for part in first] == [16, 32]
+    assert first[0] != second[0]
+
+
+async def test_no_more_is_hashed_at_once_than_there_are_threads() -> None:
+    hasher = KeyHasher(CHEAP, threads=3)
+    running, most = 0, 0
+
+    def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        all_at_once.wait(timeout=10)
+        running -= 1
+
+    all_at_once = threading.Barrier(3)
+    try:
+        await asyncio.gather(*(hasher.take_turn(work) for _ in range(6)))
+    finally:
+        hasher.close()
+    assert most == 3
+
+
+async def test_hashing_leaves_the_processor_to_the_event_loop(hasher: KeyHasher) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    expected = min(own + 10, 19) if sys.platform == "linux" else own
+    assert await hasher.take_turn(lambda: os.getpriority(os.PRIO_PROCESS, 0)) == expected
 
 
 async def test_admission_is_asked_when_a_thread_is_free(hasher: KeyHasher) -> None:
@@ -115,14 +166,16 @@ async def test_too_many_waiting_are_turned_away() -> None:
     hasher = KeyHasher(CHEAP, threads=1, waiting=2)
     gate = threading.Event()
     try:
-        waiting = [asyncio.create_task(hasher.take_turn(gate.wait)) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Busy) as caught:
-            await hasher.verify(KEY, None)
-        assert caught.value.headers == {"Retry-After": "1"}
-        gate.set()
-        await asyncio.gather(*waiting)
-        assert not await hasher.verify(KEY, None)
+        for _ in range(2):
+            gate.clear()
+            waiting = [asyncio.create_task(hasher.take_turn(gate.wait)) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(Busy) as caught:
+                await hasher.verify(KEY, None)
+            assert caught.value.headers == {"Retry-After": "1"}
+            gate.set()
+            await asyncio.gather(*waiting)
+            assert not await hasher.verify(KEY, None)
     finally:
         gate.set()
         hasher.close()
@@ -150,11 +203,26 @@ def test_a_verified_key_is_forgotten_in_time() -> None:
     clock = Clock()
     known = VerifiedKeys(seconds=10, clock=clock)
     known.remember("config", "r", b"key")
-    clock.now = 9.9
+    clock.now = 10
     assert known.knows("config", "r", b"key")
     clock.now = 10.1
     assert not known.knows("config", "r", b"key")
     assert len(known) == 0
+
+
+@pytest.mark.parametrize(("verified", "kept"), [("abb", "ab"), ("abac", "ac"), ("abcc", "bc")])
+def test_what_was_verified_longest_ago_makes_room(verified: str, kept: str) -> None:
+    known = VerifiedKeys(limit=2)
+    for config in verified:
+        known.remember(config, "r", b"key")
+    assert "".join(each for each in "abc" if known.knows(each, "r", b"key")) == kept
+
+
+def test_what_one_process_remembers_tells_another_nothing() -> None:
+    ours, theirs = VerifiedKeys(clock=Clock()), VerifiedKeys(clock=Clock())
+    for each in (ours, theirs):
+        each.remember("config", "r", b"key")
+    assert vars(ours)["_known"] != vars(theirs)["_known"]
 
 
 def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:

@@ -26,6 +26,13 @@ def test_a_value_moved_to_another_row_does_not_open() -> None:
         sealer.open(sealed, "configs/2/client_key")
 
 
+def test_what_was_sealed_once_opens_ever_after() -> None:
+    sealed = "v1.e7e3f3339d5a.LY3ErScfTBQOEIqJdvzgIDbYfg3R-f9Y5Ae2SUvGEdaLH4h2EEJo"
+    assert Sealer([KEY]).open(sealed, "configs/1/client_key") == b"private key"
+    with pytest.raises(SealedValueUnreadable):
+        Sealer([KEY]).open("v2" + sealed.removeprefix("v1"), "configs/1/client_key")
+
+
 def test_the_same_plaintext_is_never_sealed_the_same() -> None:
     sealer = Sealer([KEY])
     assert sealer.seal(b"x", "row") != sealer.seal(b"x", "row")
@@ -41,7 +48,18 @@ def test_an_altered_value_does_not_open(position: int) -> None:
         sealer.open(f"{version}.{key_id}.{base64.urlsafe_b64encode(raw).decode()}", "row")
 
 
-@pytest.mark.parametrize("text", ["", "v1", "v1..", "v1.ffff.AAAA", "v2.x.y", "plain text"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "v1",
+        "v1..",
+        "v1.ffff.AAAA",
+        "v2.x.y",
+        "plain text",
+        *(f"v1.{KEY.id}.{body}" for body in ("", "A", "AAAA", "A" * 64)),
+    ],
+)
 def test_what_was_never_sealed_is_refused(text: str) -> None:
     with pytest.raises(SealedValueUnreadable):
         Sealer([KEY]).open(text, "row")
@@ -50,6 +68,7 @@ def test_what_was_never_sealed_is_refused(text: str) -> None:
 def test_rotation_seals_with_the_first_key_and_still_opens_the_old() -> None:
     old = Sealer([OTHER]).seal(b"value", "row")
     both = Sealer([KEY, OTHER])
+    assert both.key_id == KEY.id
     assert both.open(old, "row") == b"value"
     new = both.reseal(old, "row")
     assert Sealer([KEY]).open(new, "row") == b"value"
@@ -79,7 +98,7 @@ def test_keys_are_written_and_read_as_text_and_never_shown() -> None:
     assert key.to_text() not in repr(key)
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "not base64 at all!", "ü"])
+@pytest.mark.parametrize("text", ["", "AAAA", "not base64 at all!", "ü", "!" + KEY.to_text()])
 def test_a_bad_key_is_refused(text: str) -> None:
     with pytest.raises(SealingKeyInvalid):
         SealingKey.from_text(text)

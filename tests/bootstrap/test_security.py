@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
-from bootstrap_core.keys import Cost
+from bootstrap_core.device_reads import DeviceRow, SqliteReads
+from bootstrap_core.errors import DeviceRefused
+from bootstrap_core.keys import Cost, KeyHasher
+from bootstrap_core.rendered import Place
 from bootstrap_core.resealing import reseal
 from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.secret import Secret
+from bootstrap_core.tables import configs
 from bootstrap_core.throttle import Allowance
-from tests.bootstrap.world import ALICE, BOB, SEALER, World, running
+from tests.bootstrap.world import ALICE, BOB, CHEAP, SEALER, World, running
 
 SECRETS = ("a-device-key-of-mine", "PRIVATE-KEY-PEM", "the-secret-of-the-client")
 READS = [
@@ -26,14 +32,16 @@ READS = [
 ]
 
 
-async def make_with_secrets(world: World) -> str:
+async def make_with_secrets(
+    world: World, template: str = "{{ .Bindings.mqtt.Secret.secret }}"
+) -> str:
     """Make a config that holds every kind of secret; return its ID."""
     client = world.platform.add_client(world.domain, secret=SECRETS[2])
     profile = await world.make(
         "bootstrap/profiles",
         name="p",
         content_format="go-template",
-        content_template="{{ .Bindings.mqtt.Secret.secret }}",
+        content_template=template,
         binding_slots=[{"name": "mqtt", "type": "client", "required": True}],
     )
     config = await world.make(
@@ -129,10 +137,66 @@ class TestThrottling:
             assert (await world.fetch("gw", "guess")).status_code == 429
             assert (await world.fetch("gw", "key")).status_code == 200
 
+    async def test_a_device_that_was_verified_is_not_locked_out_by_its_profiles_change(
+        self, tmp_path: Path
+    ) -> None:
+        async with running(tmp_path, failures_per_device=Allowance(2, 60.0)) as world:
+            template = {"content_format": "go-template", "content_template": "one"}
+            profile = await world.make("bootstrap/profiles", name="p", **template)
+            values = {"external_id": "gw", "external_key": "key", "profile_id": profile["id"]}
+            await world.make("configs", **values)
+            await world.fetch("gw", "key")
+            for _ in range(5):
+                await world.fetch("gw", "guess")
+            path = f"/{{d}}/clients/bootstrap/profiles/{profile['id']}"
+            await world.call("PATCH", path, json={"content_template": "two"})
+            assert (await world.fetch("gw", "key")).json()["content"] == "two"
+
+    async def test_the_right_key_ends_the_count_of_wrong_ones(self, tmp_path: Path) -> None:
+        async with running(tmp_path, failures_per_device=Allowance(3, 60.0)) as world:
+            await world.make("configs", external_id="gw", external_key="key")
+            keys = ("x", "x", "key", "x", "x", "x", "x")
+            statuses = [(await world.fetch("gw", key)).status_code for key in keys]
+            assert statuses == [403, 403, 200, 403, 403, 403, 429]
+
     async def test_the_secure_route_is_throttled_too(self, tmp_path: Path) -> None:
         async with running(tmp_path, failures_per_device=Allowance(2, 60.0)) as world:
             statuses = [(await world.fetch("secure/gw", "zz")).status_code for _ in range(3)]
             assert statuses == [403, 403, 429]
+
+
+@pytest.mark.parametrize("key", [b"k" * 1025, b"\xff", b""])
+async def test_what_can_be_no_key_opens_no_config(world: World, key: bytes) -> None:
+    config = await world.make("configs", external_id="gw", external_key="key")
+    hasher = KeyHasher(CHEAP, threads=1)
+    empty = await hasher.hash(Secret(""))
+    hasher.close()
+    async with world.engine.begin() as connection:
+        statement = update(configs).where(configs.c.id == config["id"])
+        await connection.execute(statement.values(external_key_hash=empty))
+    delivery = world.core.delivery
+    with pytest.raises(DeviceRefused):
+        await delivery.fetch(Place("gw"), key, "10.0.0.1")
+
+
+async def test_an_id_that_no_store_takes_is_an_unknown_device(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: object, external_id: str, __: str) -> list[DeviceRow]:
+        raise ValueError(f"PostgreSQL has no place for {external_id!r}")
+
+    monkeypatch.setattr(SqliteReads, "rows", refuse)
+    with pytest.raises(DeviceRefused):
+        await world.core.delivery.fetch(Place("gw\0"), b"key", "10.0.0.1")
+
+
+async def test_what_needs_a_secret_to_be_made_is_shown_to_nobody(world: World) -> None:
+    await make_with_secrets(
+        world, '{{ if eq .Bindings.mqtt.Secret.secret "********" }}{{ index "" 9 }}{{ end }}ok'
+    )
+    made = await world.core.delivery.fetch(Place("gw"), SECRETS[0].encode(), "10.0.0.1")
+    assert b'"content":"ok"' in made.body
+    assert made.masked == ""
 
 
 class TestAtRest:

@@ -13,7 +13,7 @@ from bootstrap_core.throttle import Allowance, Throttle
 class Clock:
     """A time that the test moves."""
 
-    now = 1000.0
+    now = 0.0
 
     def __call__(self) -> float:
         return self.now
@@ -61,7 +61,12 @@ def test_who_waits_as_told_may_try_again(throttle: Throttle, clock: Clock) -> No
     fail(throttle, 3)
     with pytest.raises(Throttled) as caught:
         throttle.check("gw", "10.0.0.1")
-    clock.now += int(caught.value.headers["Retry-After"])
+    told = int(caught.value.headers["Retry-After"])
+    clock.now += told - 0.5
+    with pytest.raises(Throttled) as still:
+        throttle.check("gw", "10.0.0.1")
+    assert still.value.headers == {"Retry-After": "1"}
+    clock.now += 0.5
     throttle.check("gw", "10.0.0.1")
 
 
@@ -71,6 +76,23 @@ def test_success_forgets_the_device_but_not_the_address(throttle: Throttle) -> N
     throttle.check("gw", "10.0.0.2")
     with pytest.raises(Throttled):
         throttle.check("gw", "10.0.0.1")
+
+
+def test_what_is_no_ip_address_is_an_address_all_the_same(throttle: Throttle) -> None:
+    for number in range(5):
+        throttle.failed(f"gw-{number}", "a socket")
+    with pytest.raises(Throttled):
+        throttle.check("gw-9", "a socket")
+    throttle.check("gw-9", "another socket")
+
+
+def test_who_goes_on_failing_is_not_forgotten_for_others(clock: Clock) -> None:
+    throttle = Throttle(Allowance(3, 10.0), limit=10, clock=clock)
+    for number in range(50):
+        throttle.failed("gw", "10.0.0.1")
+        throttle.failed(f"other-{number}", "10.0.0.1")
+    with pytest.raises(Throttled):
+        throttle.check("gw", "10.0.0.2")
 
 
 def test_an_ipv6_network_is_one_address(throttle: Throttle) -> None:

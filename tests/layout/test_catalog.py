@@ -1,5 +1,6 @@
 """The catalog: names, reloads that no broken edit can harm, nothing outside its directory."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -193,6 +194,17 @@ def test_files_that_cannot_be_read_are_broken_layouts(directory: Path) -> None:
         "underscores and dashes, at most 128; rename the file",
     }
     assert catalog.reload_changed() == ()
+
+
+def test_a_file_that_fails_to_be_read_is_a_broken_layout(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    [problem] = loaded(directory).state("sample").problems
+    assert problem.message == "file cannot be read: Permission denied"
 
 
 def test_the_go_services_file_is_the_default(directory: Path) -> None:

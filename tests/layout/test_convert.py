@@ -142,3 +142,123 @@ def test_a_layout_of_this_dialect_stays_as_it_is() -> None:
 def test_without_clients_there_is_nothing_to_convert() -> None:
     with pytest.raises(LayoutError, match="at least one client"):
         converted('[[channels]]\nname = "a"\n')
+
+
+def test_things_that_are_no_tables_of_their_own_become_clients() -> None:
+    old = 'things = [{ name = "agent", metadata = { external_id = "" } }]\n'
+    new, _ = converted(old + '[[channels]]\nname = "data"\nmetadata = { list = ["{{ .ID }}"] }\n')
+    layout = read(new, file="new.toml").layout
+    assert [(each.key, each.name, each.bootstrap) for each in layout.clients] == [
+        ("agent", "agent", True)
+    ]
+    assert plan_of(new).channels[0].metadata == {"list": ["{{ .ID }}"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "kept", "note"),
+    [
+        ("[cert]\nttl = '10h'\n", "", "[cert] had no effect"),
+        ("[cert]\nttl = '10h'\n[bootstrap]\nx509_provision = true\n", "[certificates]\nttl", ""),
+        ("[cert]\n[bootstrap]\nx509_provision = true\n", "", ""),
+        ("[bootstrap]\nprovision = false\ncontent = 1\n", "", "[bootstrap] had no effect"),
+        ("[bootstrap]\nprovision = false\n", "", ""),
+        ("[bootstrap]\nprofile_id = ''\n", "", ""),
+        ("[bootstrap]\ncontent = ' '\n", "", "no longer null"),
+        ("[bootstrap]\ncontent = 'null'\n", "", "no longer null"),
+        ("[bootstrap]\ncontent = 'false'\n", "content = false", ""),
+        (
+            "[[bootstrap.bindings]]\nslot = 's'\ntype = 'client'\n",
+            "",
+            "[[bootstrap.bindings]] had no effect",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_left_out_and_said(old: str, kept: str, note: str) -> None:
+    new, notes = converted(old + GO.partition("\n\n")[0].partition("autowhite_list = true\n")[2])
+    tables = [line for line in new.splitlines() if line.startswith("[")]
+    assert tables[0] == "[layout]"
+    assert kept in new
+    assert ("[certificates]" in tables, "[bootstrap]" in tables) == (
+        "[certificates]" in kept,
+        "content" in kept,
+    )
+    assert any(note in each for each in notes)
+    assert sum("had no effect" in each for each in notes) == ("had no effect" in note)
+
+
+def test_a_whole_file_of_the_go_service_is_converted_as_a_person_would() -> None:
+    old = """\
+# Hall 5
+file = "config.toml"
+
+[server]
+http_port = "9016"
+
+[bootstrap]
+x509_provision = true
+
+[bootstrap.render_context]
+hint = "{{ .ID }}"
+
+[cert]
+ttl = "10h"
+
+[[clients]]
+name = "sensor"
+
+[[clients]]
+# It talks to the others.
+name = "agent"
+[clients.metadata]
+external_id = ""
+
+[[channels]]
+name = "data"
+"""
+    new, notes = converted(old)
+    assert (
+        new
+        == """\
+# Hall 5
+
+[layout]
+name = "new"
+
+[bootstrap]
+
+[bootstrap.render_context]
+hint = "{{\\"{{\\"}} .ID }}"
+
+[[clients]]
+name = "sensor"
+key = "sensor"
+certificate = true
+
+[[clients]]
+# It talks to the others.
+name = "agent"
+key = "agent"
+bootstrap = true
+certificate = true
+[[channels]]
+name = "{{ .Name }}_data"
+key = "data"
+
+[certificates]
+ttl = "10h"
+"""
+    )
+    told = ["[server] is no part", "file: a layout is called", "a request's name goes to"]
+    told += ["channels are called after", "a config without content", "settings of the environment"]
+    assert [note.startswith(start) for note, start in zip(notes, told, strict=True)] == [True] * 6
+
+
+def test_a_binding_without_a_name_is_the_gateways_and_clients_have_no_prefix() -> None:
+    bindings = '[[bootstrap.bindings]]\nslot = "a"\ntype = "client"\n'
+    bindings += '[[bootstrap.bindings]]\nslot = "b"\ntype = "client"\nname = "gw_client"\n'
+    old = GO.replace(
+        "autowhite_list = true", f'profile_id = "x"\n{bindings}[[clients]]\nname = "b"'
+    )
+    new, _ = converted(old)
+    layout = read(new, file="new.toml").layout
+    assert [(each.slot, each.resource) for each in layout.bindings] == [("a", "client")]

@@ -18,7 +18,8 @@ from provision.layout.model import (
     ProfileReference,
     with_overrides,
 )
-from provision.layout.reader import read
+from provision.layout.reader import dialect_of, read
+from provision.layout.source import parse_source
 from tests.layout.samples import EVERYTHING, GO, OWN, layout_of, only_problem, problems_of
 
 RECORDED = Path(__file__).parent.parent / "data" / "layouts"
@@ -238,3 +239,18 @@ def test_equal_layouts_have_equal_digests_wherever_they_stand() -> None:
 )
 def test_another_model_has_another_digest(old: str, new: str) -> None:
     assert layout_of(OWN.replace(old, new)).digest != layout_of(OWN).digest
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ('[[clients]]\nkey = "a"\n', Dialect.PROVISION),
+        ('[layout]\n[bootstrap]\nstatus = "enabled"\n[cert]\n', Dialect.PROVISION),
+        ("[layout]\n[cert]\n", Dialect.MAGISTRALA),
+        ("[[things]]\n", Dialect.MAINFLUX),
+        ("[[things]]\n[layout]\n", Dialect.PROVISION),
+        ("clients = 1\nbootstrap = 1\n", Dialect.MAGISTRALA),
+    ],
+)
+def test_the_dialect_is_that_of_most_of_the_file(text: str, dialect: Dialect) -> None:
+    assert dialect_of(parse_source(text, "f.toml").data) is dialect

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.layout.durations import parse_duration, parse_lifetime
+from provision.layout.durations import parse_duration, parse_lifetime, parse_overlap
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,23 @@ def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int
 
 def test_a_lifetime_is_whole_seconds() -> None:
     assert parse_lifetime("1.9s") == 1
+
+
+@pytest.mark.parametrize("text", ["0", "999ms", "-1h"])
+def test_a_lifetime_is_at_least_a_second(text: str) -> None:
+    with pytest.raises(ValueError, match='is too short: at least "1s"'):
+        parse_lifetime(text)
+    assert parse_lifetime("1s") == 1
+
+
+def test_an_overlap_is_nothing_or_more() -> None:
+    assert [parse_overlap(text) for text in ("0", "0s", "1.9s", "2h")] == [0, 0, 1, 7200]
+    with pytest.raises(ValueError, match="is less than nothing"):
+        parse_overlap("-1s")
+
+
+def test_a_duration_fits_gos() -> None:
+    longest = "9223372036854775807ns"
+    assert parse_duration(longest) == Fraction(2**63 - 1, 10**9)
+    with pytest.raises(ValueError, match="longer than the 292 years"):
+        parse_duration(longest + "1ns")

@@ -202,6 +202,11 @@ def test_static_content_and_a_profile_by_name() -> None:
     assert plan.profile == ProfileReference(name="p")
 
 
+def test_a_profile_is_a_template_unless_it_says_otherwise() -> None:
+    plan = plan_of(OWN + '[profile]\nname = "p"\ncontent_template = "{}"\n')
+    assert plan.profile == InlineProfile("p", "{}", content_format="go-template")
+
+
 def test_a_layout_may_have_no_channels() -> None:
     text = '[layout]\n[[clients]]\nname = "{{ .ExternalID }}"\nkey = "a"\nbootstrap = true\n'
     plan = plan_of(text)

@@ -46,6 +46,14 @@ def test_the_layouts_own_values_win_key_by_key() -> None:
     assert layout.bootstrap.render_context == {"level": "{{ .Vars.level }}", "region": "us"}
 
 
+def test_what_gives_way_is_not_looked_at() -> None:
+    own = INCLUDING + '[bootstrap]\nrender_context = { region = "us", list = [1] }\n'
+    fragment = FRAGMENT.replace('region = "eu"', "region = nan, list = [nan]")
+    layout = layout_of(own, loader(fragment))  # type: ignore[arg-type]
+    level = "{{ .Vars.level }}"
+    assert layout.bootstrap.render_context == {"level": level, "region": "us", "list": [1]}
+
+
 @pytest.mark.parametrize(
     ("fragment", "place", "message"),
     [
@@ -76,6 +84,15 @@ def test_a_fragment_that_is_not_there_is_told_at_the_include() -> None:
     [problem] = problems_of(INCLUDING.replace("log.toml", "lgo.toml"), loader(FRAGMENT))  # type: ignore[arg-type]
     assert (problem.rule, problem.line, problem.column) == ("include", 3, 12)
     assert 'there is no file "shared/lgo.toml"' in problem.message
+
+
+def test_a_fragment_is_included_once() -> None:
+    more = '"shared/log.toml", "shared/log.toml", "nowhere.toml"'
+    twice = INCLUDING.replace('"shared/log.toml"', more)
+    problem, other = problems_of(twice, loader(FRAGMENT))  # type: ignore[arg-type]
+    assert (problem.rule, problem.line, problem.column) == ("include", 3, 31)
+    assert problem.message == '"shared/log.toml" is included twice'
+    assert 'there is no file "nowhere.toml"' in other.message
 
 
 def test_what_fails_for_a_request_is_told_in_the_fragment() -> None:

@@ -41,9 +41,12 @@ def test_each_way_is_drawn_as_such() -> None:
 def test_lonely_channels_and_open_slots_are_drawn() -> None:
     text = EVERYTHING + '[[channels]]\nname = "lonely"\n[[profile.binding_slots]]\nname = "open"\n'
     text += 'type = "channel"\n'
-    drawn = draw_text(graph_of(layout_of(text)), 120)
+    graph = graph_of(layout_of(text))
+    drawn = draw_text(graph, 120)
     assert "nobody is connected to:\n  lonely" in drawn
     assert "open" in drawn.split("Slots that are filled")[1]
+    assert 'slot2{{"open"}}' in draw_mermaid(graph)
+    assert "Slots filled when a gateway is made: open</text>" in draw_svg(graph)
 
 
 def test_the_drawing_for_the_terminal_keeps_to_its_width() -> None:
@@ -67,3 +70,8 @@ def test_nothing_in_a_name_steers_the_terminal() -> None:
     drawn = draw_text(Graph("t\x1b", "", (node,), (), ()), 80)
     assert "\x1b" not in drawn
     assert "■ a  red \N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}line" in drawn
+
+
+def test_text_is_as_wide_as_a_terminal_shows_it() -> None:
+    texts = ["", "ab", "e\u0301", "温度", "\uff37", "a\u200db"]
+    assert [columns(text) for text in texts] == [0, 2, 1, 4, 2, 2]

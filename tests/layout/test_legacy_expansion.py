@@ -8,6 +8,7 @@ from provision.layout.builtin import builtin_layout
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
 from provision.layout.expansion import expand
 from provision.layout.model import Dialect, Layout, Overrides, ProfileReference, with_overrides
+from provision.layout.naming import unique_name
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from tests.layout.samples import GO, CountedIdentifiers, gateway, layout_of
@@ -131,6 +132,12 @@ def test_a_binding_by_the_layouts_name_finds_nothing() -> None:
     )
 
 
+def test_braces_in_an_old_file_are_no_templates() -> None:
+    text = GO.replace('type = "data"', 'type = "data"\nlist = ["{{ .ID }}", { a = "{{", b = 1 }]')
+    plan = expand(layout_of(text), gateway(), CountedIdentifiers())
+    assert plan.channels[1].metadata["list"] == ["{{ .ID }}", {"a": "{{", "b": 1}]
+
+
 SECOND = """
 [[clients]]
   name = "second"
@@ -168,6 +175,41 @@ def test_a_binding_describes_its_resource_the_gateway_first(
         return
     plan = expand(layout, gateway("gw"), CountedIdentifiers())
     assert plan.bindings[0].resource_id == plan.clients[index].id
+
+
+@pytest.mark.parametrize("bootstrap", ["", "profile_id = 'x'\nprovision = false\n"])
+def test_bindings_need_a_profile_and_a_config(bootstrap: str) -> None:
+    head = f"[bootstrap]\n{bootstrap}[[bootstrap.bindings]]\nslot = 's'\ntype = 'client'\n"
+    plan = expand(layout_of(head + GO.partition("true\n")[2]), gateway(), CountedIdentifiers())
+    assert plan.bindings == ()
+
+
+def test_a_request_name_that_is_too_long_is_refused_where_it_is_used() -> None:
+    with pytest.raises(
+        ExpansionError, match=r"sample\.toml:4:3: clients\[0\]\.name: becomes 1,025"
+    ):
+        expand(layout_of(GO), gateway("n" * 1025), CountedIdentifiers())
+
+
+def test_a_layouts_digest_stays_the_same_over_releases() -> None:
+    digest = "7954378ea36695978e8503c5f490c958c6e237dd36a1fbf793e868ef724e5558"
+    assert builtin_layout().digest == digest
+
+
+def test_what_has_no_name_is_called_by_what_it_is() -> None:
+    layout = layout_of("[[clients]]\n[[clients]]\n[[channels]]\n[[channels]]\nname = 'channel'\n")
+    assert [(each.key, each.name) for each in layout.clients] == [("client", ""), ("client-2", "")]
+    assert [(each.key, each.name) for each in layout.channels] == [
+        ("channel", ""),
+        ("channel-2", "channel"),
+    ]
+
+
+def test_a_channels_type_may_be_anything() -> None:
+    text = GO.replace('type = "data"', 'type = ["data"]').replace("control-", "x-")
+    plan = expand(layout_of(text), gateway(), CountedIdentifiers())
+    assert plan.clients[0].metadata["data_channel_id"] == ""
+    assert plan.clients[0].metadata["ctrl_channel_id"] == plan.channels[0].id
 
 
 def test_a_certificate_binding_takes_the_gateways() -> None:
@@ -237,3 +279,24 @@ def test_the_built_in_layout_is_the_go_services() -> None:
     ]
     assert plan.config is not None
     assert (plan.config.content, plan.config.status) == ("null", "enabled")
+
+
+@pytest.mark.parametrize(
+    ("name", "external_id", "unique"),
+    [
+        ("client", "gw", "client-gw"),
+        ("", "gw", "gw"),
+        ("n" * 100, "x" * 155, f"{'n' * 100}-{'x' * 155}"),
+    ],
+)
+def test_a_name_is_made_unique_with_the_external_id(
+    name: str, external_id: str, unique: str
+) -> None:
+    assert unique_name(name, external_id) == unique
+
+
+@pytest.mark.parametrize("last", ["a", "b", "\ud800"])
+def test_a_name_that_becomes_long_ends_in_a_digest(last: str) -> None:
+    made = {unique_name("n" * 100, "x" * 155 + each) for each in ("", "c", last)}
+    assert len(made) == 3
+    assert {len(each) for each in made} == {256}

@@ -115,6 +115,36 @@ def test_the_samples_are_clean() -> None:
             "this dialect expands no templates",
         ),
         (
+            GO.replace("clients", "things").replace('"xxxxxx"', '«"{{ .ExternalID }}"'),
+            "literal-template",
+            "this dialect expands no templates",
+        ),
+        (
+            GO.replace('type = "data"', 'type = "data"\nsite = «"{{- .Name }}"'),
+            "literal-template",
+            "this dialect expands no templates",
+        ),
+        (
+            OWN.replace('type = "data"', 'type = "data", a = ["{{ «.Vars.site }}"]'),
+            "unknown-variable",
+            "no parameter gives .Vars.site",
+        ),
+        (
+            OWN.replace('key = "data"', 'key = "data"\nroute = "{{ «.Vars.site }}"'),
+            "unknown-variable",
+            "no parameter gives .Vars.site",
+        ),
+        (
+            OWN.replace("bootstrap = true", 'bootstrap = true\nidentity = "{{ «.Vars.site }}"'),
+            "unknown-variable",
+            "no parameter gives .Vars.site",
+        ),
+        (
+            OWN + '[bootstrap.render_context]\na = { b = "{{ «.Vars.site }}" }\n',
+            "unknown-variable",
+            "no parameter gives .Vars.site",
+        ),
+        (
             GO.replace("autowhite_list = true", 'profile_id = «"x"'),
             "profile-id",
             'bootstrap.profile_id "x" is not a UUID',
@@ -128,6 +158,18 @@ def test_the_samples_are_clean() -> None:
             "«[bootstrap]\nprovision = false\n[[clients]]\nname = 'a'\n",
             "no-channels",
             "no channels: every request will be refused",
+        ),
+        (
+            "«[bootstrap]\nprovision = false\n[[channels]]\nname = 'a'\n",
+            "no-clients",
+            "no clients: every request will be refused",
+        ),
+        (
+            OWN.replace("[[clients]]", "[certificates]\nttl = «'87601h'\n[[clients]]").replace(
+                "bootstrap = true", "bootstrap = true\ncertificate = true"
+            ),
+            "outlives-issuer",
+            "the service's own authority lives 10 years",
         ),
     ],
 )
@@ -151,6 +193,32 @@ def test_variables_that_something_gives_are_no_warning(template: str) -> None:
     text += "[parameters.given]\nrequired = true\n[bootstrap]\nrender_context.region = 'eu'\n"
     text += PROFILE.replace("«{}", template)
     text += "defaults.qos = 1\nbinding_slots = [{ name = 'slot', type = 'client' }]\n"
+    assert warnings_of(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN.replace('type = "control"', 'type = "{{ .Vars.kind }}"')
+        + "[parameters.kind]\nrequired = true\n",
+        OWN.replace("[[clients]]", "[certificates]\nttl = '87600h'\n[[clients]]").replace(
+            "bootstrap = true", "bootstrap = true\ncertificate = true"
+        ),
+        GO.replace("autowhite_list = true", "profile_id = '5a7c22bd-6c8f-4b0c-bd57-2b2ad17fa2a5'")
+        + "[[bootstrap.bindings]]\nslot = 'a'\ntype = 'client'\n",
+        OWN.replace('"{{ .ExternalID }}-agent"', "'{{ .ExternalID }}{{ index .Vars \"site\" }}'")
+        + "[parameters.site]\n",
+        GO.replace("autowhite_list = true", 'content = { hint = "{{ .Name }}" }'),
+    ],
+    ids=[
+        "a kind that is not known yet",
+        "as long as the issuer",
+        "bindings with a profile",
+        "a parameter that need not be given",
+        "content of a template's kind",
+    ],
+)
+def test_what_may_well_be_meant_is_no_warning(text: str) -> None:
     assert warnings_of(text) == []
 
 

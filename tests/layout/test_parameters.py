@@ -1,6 +1,7 @@
 """A request's parameters: types, defaults, enums, patterns, and all problems at once."""
 
 import math
+import sys
 
 import pytest
 
@@ -39,6 +40,10 @@ def test_defaults_fill_what_is_not_given_and_the_rest_stays_absent() -> None:
         ("tls", True, True),
         ("size", "small", "small"),
         ("level", 2, 2),
+        ("site", "a" * 4096, "a" * 4096),
+        ("port", 2**63 - 1, 2**63 - 1),
+        ("port", -(2**63), -(2**63)),
+        ("ratio", -sys.float_info.max, -sys.float_info.max),
     ],
 )
 def test_fitting_values_are_kept(name: str, value: JsonValue, kept: JsonValue) -> None:
@@ -53,13 +58,17 @@ def test_fitting_values_are_kept(name: str, value: JsonValue, kept: JsonValue) -
         ("site", "Berlin", "must match the pattern ^[a-z]+$"),
         ("site", 5, "must be a string, not 5"),
         ("site", None, "must be a string, not null"),
-        ("site", "a" * 5000, "has 5,000 characters; at most 4,096"),
+        ("site", "a" * 4097, "has 4,097 characters; at most 4,096"),
         ("port", "1883", "must be an integer, not a string"),
         ("port", 1.5, "must be an integer, not 1.5"),
         ("port", True, "must be an integer, not a boolean"),
         ("port", 2**63, f"must be an integer, not {2**63}"),
         ("ratio", math.inf, "must be a number, not inf"),
         ("ratio", math.nan, "must be a number, not nan"),
+        ("port", -(2**63) - 1, f"must be an integer, not {-(2**63) - 1}"),
+        ("port", None, "must be an integer, not null"),
+        ("ratio", True, "must be a number, not a boolean"),
+        ("ratio", 10**400, f"must be a number, not {10**400}"),
         ("ratio", [], "must be a number, not an array"),
         ("tls", 1, "must be a boolean, not 1"),
         ("tls", {}, "must be a boolean, not an object"),
@@ -86,3 +95,12 @@ def test_all_problems_come_at_once_with_what_is_allowed() -> None:
     ]
     assert 'parameters do not fit layout "sample"' in str(error)
     assert "parameters.site: is required, of type string" in str(error)
+
+
+def test_truth_is_written_as_in_the_file() -> None:
+    layout = Layout("s", parameters=(Parameter("on", "boolean", required=True, enum=(True,)),))
+    for given in ({}, {"on": False}):
+        with pytest.raises(ParameterError) as caught:
+            validate_parameters(layout, given)
+        assert caught.value.problems[0].allowed == ("true",)
+    assert caught.value.problems[0].message == "must be one of true"

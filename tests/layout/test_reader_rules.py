@@ -71,9 +71,9 @@ def test_a_name_that_is_always_too_long_is_refused() -> None:
 
 
 def test_a_fault_in_a_template_file_is_placed_in_that_file() -> None:
-    [problem] = problems_of(OWN + PROFILE, lambda name: "{\n  {{ if }}\n")
+    [problem] = problems_of(OWN + PROFILE, lambda name: "{\n  {{ if }}{{ .Name }}\n\n{}")
     assert (problem.file, problem.line, problem.column) == ("layouts/a.tmpl", 2, 3)
-    assert problem.source == "  {{ if }}"
+    assert problem.source == "  {{ if }}{{ .Name }}"
 
 
 def test_a_raw_template_is_no_template() -> None:
@@ -90,6 +90,43 @@ def test_all_problems_come_in_one_go_in_the_order_of_the_file() -> None:
         (20, "bad-value"),
         (21, "unknown-key"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        (OWN + "[[bindings]]\n[[bindings]]\n", ["missing-key", "binding-target", "no-profile"] * 2),
+        (
+            OWN + PROFILE + '[[profile.binding_slots]]\ntype = "client"\nrequired = true\n'
+            '[[bindings]]\nclient = "agent"\n',
+            ["missing-key", "missing-key"],
+        ),
+        ('clients = ["agent"]\nchannels = ["data"]\n[layout]\n', ["wrong-type", "wrong-type"]),
+        (
+            OWN.replace("bootstrap = true\n", "") + PROFILE + "[[bindings]]\nslot = 's'\n",
+            ["no-gateway", "binding-target", "no-gateway", "dangling-reference"],
+        ),
+    ],
+)
+def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, rules: list[str]) -> None:
+    assert [each.rule for each in problems_of(text, lambda name: "x")] == rules
+
+
+def test_a_default_outside_of_the_enum_is_refused_with_what_is_allowed() -> None:
+    text = OWN + '[parameters.site]\nenum = ["a", "b"]\ndefault = «"c"\n'
+    assert only_problem(text).allowed == ("a", "b")
+
+
+def test_a_key_that_was_written_twice_is_told_without_advice() -> None:
+    problem = only_problem(OWN.replace('key = "control"', 'key = «"data"'))
+    assert problem.message == 'channel key "data" is taken by the channel in line 9'
+
+
+def test_a_certificate_slot_is_for_a_client_that_gets_one() -> None:
+    text = OWN.replace("bootstrap = true", "bootstrap = true\ncertificate = true") + PROFILE
+    text += '[[clients]]\nname = "b"\n[[profile.binding_slots]]\nname = "s"\n'
+    text += 'type = "certificate"\n[[bindings]]\nslot = "s"\ncertificate = «"b"\n'
+    assert only_problem(text, lambda name: "x").rule == "no-certificate"
 
 
 def test_a_misspelled_table_does_not_make_its_references_dangle() -> None:

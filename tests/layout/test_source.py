@@ -1,5 +1,7 @@
 """Parsing with positions: the scanner agrees with tomli, and with the text at each place."""
 
+from collections.abc import Callable
+
 import pytest
 import tomli
 import tomli_w
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from provision.layout.errors import LayoutError
 from provision.layout.model import KeyPath, Place
 from provision.layout.scanner import scan, string_characters
-from provision.layout.source import MAX_CHARACTERS, parse_source
+from provision.layout.source import MAX_CHARACTERS, MAX_DEPTH, parse_source
 from tests.layout.samples import marked
 
 TEXT = '''\
@@ -68,6 +70,54 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
     assert source.place_inside(path, value.index("t")) == Place(11, 1)
     assert source.place_inside(path, value.index("é")) == Place(11, 4)
     assert source.place_inside(path, value.index("l")) == Place(12, 5)
+    assert source.place_inside(path, 1000) == Place(12, 9)
+    assert source.place_inside(("items", 0, "nothing"), 1) == Place(7, 1)
+    assert source.place_inside(("a", "b", "list"), 1) == Place(4, 10)
+
+
+@pytest.mark.parametrize(
+    ("literal", "index", "column"),
+    [
+        (r"'C:\dir'", 3, 9),
+        (r"'''C:\n'x'''", 5, 13),
+        (r'"\U0010FFFFx"', 1, 16),
+        (r'"\u00e9\tx"', 2, 14),
+        ('"""x"y"""', 2, 10),
+        ('"x\'y"', 2, 8),
+    ],
+)
+def test_a_place_inside_a_string_counts_what_is_written(
+    literal: str, index: int, column: int
+) -> None:
+    source = parse_source(f"a = {literal}\n", "f.toml")
+    assert source.place_inside(("a",), index) == Place(1, column)
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        lambda levels: "x = " + "[" * (levels - 1) + "]" * (levels - 1),
+        lambda levels: "x = " + "{ a = " * (levels - 1) + "1" + " }" * (levels - 1),
+        lambda levels: "y = 1\nx = [1, " + "[" * (levels - 2) + "]" * (levels - 2) + "]",
+        lambda levels: "z = {}\n" + ".".join("x" * levels) + " = 1",
+    ],
+    ids=["lists", "tables", "after a number", "dotted"],
+)
+def test_values_may_be_nested_thirty_two_deep(deep: Callable[[int], str]) -> None:
+    assert parse_source(deep(MAX_DEPTH), "f.toml").data["x"]
+    with pytest.raises(LayoutError, match="at most 32 levels"):
+        parse_source(deep(MAX_DEPTH + 1), "f.toml")
+
+
+def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
+    source = parse_source('a = """say "hi"""""\nb = 1', "f.toml")
+    assert source.data["a"] == 'say "hi""'
+    assert source.key_place(("b",)) == Place(2, 1)
+
+
+def test_dates_and_times_become_text() -> None:
+    source = parse_source("a = 1979-05-27T07:32:00\nb = 1979-05-27\nc = 07:32:00.5", "f.toml")
+    assert source.data == {"a": "1979-05-27T07:32:00", "b": "1979-05-27", "c": "07:32:00.500000"}
 
 
 def test_dates_become_text_and_json_misfits_are_noted() -> None:
@@ -91,6 +141,7 @@ def test_line_ends_of_windows_do_not_shift_places() -> None:
         ("«" + "a." * 40 + "a = 1", "depth", "nested too deeply"),
         ("«x = " + "[" * 40 + "]" * 40, "depth", "nested too deeply"),
         ("«x = " + "[" * 9000 + "]" * 9000, "depth", "nested too deeply"),
+        ("«x = " + "1" * 5000, "toml-syntax", "4300 digits"),
         ("«#" + "x" * MAX_CHARACTERS, "size", "at most 1,000,000"),
     ],
 )
@@ -171,3 +222,8 @@ def _word(text: str, offset: int) -> str:
 @given(st.text("ab.=[]{}\"'\\\n# 1,u", max_size=60))
 def test_the_scanner_survives_what_is_no_toml(text: str) -> None:
     scan(text)
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "a." * 100_000 + "a = 1"])
+def test_the_scanner_stops_where_the_text_nests_without_end(text: str) -> None:
+    assert len(scan(text).marks) <= 102
