@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
 
-.PHONY: run test test-long test-live demo bench check lock clean
+.PHONY: run test test-long test-live demo bench bench-kept bench-growth check lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -24,6 +24,12 @@ test-live: $(VENV)/development
 
 bench: $(VENV)/development
 	$(BIN)/python -m bench
+
+bench-kept: $(VENV)/development
+	$(BIN)/python -m bench --keep
+
+bench-growth: $(VENV)/development
+	$(BIN)/python -m bench.growth
 
 check: $(VENV)/development
 	$(BIN)/ruff check .

@@ -1,0 +1,22 @@
+"""What a benchmark is busy with, on standard error, so that the table stays alone on the output."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+import structlog
+
+_STARTED = time.monotonic()
+
+
+def say(what: str) -> None:
+    """Tell what begins now, and how many seconds after the start of the program."""
+    print(f"{time.monotonic() - _STARTED:6.0f} s  {what}", file=sys.stderr, flush=True)
+
+
+def silence_logs() -> None:
+    """Keep the service's own log, which tells of every onboarding, from what is printed."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger().setLevel(logging.CRITICAL)
