@@ -3,8 +3,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
+KEEP   ?=
 
-.PHONY: run test test-long test-live demo bench bench-kept bench-growth check lock clean
+.PHONY: run test test-long test-live demo bench bench-growth check lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -23,13 +24,10 @@ test-live: $(VENV)/development
 	$(BIN)/python -m pytest tests/live/live_magistrala.py
 
 bench: $(VENV)/development
-	$(BIN)/python -m bench
-
-bench-kept: $(VENV)/development
-	$(BIN)/python -m bench --keep
+	$(BIN)/python -m bench $(if $(KEEP),--keep)
 
 bench-growth: $(VENV)/development
-	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.growth $(if $(KEEP),--keep)
 
 check: $(VENV)/development
 	$(BIN)/ruff check .
