@@ -69,10 +69,10 @@ def draw(chart: Chart) -> str:
     values = [value for line in chart.lines.values() for value in line.values()]
     across = _scale(sizes, LEFT, WIDTH - RIGHT, least=1)
     upward = _scale(values, HEIGHT - BOTTOM, TOP, least=LEAST_DECADES)
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     words = f"{chart.values_are} by {chart.sizes_are}: {', '.join(chart.lines)}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-        f'height="{HEIGHT}" role="img" aria-labelledby="t d">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="t d">',
         f'<title id="t">{escape(chart.title)}</title><desc id="d">{escape(words)}</desc>',
         f"<style>{STYLE}</style>",
         '<rect class="ground" width="100%" height="100%"/>',
