@@ -34,9 +34,9 @@ ROUNDS = 5
 ROUND_SECONDS = 1.0
 TIMES = 15
 
-FETCH = "known-key fetches, of a bare route's"
-CONTACT = "first contact, in scrypts"
-CREATION = "creating a config, in scrypts"
+FETCH = "rate of known-key fetches"
+CONTACT = "first contact"
+CREATION = "creating a config"
 NEWEST = "10 newest"
 BY_NAME = "10 by a part of the name"
 BY_ID = "one by its external ID"
@@ -48,7 +48,7 @@ DRAWINGS = (
     Drawing(
         "growth-configs-floors",
         "Devices and creation, against the machine's floors",
-        "ratio to what the machine can do at all",
+        "fetches: share of a bare route's rate; the others: in scrypts",
         (FETCH, CONTACT, CREATION),
     ),
     Drawing(
