@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.catalog import benchmarks
 from bench.document import keep
 from bench.machine import this_machine
-from bench.progress import silence_logs
+from bench.progress import logs_silenced
 from bench.table import markdown, show
 
 TABLE_WIDTH = 150
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no benchmark {', '.join(strange)}; there are {', '.join(known)}")
     if given.keep and given.names:
         parser.error("--keep writes the whole table: name no benchmark with it")
-    silence_logs()
-    results = [each for name in given.names or known for each in known[name].results()]
+    with logs_silenced():
+        results = [each for name in given.names or known for each in known[name].results()]
     machine = this_machine()
     if given.keep:
         keep("figures", markdown(results, machine))

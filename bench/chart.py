@@ -12,7 +12,7 @@ from attrs import frozen
 WIDTH: Final = 840
 HEIGHT: Final = 400
 LEFT: Final = 76
-RIGHT: Final = 280
+RIGHT: Final = 300
 TOP: Final = 64
 BOTTOM: Final = 56
 LABEL_HEIGHT: Final = 17

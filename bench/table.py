@@ -17,8 +17,10 @@ HEADINGS = ("what", "measured", "has to be", "", "seen")
 def show(results: Sequence[Result], machine: Machine, console: Console) -> None:
     """Print the table."""
     table = Table(box=SIMPLE_HEAD, title=str(machine), title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in HEADINGS[1:3] else "left")
+    for number, heading in enumerate(HEADINGS):
+        # Only what was seen may take more lines than one.
+        is_number, is_last = number in {1, 2}, number == len(HEADINGS) - 1
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=not is_last)
     for floor, group in _groups(results):
         table.add_section()
         table.add_row(f"[bold]{floor}[/bold]")
@@ -30,20 +32,17 @@ def show(results: Sequence[Result], machine: Machine, console: Console) -> None:
 
 def markdown(results: Sequence[Result], machine: Machine) -> str:
     """Return the machine and the table for a document."""
-    lines = [f"Measured on {machine}.", ""]
+    lines = [f"Measured on {machine}.", "", _row(HEADINGS), "|---|--:|--:|---|---|"]
     for floor, group in _groups(results):
-        lines += [
-            f"**{floor}**",
-            "",
-            f"| {' | '.join(HEADINGS)} |",
-            "|---|--:|--:|---|---|",
-            *(
-                f"| {' | '.join((each.figure.name, *_values(each), _verdict(each), each.note))} |"
-                for each in group
-            ),
-            "",
-        ]
+        lines.append(_row((f"**{floor}**", "", "", "", "")))
+        for each in group:
+            verdict = "met" if each.ok else "**not met**"
+            lines.append(_row((each.figure.name, *_values(each), verdict, each.note)))
     return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _groups(results: Sequence[Result]) -> Iterator[tuple[Floor, Sequence[Result]]]:
@@ -54,7 +53,3 @@ def _groups(results: Sequence[Result]) -> Iterator[tuple[Floor, Sequence[Result]
 
 def _values(result: Result) -> tuple[str, str]:
     return result.shown, result.figure.target
-
-
-def _verdict(result: Result) -> str:
-    return "met" if result.ok else "**not met**"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bench.document import DOCUMENT, keep
 from bench.growth import configs, onboardings
 from bench.machine import this_machine
-from bench.progress import silence_logs
+from bench.progress import logs_silenced
 
 SUBJECTS = {"configs": configs.run, "onboardings": onboardings.run}
 IMAGES = DOCUMENT.parent / "images"
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if strange := sorted(set(given.subjects) - set(SUBJECTS)):
         parser.error(f"no subject {', '.join(strange)}; there are {', '.join(SUBJECTS)}")
-    silence_logs()
     for subject in given.subjects or SUBJECTS:
-        curves = SUBJECTS[subject](given.largest)
+        with logs_silenced():
+            curves = SUBJECTS[subject](given.largest)
         table = f"Measured on {this_machine()}.\n\n{curves.markdown()}"
         print(table)
         if given.keep:
