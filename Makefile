@@ -3,13 +3,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?=
 DATA   ?=
+KEEP   ?=
 
 MUTANT ?=
 # What may least be wrong: each of these has 95 % of its lines and branches run by the suite.
 COVERED := provision/onboarding/* provision/layout/* \
   bootstrap_core/delivery.py,bootstrap_core/keys.py,bootstrap_core/sealing.py,bootstrap_core/secret.py,bootstrap_core/throttle.py
 
-.PHONY: run test test-long test-live coverage mutants demo bench check docs lock clean
+.PHONY: run test test-long test-live coverage mutants demo bench bench-growth check docs lock clean
 
 run: $(VENV)/runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
@@ -38,7 +39,10 @@ mutants: $(VENV)/mutants
 	$(BIN)/mutmut results | grep -v 'not checked'
 
 bench: $(VENV)/development
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(if $(KEEP),--keep)
+
+bench-growth: $(VENV)/development
+	$(BIN)/python -m bench.growth $(if $(KEEP),--keep)
 
 check: $(VENV)/development
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The bootstrap core's figures: ``python -m bench.bootstrap``.
+"""The bootstrap core's figures: ``python -m bench bootstrap``.
 
 Known-key fetches against a bare Starlette route that answers the same bytes, first contacts
 against the rate and time of scrypt alone, and lists of many configs against lists of few.
@@ -8,54 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
-import os
 import statistics
-import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvloop
-from attrs import evolve
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bench.config_store import CHEAP, KEY, SEALER, store
 from bench.load import Measured, each_once, get, load
-from bench.result import Result, at_least, at_most, show
+from bench.progress import say
+from bench.result import Figure, Floor, Result
+from bench.scrypt import scrypt_rate, scrypt_seconds
 from bench.server import serving
-from bootstrap_core import config_rows, profile_rows
 from bootstrap_core.core import BootstrapCore, Options
-from bootstrap_core.keys import COST, Cost, KeyHasher
-from bootstrap_core.model import (
-    Caller,
-    Config,
-    Profile,
-    Resource,
-    ResourceType,
-    new_id,
-    new_revision,
-    utc_now,
-)
-from bootstrap_core.rendering import ContentFormat
-from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.keys import COST
+from bootstrap_core.model import Caller, Resource, ResourceType
 from bootstrap_core.secret import Secret
-from bootstrap_core.tables import configs, metadata, profiles
 
-KEY = "a-device-key"
 DEVICES = 10_000
-CHEAP = Cost(ln=1, r=1, p=1)
 ROUNDS = 5
 ROUND_SECONDS = 2.0
-FIRST_CONTACTS = 160
-LISTS = 31
+CONTACTS = 160
+LIST_ROUNDS = 31
 FILTERS = {
     "enabled ones": "",
     "any status": "?status=all",
@@ -64,8 +45,14 @@ FILTERS = {
     "part of the name, none match": "?name=nowhere",
     "external ID": "?external_id=gw-500",
 }
-SEALER = Sealer([SealingKey(bytes(32))])
-TEMPLATE = '{"id": "{{ .Device.ID }}", "site": "{{ .Vars.site }}", "filler": "' + "x" * 2900 + '"}'
+KNOWN_KEY = Figure("known-key fetch, core alone", Floor.BARE_ROUTE, least=0.6)
+FIRST_CONTACT = Figure("first contact, in scrypts", Floor.SCRYPT, most=1.25)
+FIRST_CONTACTS_AT_ONCE = Figure("first contacts, 16 at once", Floor.SCRYPT, least=0.8)
+LISTS_OF_MANY = {
+    name: Figure(f"10 of 100,000 configs, in 10 of 1,000: {name}", Floor.ITSELF, most=10.0)
+    for name in FILTERS
+}
+FIGURES = (KNOWN_KEY, FIRST_CONTACT, FIRST_CONTACTS_AT_ONCE, *LISTS_OF_MANY.values())
 
 
 class Anyone:
@@ -123,32 +110,9 @@ def bare_app(body: bytes) -> Starlette:
     return Starlette(routes=[Route("/clients/bootstrap/{external_id}", answer)])
 
 
-@contextlib.asynccontextmanager
-async def store(directory: Path, cost: Cost, per_domain: dict[str, int]) -> AsyncIterator[str]:
-    """Make a database with so many configs in each domain; give its URL."""
-    url = f"sqlite+aiosqlite:///{directory / f'{new_id()}.db'}"
-    engine = create_async_engine(url)
-    hasher = KeyHasher(cost)
-    hashed = await hasher.hash(Secret(KEY))
-    hasher.close()
-    try:
-        async with engine.begin() as connection:
-            await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            await connection.run_sync(metadata.create_all)
-            for domain_id, count in per_domain.items():
-                profile = _profile(domain_id)
-                await connection.execute(insert(profiles).values(profile_rows.to_row(profile)))
-                for start in range(0, count, 5000):
-                    numbers = range(start, min(start + 5000, count))
-                    rows = [_row(profile, hashed, number) for number in numbers]
-                    await connection.execute(insert(configs), rows)
-        yield url
-    finally:
-        await engine.dispose()
-
-
 async def known_keys(directory: Path) -> Result:
     """Measure fetches with a key that was verified before."""
+    say("known keys")
     requests = [
         get(f"/clients/bootstrap/gw-{number}", f"Client {KEY}") for number in range(DEVICES)
     ]
@@ -167,31 +131,33 @@ async def known_keys(directory: Path) -> Result:
                     rates.append((mine.rate, bare.rate))
     mine_rate, bare_rate = (statistics.median(each) for each in zip(*rates, strict=True))
     note = f"{mine_rate:,.0f}/s against {bare_rate:,.0f}/s, {DEVICES:,} configs"
-    return at_least("known-key fetch / bare Starlette route", statistics.median(ratios), 0.6, note)
+    return KNOWN_KEY.measured_in_rounds(ratios, note)
 
 
 async def first_contacts(directory: Path) -> list[Result]:
     """Measure fetches whose key has to be verified, against scrypt and nothing else."""
+    say("first contacts")
     taken: Iterator[bytes] = iter(_fetches())
     times, floors, together = [], [], []
     async with store(directory, COST, {"domain": DEVICES}) as url:
         with serving(core_app, url) as port:
-            for _ in range(FIRST_CONTACTS // 4):
+            for _ in range(CONTACTS // 4):
                 times.append(_median(await each_once(port, [next(taken)], connections=1)))
-                floors.append(_scrypt())
+                floors.append(scrypt_seconds())
             for _ in range(3):
-                many = [next(taken) for _ in range(FIRST_CONTACTS)]
+                many = [next(taken) for _ in range(CONTACTS)]
                 rate = (await each_once(port, many, connections=16)).rate
-                together.append(rate / _scrypt_rate(FIRST_CONTACTS))
+                together.append(rate / scrypt_rate(CONTACTS))
     contact, floor = statistics.median(times), statistics.median(floors)
     return [
-        at_most("first contact / one scrypt", contact / floor, 1.25, _against(contact, floor)),
-        at_least("first contacts at once / scrypt rate", statistics.median(together), 0.8),
+        FIRST_CONTACT.measured(contact / floor, _against(contact, floor)),
+        FIRST_CONTACTS_AT_ONCE.measured_in_rounds(together),
     ]
 
 
 async def lists(directory: Path) -> list[Result]:
     """Measure lists of 10 of 100,000 configs against 10 of 1,000."""
+    say("lists of configs")
     results = []
     async with store(directory, CHEAP, {"few": 1_000, "many": 100_000}) as url:
         with serving(core_app, url) as port:
@@ -201,17 +167,17 @@ async def lists(directory: Path) -> list[Result]:
                     for domain in ("few", "many")
                 }
                 taken: dict[str, list[float]] = {"few": [], "many": []}
-                for _, domain in itertools.product(range(LISTS), requests):
+                for _, domain in itertools.product(range(LIST_ROUNDS), requests):
                     one = await each_once(port, [requests[domain]], connections=1)
                     taken[domain].append(_median(one))
                 times = {domain: statistics.median(each) for domain, each in taken.items()}
                 ratio, note = times["many"] / times["few"], _against(times["many"], times["few"])
-                results.append(at_most(f"10 of 100,000 / 10 of 1,000: {name}", ratio, 10.0, note))
+                results.append(LISTS_OF_MANY[name].measured(ratio, note))
     return results
 
 
 def run() -> list[Result]:
-    """Measure everything."""
+    """Measure everything; takes two minutes."""
     with tempfile.TemporaryDirectory() as directory:
         return uvloop.run(_all(Path(directory)))
 
@@ -243,51 +209,3 @@ def _fetches() -> list[bytes]:
 
 def _against(mine: float, other: float) -> str:
     return f"{mine * 1e3:.1f} ms against {other * 1e3:.1f} ms"
-
-
-def _scrypt(_: int = 0) -> float:
-    started = time.perf_counter()
-    n, r, p = 1 << COST.ln, COST.r, COST.p
-    hashlib.scrypt(KEY.encode(), salt=b"s" * 16, n=n, r=r, p=p, dklen=32, maxmem=64 * 1024 * 1024)
-    return time.perf_counter() - started
-
-
-def _scrypt_rate(count: int) -> float:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        started = time.perf_counter()
-        list(pool.map(_scrypt, range(count)))
-        return count / (time.perf_counter() - started)
-
-
-def _profile(domain_id: str) -> Profile:
-    at = utc_now()
-    return Profile(
-        id=new_id(),
-        domain_id=domain_id,
-        name="bench",
-        content_format=ContentFormat.JSON,
-        created_at=at,
-        updated_at=at,
-        content_template=TEMPLATE,
-        defaults={"site": "north"},
-        revision=new_revision(),
-    )
-
-
-def _row(profile: Profile, hashed: str, number: int) -> dict[str, object]:
-    at = utc_now()
-    config = Config(
-        id=new_id(),
-        domain_id=profile.domain_id,
-        external_id=f"gw-{number}",
-        external_key_hash=hashed,
-        created_at=at,
-        updated_at=at,
-        name=f"gateway-{number}",
-        profile_id=profile.id,
-    )
-    return dict(config_rows.to_row(evolve(config, revision=new_revision())))
-
-
-if __name__ == "__main__":
-    sys.exit(not show(run()))

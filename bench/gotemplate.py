@@ -1,4 +1,4 @@
-"""The template engine's figures: ``python -m bench.gotemplate``.
+"""The template engine's figures: ``python -m bench gotemplate``.
 
 The Raspberry Pi temperature profile, rendered when parsed once, and parsed and rendered each time.
 Both are renders a second on one core, the best of many short runs, since whatever else the machine
@@ -7,12 +7,12 @@ does can only make a run slower.
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from bench.result import Result, at_least, at_most, show
+from bench.progress import say
+from bench.result import Figure, Floor, Result
 from bootstrap_core.gotemplate import Template
 from bootstrap_core.gotemplate.context import from_json
 from bootstrap_core.rendering import (
@@ -25,8 +25,12 @@ from bootstrap_core.rendering import (
 )
 from tests.gotemplate.test_hostile import HOSTILE, attempt
 
-RENDERS: Final = 80_000
-PARSES: Final = 5_000
+PARSED_ONCE: Final = Figure("renders a second, parsed once", Floor.ONE_CORE, least=80_000)
+PARSED_EACH_TIME: Final = Figure("renders a second, parsed each time", Floor.ONE_CORE, least=5_000)
+WHOLE_PROFILE: Final = Figure("profiles to checked JSON a second", Floor.ONE_CORE, least=20_000)
+SLOWEST: Final = Figure("slowest hostile template, in seconds", Floor.ONE_CORE, most=0.3)
+FIGURES: Final = (PARSED_ONCE, PARSED_EACH_TIME, WHOLE_PROFILE, SLOWEST)
+BEST: Final = "best of 300 short runs"
 
 PROFILE: Final = r"""{
  "device": {
@@ -59,7 +63,8 @@ CHANNEL: Final = ("channel", "0df6c6a5-0dc7-4bb7-8298-0e3c8a89d913")
 
 
 def run() -> list[Result]:
-    """Measure."""
+    """Measure; takes a few seconds."""
+    say("templates")
     data = from_json(
         {
             "Device": dict(zip(("ID", "ExternalID", "DomainID"), DEVICE, strict=True)),
@@ -78,13 +83,8 @@ def run() -> list[Result]:
     template = Template.parse(PROFILE)
     assert '"port": 8883' in template.render(data)
     return [
-        at_least("template, parsed once", rate(lambda: template.render(data)), RENDERS, "a second"),
-        at_least(
-            "template, parsed each time",
-            rate(lambda: Template.parse(PROFILE).render(data)),
-            PARSES,
-            "a second",
-        ),
+        PARSED_ONCE.measured(rate(lambda: template.render(data)), BEST),
+        PARSED_EACH_TIME.measured(rate(lambda: Template.parse(PROFILE).render(data)), BEST),
         profile_result(),
         hostile_result(),
     ]
@@ -102,7 +102,7 @@ def hostile_result() -> Result:
         return min(times)
 
     worst = max(HOSTILE, key=lambda name: seconds(HOSTILE[name]))
-    return at_most("slowest hostile template", seconds(HOSTILE[worst]), 0.3, f"seconds: {worst}")
+    return SLOWEST.measured(seconds(HOSTILE[worst]), f"{worst}, of {len(HOSTILE)}")
 
 
 def profile_result() -> Result:
@@ -117,8 +117,7 @@ def profile_result() -> Result:
             "telemetry": RenderBinding(*CHANNEL, {"id": CHANNEL[1]}),
         },
     )
-    value = rate(lambda: renderer.render(profile, context))
-    return at_least("profile to checked JSON", value, RENDERS / 4, "a second")
+    return WHOLE_PROFILE.measured(rate(lambda: renderer.render(profile, context)), BEST)
 
 
 def rate(work: Callable[[], object], runs: int = 300, seconds: float = 0.004) -> float:
@@ -135,12 +134,3 @@ def rate(work: Callable[[], object], runs: int = 300, seconds: float = 0.004) ->
             now = time.perf_counter()
         best = max(best, count / (now - start))
     return best
-
-
-def main(_arguments: Sequence[str] = ()) -> int:
-    """Print the figures; return 1 if one is not as it has to be."""
-    return 0 if show(run()) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The journal's figures: ``python -m bench.onboarding_recovery``.
+"""The journal's figures: ``python -m bench onboarding_recovery``.
 
 What the durable writes of an onboarding cost, against the same run on a store that does not wait
 for the disk; and how fast onboardings that a crash left behind are finished, against the rate of
@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,13 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import structlog
 from attrs import define, field
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.result import Result, at_least, at_most, show
+from bench.progress import say
+from bench.result import Figure, Floor, Result
 from bootstrap_core.enrolling import Enroller
 from bootstrap_core.keys import COST, Cost, KeyHasher
 from bootstrap_core.model import Caller
@@ -61,6 +60,11 @@ ROUNDS = 3
 ONBOARDED = 120
 NEW = 1500
 LEFT_BEHIND = 10_000
+JOURNALLING = Figure("share of the rate that the journal costs", Floor.ITSELF, most=0.15)
+RECOVERY = Figure(
+    f"recovery of {LEFT_BEHIND:,} onboardings, of the normal rate", Floor.ITSELF, least=0.5
+)
+FIGURES = (JOURNALLING, RECOVERY)
 LAYOUT = read(
     """
 [layout]
@@ -89,12 +93,8 @@ channels = ["control", "data"]
 
 def run() -> list[Result]:
     """Measure everything; takes one to two minutes."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            return asyncio.run(_measure(Path(directory)))
-    finally:
-        structlog.reset_defaults()
+    with tempfile.TemporaryDirectory() as directory:
+        return asyncio.run(_measure(Path(directory)))
 
 
 @define
@@ -162,6 +162,7 @@ class Bench:
 
 
 async def _measure(directory: Path) -> list[Result]:
+    say("onboarding with and without durable writes")
     durable, quick = [], []
     for number in range(ROUNDS):
         async with _opened(directory / f"durable-{number}.db", COST) as bench:
@@ -169,23 +170,15 @@ async def _measure(directory: Path) -> list[Result]:
         async with _opened(directory / f"quick-{number}.db", COST) as bench:
             _wait_for_the_disk(bench, "OFF")
             quick.append(await _rate(bench, ONBOARDED))
-    lost = 1 - statistics.median(durable) / statistics.median(quick)
+    lost = [1 - slow / fast for slow, fast in zip(durable, quick, strict=True)]
+    rates = f"{statistics.median(durable):.1f} of {statistics.median(quick):.1f}/s"
+    say("recovery")
     async with _opened(directory / "recovery.db", CHEAP) as bench:
         normal = await _rate(bench, NEW)
         recovered = await _recovery_rate(bench)
     return [
-        at_most(
-            "journalling, of the onboarding rate",
-            lost,
-            0.15,
-            f"{statistics.median(durable):.1f} of {statistics.median(quick):.1f}/s",
-        ),
-        at_least(
-            f"recovery of {LEFT_BEHIND} onboardings, of the normal rate",
-            recovered / normal,
-            0.5,
-            f"{recovered:.0f} of {normal:.0f}/s",
-        ),
+        JOURNALLING.measured_in_rounds(lost, rates),
+        RECOVERY.measured(recovered / normal, f"{recovered:.0f} of {normal:.0f}/s"),
     ]
 
 
@@ -282,7 +275,3 @@ def _left_behind(bench: Bench, number: int) -> Onboarding:
         created_at=now,
         updated_at=now,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(not show(run()))

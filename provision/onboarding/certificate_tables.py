@@ -31,7 +31,8 @@ certificates_in_use: Final = Table(
     Column("error", Text, nullable=False),
     Index("ix_certificates_in_use_due", "renews", "next_attempt_at"),
     Index("ix_certificates_in_use_keys", "key_waits"),
-    Index("ix_certificates_in_use_gateway", "domain_id", "external_id"),
+    # With the end of each, so that a list finds a gateway's first end without walking all ends.
+    Index("ix_certificates_in_use_gateway", "domain_id", "external_id", "expires_at"),
     Index("ix_certificates_in_use_expiry", "domain_id", "expires_at"),
 )
 

@@ -38,12 +38,14 @@ from provision.onboarding.tables import onboardings
 LEASE: Final = timedelta(seconds=30)
 UNREADABLE_PAUSE: Final = timedelta(minutes=5)
 RESTING: Final = (State.DONE.value, State.UNDONE.value)
+# Named one by one: an index finds what a state is, not what it is not.
+UNFINISHED: Final = tuple(state.value for state in State if not state.is_at_rest)
 
 _NOW: Final[BindParameter[datetime]] = bindparam("now")
 _FREE: Final = or_(onboardings.c.lease_until.is_(None), onboardings.c.lease_until < _NOW)
 _ONE: Final = and_(onboardings.c.id == bindparam("wanted"), _FREE)
 _DUE: Final = and_(
-    onboardings.c.state.not_in(RESTING),
+    onboardings.c.state.in_(UNFINISHED),
     _FREE,
     or_(onboardings.c.next_attempt_at.is_(None), onboardings.c.next_attempt_at <= _NOW),
 )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from bootstrap_core.columns import UtcDateTime
@@ -49,6 +50,13 @@ onboardings = Table(
     Index("onboardings_by_state", "state", "next_attempt_at"),
     Index("onboardings_by_time", "domain_id", "created_at"),
     Index("onboardings_by_progress", "domain_id", "state", "created_at", "error_code"),
+    # The few rows that somebody works on, for the start, which lets go of them.
+    Index(
+        "onboardings_leased",
+        "lease_until",
+        sqlite_where=text("lease_until IS NOT NULL"),
+        postgresql_where=text("lease_until IS NOT NULL"),
+    ),
     # Everything that a list of gateways filters by, so that it reads its page's rows only.
     Index("onboardings_in_charge", "domain_id", "external_id", "state", "layout", "place", "id"),
 )

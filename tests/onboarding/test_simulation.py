@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from sqlalchemy import Engine
 
 from provision.onboarding.trace import Trace

@@ -1,0 +1,1 @@
+"""How cost grows with what is stored: ``make bench-growth``."""
