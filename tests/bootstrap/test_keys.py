@@ -94,6 +94,7 @@ async def test_a_key_that_bcrypt_would_cut_short_does_not_match(hasher: KeyHashe
         "k\u00e9y with space",
         "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
         "$scrypt$ln=14,r=999,p=1$AAAA$AAAA",
+        "$scrypt$ln=16,r=1,p=1$AAAA$AAAA",
         "scrypt$no-dot",
         "$2b$04$short",
     ],
