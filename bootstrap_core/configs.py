@@ -47,7 +47,7 @@ class NewConfig:
     external_key: Secret
     id: str = ""
     name: str = ""
-    content: str = ""
+    content: str = field(default="", repr=False)
     client_cert: str = ""
     client_key: Secret = Secret("")
     ca_cert: str = ""

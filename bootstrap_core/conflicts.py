@@ -20,7 +20,8 @@ def conflicts_named(*, name: str, external_id: str = "") -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        reason = str(error.orig)
+        # PostgreSQL goes on to quote the values, which may hold any word.
+        reason = str(error.orig).partition("\n")[0]
         if "external_id" in reason:
             raise Conflict(
                 f"external_id: {external_id!r} has a config in this domain already; update or "

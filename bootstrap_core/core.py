@@ -129,10 +129,15 @@ class BootstrapCore:
         self.fetch_log.start()
 
     async def stop(self) -> None:
-        """Write what is left, and let go of threads and connections; not of the engine."""
-        await self.fetch_log.stop()
-        await self._reads.close()
-        self.hasher.close()
+        """Write what is left, and let go of threads and connections; not of the engine.
+
+        Raises what the store raises, once all is let go of.
+        """
+        try:
+            await self.fetch_log.stop()
+        finally:
+            self.hasher.close()
+            await self._reads.close()
 
     def operations(self) -> Sequence[Operation]:
         """Describe every route, for the OpenAPI document (``bootstrap_core.http.schemas``)."""

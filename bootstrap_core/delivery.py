@@ -12,16 +12,12 @@ import time
 from collections.abc import Sequence
 
 from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow
-from bootstrap_core.errors import (
-    ConfigDisabled,
-    DeviceRefused,
-    NotRenderable,
-)
+from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
-from bootstrap_core.parts_maker import PartsMaker, masked
-from bootstrap_core.rendered import Place, Rendered, RenderedContent, encode
+from bootstrap_core.parts_maker import PartsMaker
+from bootstrap_core.rendered import Parts, Place, Rendered, RenderedContent, encode
 from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
@@ -74,7 +70,7 @@ class Delivery:
         ):
             return kept
         rows: Sequence[DeviceRow] = ()
-        if "\0" not in place.external_id:
+        if "\0" not in place.external_id + place.domain_id:
             rows = await self._reads.rows(place.external_id, place.domain_id)
         row = self._remembered(rows, key) if key else None
         if row is None:
@@ -137,13 +133,13 @@ class Delivery:
             row.profile_revision or "",
             body,
             digest,
-            self._masked(rows, place.external_id),
+            self._masked(rows, place.external_id, parts),
         )
 
-    def _masked(self, rows: Sequence[DeviceRow], external_id: str) -> str:
+    def _masked(self, rows: Sequence[DeviceRow], external_id: str, parts: Parts) -> str:
         """Return the content for people; empty where it can't be made without the secrets."""
         try:
-            return self._maker.parts(rows, external_id, masked).content
+            return self._maker.masked(rows, external_id, parts).content
         except NotRenderable:
             return ""
 

@@ -160,14 +160,10 @@ class AsyncpgReads:
         ]
 
     async def close(self) -> None:
-        """Close the pool."""
-        if self._pool is not None:
-            await self._pool.close()
-
-    async def _fetch(self, query: str, *values: str) -> Sequence[Sequence[Any]]:
-        pool = self._pool or await self._open()
-        found: Sequence[Sequence[Any]] = await pool.fetch(query, *values)
-        return found
+        """Close the pool; a later read opens it again."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
 
     async def _open(self) -> Any:  # noqa: ANN401 - asyncpg has no types
         async with self._opening:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 
 from attrs import evolve
@@ -27,7 +27,7 @@ from bootstrap_core.model import (
     utc_now,
 )
 from bootstrap_core.ports import Resources
-from bootstrap_core.profile_documents import resource_type
+from bootstrap_core.profile_documents import resource_type, slot_name
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.slots import slot_for
 
@@ -73,7 +73,10 @@ class Enrollments:
         slots = _slots(profile, requests)
         found = await self._resolve(caller, requests)
         await self._connect(caller, config, found)
-        await self._store(config, list(zip(slots, found, strict=True)))
+        async with self._changing(config) as (connection, _):
+            await binding_rows.put(
+                connection, self._snapshots(config, zip(slots, found, strict=True))
+            )
 
     async def list(self, domain_id: str, config_id: str) -> Sequence[Binding]:
         """Return a config's bindings by slot. Raises ``NotFound``."""
@@ -83,13 +86,20 @@ class Enrollments:
             return await binding_rows.of_config(connection, config_id)
 
     async def refresh(self, caller: Caller, config_id: str) -> None:
-        """Read all bound resources again. Raises ``NotFound``: config, profile or a resource."""
+        """Read all bound resources again; what is bound anew meanwhile stays as it is then.
+
+        Raises ``NotFound``: config, profile or a resource.
+        """
         config, profile, bound = await self._load(caller.domain_id, config_id)
         requests = [BindingRequest(each.slot, each.type, each.resource_id) for each in bound]
         found = await self._resolve(caller, requests)
         declared = {slot.name: slot for slot in profile.binding_slots}
         slots = [declared.get(each.slot, BindingSlot(each.slot, each.type)) for each in requests]
-        await self._store(config, list(zip(slots, found, strict=True)))
+        fresh = self._snapshots(config, zip(slots, found, strict=True))
+        async with self._changing(config) as (connection, present):
+            held = {(each.slot, each.resource_id) for each in present}
+            still = [each for each in fresh if (each.slot, each.resource_id) in held]
+            await binding_rows.put(connection, still)
 
     async def _load(
         self, domain_id: str, config_id: str
@@ -125,17 +135,25 @@ class Enrollments:
             with contextlib.suppress(NotFound):
                 await self._resources.connect(caller, config.id, channel_id)
 
-    async def _store(self, config: Config, bound: Sequence[tuple[BindingSlot, Resource]]) -> None:
+    def _snapshots(
+        self, config: Config, bound: Iterable[tuple[BindingSlot, Resource]]
+    ) -> Sequence[Binding]:
         at = self._now()
-        bindings = [
+        return [
             binding_rows.snapshot(self._sealer, config.id, slot, resource, at)
             for slot, resource in bound
         ]
+
+    @contextlib.asynccontextmanager
+    async def _changing(
+        self, config: Config
+    ) -> AsyncIterator[tuple[AsyncConnection, Sequence[Binding]]]:
+        """Hold the config, and give its bindings as they are now, while they are changed."""
         async with self._engine.begin() as connection:
             current = await config_rows.find_for_update(connection, config.domain_id, config.id)
             if current is None:
                 raise configs.not_found(config.id)
-            await binding_rows.put(connection, bindings)
+            yield connection, await binding_rows.of_config(connection, config.id)
             await self._touch(connection, current)
 
     async def _touch(self, connection: AsyncConnection, config: Config) -> None:
@@ -147,7 +165,7 @@ def read_bindings(document: Document) -> Sequence[BindingRequest]:
     """Read the body of a bind request. Raises ``Malformed``."""
     requests = [
         BindingRequest(
-            slot=each.required_text("slot"),
+            slot=slot_name(each, "slot"),
             type=resource_type(each),
             resource_id=each.required_text("resource_id"),
         )

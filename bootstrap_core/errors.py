@@ -17,9 +17,10 @@ BootstrapError
 ├── TooLarge                     413  the body is over the limit
 ├── UnsupportedMediaType         415  the content type is not one that the route takes
 ├── Unprocessable                422  understood, but it cannot be done
-├── Throttled                    429  too many failed attempts
+├── TryLater                          the caller is told how long to wait
+│   ├── Throttled                429  too many failed attempts
+│   └── Busy                     503  too much to do at the moment; also Unavailable
 ├── Unavailable                  503  a part that is needed is switched off
-│   ├── Busy                     503  too much to do at the moment
 │   └── SecureRouteOff           503  no encryption key is set
 ├── EncryptKeyInvalid            500  the secure route's key has a wrong length
 └── SealingError                 500  secrets at rest
@@ -176,16 +177,20 @@ class Unprocessable(BootstrapError):
     code = "unprocessable"
 
 
-class Throttled(BootstrapError):
-    """Too many failed attempts; wait before the next one."""
-
-    status = 429
-    code = "throttled"
+class TryLater(BootstrapError):
+    """Try again later."""
 
     def __init__(self, retry_after: int) -> None:
         """Take the seconds to wait, which the Retry-After header tells."""
         super().__init__(details={"retry_after": retry_after})
         self.headers["Retry-After"] = str(retry_after)
+
+
+class Throttled(TryLater):
+    """Too many failed attempts; wait before the next one."""
+
+    status = 429
+    code = "throttled"
 
 
 class Unavailable(BootstrapError):
@@ -195,15 +200,10 @@ class Unavailable(BootstrapError):
     code = "unavailable"
 
 
-class Busy(Unavailable):
+class Busy(TryLater, Unavailable):
     """The service has too much to do at the moment; try again shortly."""
 
     code = "busy"
-
-    def __init__(self, retry_after: int) -> None:
-        """Take the seconds to wait, which the Retry-After header tells."""
-        super().__init__(details={"retry_after": retry_after})
-        self.headers["Retry-After"] = str(retry_after)
 
 
 class SecureRouteOff(Unavailable):

@@ -23,7 +23,7 @@ from bootstrap_core.errors import BootstrapError, Malformed, RenderError
 from bootstrap_core.import_sources import Kind, Record
 from bootstrap_core.keys import KeyHasher, is_hash
 from bootstrap_core.model import Binding, Config, Profile, Status, new_revision, utc_now
-from bootstrap_core.profile_documents import NewProfile, resource_type
+from bootstrap_core.profile_documents import NewProfile, resource_type, slot_name
 from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
@@ -114,7 +114,7 @@ class Importer:
             content_template=new.content_template,
             defaults=new.defaults,
             binding_slots=new.binding_slots,
-            version=int(row.values.get("version") or 1),
+            version=_version(row),
             revision=new_revision(),
         )
         async with self._engine.begin() as connection:
@@ -158,7 +158,7 @@ class Importer:
 
     async def _binding(self, row: Document) -> tuple[Result, str]:
         row = _plain(row)
-        config_id, slot = row.required_text("config_id"), row.required_text("slot")
+        config_id, slot = row.required_text("config_id"), slot_name(row, "slot")
         secrets, closed = self._secrets(row)
         binding = Binding(
             config_id=config_id,
@@ -170,11 +170,11 @@ class Importer:
             sealed_secret=seal_secrets(self._sealer, config_id, slot, secrets),
         )
         async with self._engine.begin() as connection:
-            if not await config_rows.touch(connection, config_id, new_revision()):
-                raise Malformed(f"config_id: config {config_id} was not taken over")
             bound = await binding_rows.of_config(connection, config_id)
             if any(each.slot == slot for each in bound):
                 return Result.THERE, ""
+            if not await config_rows.touch(connection, config_id, new_revision()):
+                raise Malformed(f"config_id: config {config_id} was not taken over")
             await binding_rows.put(connection, [binding])
         if closed:
             return Result.INCOMPLETE, "its secrets are not readable; refresh the config's bindings"
@@ -201,10 +201,10 @@ class Importer:
             return kept, False
         opened = self._transport.decrypt_key(ciphertext.encode()) if self._transport else None
         try:
-            secrets: Mapping[str, Any] = json.loads(opened or b"")
+            secrets = json.loads(opened or b"")
         except ValueError:
             return {}, True
-        return secrets, False
+        return (secrets, False) if isinstance(secrets, dict) else ({}, True)
 
 
 async def _require_profile(connection: AsyncConnection, config: Config) -> None:
@@ -234,6 +234,14 @@ def _status(row: Document) -> Status:
     if row.values.get("status") is not None:
         return read_status(row.values["status"], "status") or Status.ENABLED
     return Status.DISABLED if row.values.get("state") in (0, "0") else Status.ENABLED
+
+
+def _version(row: Document) -> int:
+    written = row.values.get("version") or 1
+    try:
+        return int(written)
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"version: {written!r} is not a whole number") from error
 
 
 def _time(row: Document, key: str) -> datetime:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
 from bootstrap_core.configs import Configs
-from bootstrap_core.device_reads import DeviceReads
+from bootstrap_core.device_reads import DeviceReads, DeviceRow
 from bootstrap_core.errors import NotFound
 from bootstrap_core.model import Config, Fetch
-from bootstrap_core.parts_maker import PartsMaker, Secrets, masked
+from bootstrap_core.parts_maker import PartsMaker
 from bootstrap_core.rendered import Parts, encode
-from bootstrap_core.secret import MASK, Secret
-
-Mask: TypeAlias = Callable[[Secrets], Secrets]
 
 
 @frozen
@@ -45,13 +41,18 @@ class Inspection:
 
     async def masked(self, domain_id: str, config_id: str) -> Inspected:
         """Return the answer, secrets masked. Raises ``NotFound`` and ``NotRenderable``."""
-        return await self._inspect(domain_id, config_id, masked)
+        found, rows = await self._inspect(domain_id, config_id)
+        parts = self._maker.masked(rows, found.config.external_id, found.parts)
+        return evolve(found, parts=parts)
 
     async def whole(self, domain_id: str, config_id: str) -> Inspected:
         """Return the answer with its secrets. Raises ``NotFound`` and ``NotRenderable``."""
-        return await self._inspect(domain_id, config_id, None)
+        found, _ = await self._inspect(domain_id, config_id)
+        return found
 
-    async def _inspect(self, domain_id: str, config_id: str, mask: Mask | None) -> Inspected:
+    async def _inspect(
+        self, domain_id: str, config_id: str
+    ) -> tuple[Inspected, Sequence[DeviceRow]]:
         config, fetch = await self._configs.view(domain_id, config_id)
         found = await self._reads.rows(config.external_id, domain_id)
         rows = [each for each in found if each.config_id == config_id]
@@ -63,9 +64,4 @@ class Inspection:
         ]
         got = fetch.digest if fetch else ""
         unchanged = got in digests if got else None
-        shown = whole
-        if mask is not None:
-            parts = self._maker.parts(rows, config.external_id, mask)
-            key = Secret(MASK) if parts.client_key else parts.client_key
-            shown = evolve(parts, client_key=key)
-        return Inspected(config, shown, digests[0], fetch, unchanged)
+        return Inspected(config, whole, digests[0], fetch, unchanged), rows

@@ -50,8 +50,10 @@ class Cost:
 
     @property
     def bearable(self) -> bool:
-        """Whether one verification stays within 1 GiB of memory and a few seconds."""
-        return 1 <= self.ln <= 20 and 1 <= self.r <= 8 and 1 <= self.p <= 4
+        """Whether scrypt takes them, and one verification 1 GiB and a few seconds at most."""
+        # RFC 7914, section 2: N is less than 2^(128 * r / 8).
+        within = 1 <= self.ln <= 20 and 1 <= self.r <= 8 and 1 <= self.p <= 4
+        return within and self.ln < 16 * self.r
 
 
 COST: Final = Cost()

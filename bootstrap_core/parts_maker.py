@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve
 
 from bootstrap_core.binding_rows import client_key_place, open_secrets
 from bootstrap_core.device_reads import DeviceRow, json_column
@@ -22,17 +23,12 @@ from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import MASK, Secret
 from bootstrap_core.slots import require_bound
 
-Secrets: TypeAlias = dict[str, Any] | None
 
-
-def revealed(secrets: Secrets) -> Secrets:
-    """Return the secrets as they are: what the device gets."""
-    return secrets
-
-
-def masked(secrets: Secrets) -> Secrets:
-    """Return the secrets' names with masks in their places."""
-    return None if secrets is None else dict.fromkeys(secrets, MASK)
+def masked_binding(binding: RenderBinding) -> RenderBinding:
+    """Return a binding with a mask in the place of each of its secrets."""
+    if binding.secret is None:
+        return binding
+    return evolve(binding, secret=dict.fromkeys(binding.secret, MASK))
 
 
 class PartsMaker:
@@ -43,23 +39,15 @@ class PartsMaker:
         self._sealer = sealer
         self._renderer = renderer
 
-    def parts(
-        self,
-        rows: Sequence[DeviceRow],
-        external_id: str,
-        shown: Callable[[Secrets], Secrets] = revealed,
-    ) -> Parts:
-        """Return the parts of the config that ``rows`` are of; ``shown`` may mask secrets.
-
-        Raises ``NotRenderable``.
-        """
+    def parts(self, rows: Sequence[DeviceRow], external_id: str) -> Parts:
+        """Return the parts of the config that ``rows`` are of. Raises ``NotRenderable``."""
         row = rows[0]
         bound = {
             each.slot: RenderBinding(
                 each.type,
                 each.resource_id,
                 json_column(each.snapshot),
-                shown(open_secrets(self._sealer, row.config_id, each.slot, each.sealed_secret)),
+                open_secrets(self._sealer, row.config_id, each.slot, each.sealed_secret),
             )
             for each in rows
             if each.slot is not None
@@ -74,6 +62,18 @@ class PartsMaker:
             row.ca_cert,
             bound,
         )
+
+    def masked(self, rows: Sequence[DeviceRow], external_id: str, parts: Parts) -> Parts:
+        """Return the parts for people, their secrets masked, within the content too.
+
+        Raises ``NotRenderable``: the template does not do with masks in the secrets' places.
+        """
+        bound = {slot: masked_binding(each) for slot, each in parts.bindings.items()}
+        content = parts.content
+        if bound != parts.bindings:
+            content = self._content(rows[0], external_id, bound)
+        key = Secret(MASK) if parts.client_key else parts.client_key
+        return evolve(parts, content=content, client_key=key, bindings=bound)
 
     def _content(self, row: DeviceRow, external_id: str, bound: Mapping[str, RenderBinding]) -> str:
         if row.profile_name is None:

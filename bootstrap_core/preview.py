@@ -12,6 +12,7 @@ from bootstrap_core import binding_rows, config_rows, configs
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import ProfileInvalid, RenderError
 from bootstrap_core.model import Binding, Config, Profile
+from bootstrap_core.parts_maker import masked_binding
 from bootstrap_core.profile_documents import ProfileChange
 from bootstrap_core.profiles import Profiles
 from bootstrap_core.rendering import (
@@ -23,7 +24,6 @@ from bootstrap_core.rendering import (
     RenderProfile,
 )
 from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import MASK
 from bootstrap_core.statuses import read_status
 
 
@@ -140,9 +140,8 @@ class Previews:
         secret = binding_rows.open_secrets(
             self._sealer, binding.config_id, binding.slot, binding.sealed_secret
         )
-        if secret is not None and not request.show_secrets:
-            secret = dict.fromkeys(secret, MASK)
-        return RenderBinding(binding.type, binding.resource_id, binding.snapshot, secret)
+        opened = RenderBinding(binding.type, binding.resource_id, binding.snapshot, secret)
+        return opened if request.show_secrets else masked_binding(opened)
 
 
 def render_profile(profile: Profile) -> RenderProfile:

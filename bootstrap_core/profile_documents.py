@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
 
-from bootstrap_core import yaml_reader
+from bootstrap_core import toml_reader, yaml_reader
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed
 from bootstrap_core.model import PROFILE_NAME_CHARACTERS, BindingSlot, ResourceType
@@ -105,8 +104,8 @@ def read_yaml(body: bytes) -> Document:
 def read_toml(body: bytes) -> Document:
     """Read an uploaded TOML document. Raises ``Malformed`` with line and column."""
     try:
-        return _object(tomllib.loads(body.decode()), "TOML")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _object(toml_reader.read_toml(body.decode()), "TOML")
+    except ValueError as error:
         raise Malformed(f"the body is not valid TOML: {error}") from error
 
 
@@ -150,17 +149,23 @@ def _content_format(document: Document) -> ContentFormat | None:
 def _binding_slots(document: Document) -> tuple[BindingSlot, ...]:
     slots: dict[str, BindingSlot] = {}
     for each in document.objects("binding_slots"):
-        name = each.required_text("name")
-        if len(name) > SLOT_NAME_CHARACTERS:
-            raise Malformed(
-                f"{each.where('name')}: at most {SLOT_NAME_CHARACTERS} characters are allowed"
-            )
+        name = slot_name(each, "name")
         if name in slots:
             raise Malformed(f"{each.where('name')}: the slot {name!r} is declared twice")
         slots[name] = BindingSlot(
             name, resource_type(each), each.boolean("required"), each.texts("fields")
         )
     return tuple(slots.values())
+
+
+def slot_name(document: Document, key: str) -> str:
+    """Return a slot's name. Raises ``Malformed``: it is missing or too long."""
+    name = document.required_text(key)
+    if len(name) > SLOT_NAME_CHARACTERS:
+        raise Malformed(
+            f"{document.where(key)}: at most {SLOT_NAME_CHARACTERS} characters are allowed"
+        )
+    return name
 
 
 def resource_type(document: Document) -> ResourceType:

@@ -62,10 +62,7 @@ class Profiles:
     async def view(self, domain_id: str, profile_id: str) -> Profile:
         """Return a profile. Raises ``NotFound``."""
         async with self._engine.connect() as connection:
-            profile = await profile_rows.find(connection, domain_id, profile_id)
-        if profile is None:
-            raise not_found(profile_id)
-        return profile
+            return await _find(connection, domain_id, profile_id)
 
     async def list(self, domain_id: str, name: str, offset: int, limit: int) -> Page[Profile]:
         """List profiles, newest first; ``name`` matches a part in any case."""
@@ -91,14 +88,14 @@ class Profiles:
 
         Raises ``NotFound``.
         """
-        profile = await self.view(domain_id, profile_id)
         async with self._engine.connect() as connection:
+            profile = await _find(connection, domain_id, profile_id)
             return await version_rows.of_profile(connection, profile)
 
     async def view_version(self, domain_id: str, profile_id: str, version: int) -> Profile:
         """Return a profile as it was in one version. Raises ``NotFound``."""
-        profile = await self.view(domain_id, profile_id)
         async with self._engine.connect() as connection:
+            profile = await _find(connection, domain_id, profile_id)
             found = await version_rows.find(connection, profile, version)
         if found is None:
             raise NotFound(
@@ -176,6 +173,13 @@ class Profiles:
                 f"content_template: {error}",
                 details={"field": "content_template", "line": error.line},
             ) from error
+
+
+async def _find(connection: AsyncConnection, domain_id: str, profile_id: str) -> Profile:
+    profile = await profile_rows.find(connection, domain_id, profile_id)
+    if profile is None:
+        raise not_found(profile_id)
+    return profile
 
 
 def not_found(profile_id: str) -> NotFound:

@@ -93,7 +93,7 @@ class Parts:
     """What an answer is made of; ``bindings`` are the opened ones, by slot."""
 
     config_id: str
-    content: str
+    content: str = field(repr=False)
     client_cert: str
     client_key: Secret
     ca_cert: str

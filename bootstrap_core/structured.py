@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date, time
 from typing import Any, Final, NoReturn
 
+from bootstrap_core.toml_reader import read_toml
 from bootstrap_core.toml_writer import TOMLError, format_time, write_toml
-from bootstrap_core.yaml_reader import MAX_DEPTH, YAMLError, read_yaml
+from bootstrap_core.yaml_reader import YAMLError, read_yaml
 from bootstrap_core.yaml_writer import reads_alike, write_yaml
 
 MAX_SIZE: Final = 256 * 1024
 _TOO_DEEP: Final = "nested too deeply"
-# The standard library's reader takes time by the square of a dotted key's length.
-_LONG_KEY: Final = re.compile(
-    r"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){101}"""
-)
 
 
 class ContentError(ValueError):
@@ -86,7 +81,7 @@ def fit_toml(text: str) -> str:
 
     """
     try:
-        _read_toml(text)
+        read_toml(text)
     except ValueError as error:
         problem = error
     else:
@@ -142,32 +137,10 @@ def _refuse(constant: str) -> NoReturn:
 def _toml_with_values(text: str) -> dict[str, Any] | None:
     """Return a TOML document that sets at least one value, else None."""
     try:
-        document = _read_toml(text)
+        document = read_toml(text)
     except ValueError:
         return None
     return document if "=" in text else None
-
-
-def _read_toml(text: str) -> dict[str, Any]:
-    """Return a TOML document.
-
-    Raises:
-        ValueError: it is none, or nested too deeply.
-
-    """
-    if _LONG_KEY.search(text):
-        raise ValueError(f"a dotted key of more than {MAX_DEPTH} parts")
-    try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        below = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [item for items in below for item in items if isinstance(item, dict | list)]
-        if not level:
-            return document
-    raise ValueError(_TOO_DEEP)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core import binding_rows
 from bootstrap_core.config_rows import ConfigQuery
-from bootstrap_core.configs import ConfigChange, Configs, NewConfig
+from bootstrap_core.configs import Configs, NewConfig
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound
 from bootstrap_core.model import (
@@ -101,10 +101,6 @@ class Things:
         """List configs with their channels, newest first."""
         page = await self._configs.list(query)
         return Page(await self._with_channels(page.items), page.total, page.offset, page.limit)
-
-    async def change(self, domain_id: str, thing_id: str, change: ConfigChange) -> Config:
-        """Change name and content. Raises ``NotFound``, ``Conflict``."""
-        return await self._configs.change(domain_id, thing_id, change)
 
     async def set_state(self, caller: Caller, thing_id: str, state: int) -> None:
         """Connect the thing to its channels and enable its config, or undo both.

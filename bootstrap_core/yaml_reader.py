@@ -16,8 +16,8 @@ import yaml
 from attrs import frozen
 
 from bootstrap_core.gotemplate.number import parse_int
+from bootstrap_core.nesting import MAX_DEPTH
 
-MAX_DEPTH: Final = 100
 MAX_NODES: Final = 50_000
 _CHARACTERS: Final = 64
 MAX_DIGITS: Final = 40

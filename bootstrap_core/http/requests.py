@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound, TooLarge, UnsupportedMediaType
+from bootstrap_core.nesting import MAX_DEPTH, is_too_deep
 
 JSON: Final = "application/json"
 DEFAULT_PAGE: Final = 10
@@ -125,7 +126,7 @@ def path_id(request: Request, name: str) -> str:
 def read_json(body: bytes) -> Document:
     """Read a JSON object (RFC 8259): nothing may follow it, numbers fit into a float.
 
-    Raises ``Malformed`` with line and column.
+    Raises ``Malformed`` with line and column, and for what is nested deeper than 100 levels.
     """
     try:
         value = json.loads(
@@ -136,6 +137,8 @@ def read_json(body: bytes) -> Document:
         raise Malformed(f"the body is not valid JSON at {at}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
         raise Malformed(f"the body is not valid JSON: {error}") from error
+    if is_too_deep(value):
+        raise Malformed(f"the body: is nested deeper than {MAX_DEPTH} levels")
     if b"\\u" in body:
         _refuse_lone_surrogates(value)
     if value is None:

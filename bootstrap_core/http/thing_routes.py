@@ -68,7 +68,7 @@ class ThingRoutes:
         """Change name and content where they are named."""
         caller = await self._door.owner(request)
         change = ConfigChange.read(await self._bodies.json(request))
-        await self._things.change(caller.domain_id, _id(request), change)
+        await self._configs.change(caller.domain_id, _id(request), change)
         return answer({})
 
     async def change_certificates(self, request: Request) -> Response:

@@ -10,9 +10,11 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
+from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.documents import Document
-from bootstrap_core.errors import BootstrapError
+from bootstrap_core.errors import BootstrapError, Conflict
 from bootstrap_core.http.requests import read_json
 from tests.bootstrap.world import BOB, World
 
@@ -297,3 +299,13 @@ def test_any_document_is_read_or_refused(values: dict[str, Any]) -> None:
     for reader, key in readers:
         error = refusal(functools.partial(reader, key))
         assert error is None or (error.status in (400, 422) and key in error.message)
+
+
+def test_a_conflict_names_the_constraint_whatever_the_values_are() -> None:
+    told = (
+        'duplicate key value violates unique constraint "uq_configs_name"\n'
+        "DETAIL:  Key (domain_id, name)=(d, my external_id) already exists."
+    )
+    with pytest.raises(Conflict) as caught, conflicts_named(name="my external_id"):
+        raise IntegrityError("INSERT", {}, Exception(told))
+    assert caught.value.details["field"] == "name"

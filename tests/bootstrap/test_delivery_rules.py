@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from tests.bootstrap.world import BOB, World
+from bootstrap_core.delivery import Delivery
+from bootstrap_core.device_reads import DeviceHead, DeviceRow
+from bootstrap_core.errors import DeviceRefused
+from bootstrap_core.keys import KeyHasher, VerifiedKeys
+from bootstrap_core.rendered import Place, RenderedContent
+from bootstrap_core.rendering import Renderer
+from bootstrap_core.throttle import Throttle
+from tests.bootstrap.world import BOB, CHEAP, SEALER, World
 
 
 class TestSeveralDomains:
@@ -91,3 +100,37 @@ class TestNotRenderable:
         path = f"/{{d}}/clients/bootstrap/profiles/{profile['id']}"
         await world.call("PATCH", path, json={"binding_slots": [slot | {"type": "channel"}]})
         assert (await world.fetch("gw", "key")).status_code == 409
+
+
+class NoNul:
+    """Reads as PostgreSQL does, which takes no text with NUL in it."""
+
+    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
+        assert "\0" not in external_id + domain_id
+        return ()
+
+    async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
+        assert "\0" not in external_id + domain_id
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("place", [Place("g\0w"), Place("gw", "d\0")])
+async def test_nul_is_in_no_device_and_no_domain(world: World, place: Place) -> None:
+    hasher = KeyHasher(CHEAP)
+    delivery = Delivery(
+        NoNul(),
+        hasher,
+        SEALER,
+        Renderer(),
+        world.core.fetch_log,
+        verified=VerifiedKeys(),
+        throttle=Throttle(),
+        rendered=RenderedContent(),
+        refusal_step=0.0,
+    )
+    with pytest.raises(DeviceRefused):
+        await delivery.fetch(place, b"key", "127.0.0.1")
+    hasher.close()

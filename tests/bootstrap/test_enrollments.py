@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import frozen
 
-from bootstrap_core.model import ResourceType, certificate_resource, new_id
+from bootstrap_core.enrollments import Enrollments
+from bootstrap_core.model import Caller, Resource, ResourceType, certificate_resource, new_id
 from bootstrap_core.secret import Secret
-from tests.bootstrap.world import World
+from tests.bootstrap.world import ALICE, SEALER, World
 
 UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
@@ -233,3 +235,33 @@ class TestAssigning:
             assert answer.status_code == 404
         answer = await world.call("PATCH", f"{path}{config['id']}/profile", json={})
         assert answer.status_code == 400
+
+
+@frozen
+class ReboundMeanwhile:
+    """A platform that is slow enough for somebody to bind another client before it answers."""
+
+    world: World
+    config_id: str
+    other: str
+
+    async def resolve(self, caller: Caller, kind: ResourceType, resource_id: str) -> Resource:
+        await bind(self.world, self.config_id, ("c", "client", self.other))
+        return await self.world.platform.resolve(caller, kind, resource_id)
+
+
+async def test_refreshing_leaves_what_is_bound_meanwhile(world: World) -> None:
+    config_id = await enroll(world, [slot("c", "client")])
+    first, other = world.platform.add_client(world.domain), world.platform.add_client(world.domain)
+    await bind(world, config_id, ("c", "client", first))
+    platform: Any = ReboundMeanwhile(world, config_id, other)
+    caller = Caller(ALICE, world.domain, Secret(ALICE))
+    await Enrollments(world.engine, platform, SEALER).refresh(caller, config_id)
+    assert (await bindings(world, config_id))["c"]["resource_id"] == other
+
+
+async def test_a_slots_name_has_an_end(world: World) -> None:
+    config_id = await enroll(world, [])
+    client = world.platform.add_client(world.domain)
+    assert (await bind(world, config_id, ("s" * 256, "client", client))).status_code == 204
+    assert (await bind(world, config_id, ("s" * 257, "client", client))).status_code == 400

@@ -10,6 +10,7 @@ import bcrypt
 import httpx
 import pytest
 
+from bootstrap_core import config_rows
 from bootstrap_core.errors import Malformed
 from bootstrap_core.import_sources import Kind, Record, read_api, read_dump
 from bootstrap_core.importing import Importer, Outcome, Result
@@ -108,8 +109,12 @@ async def test_a_device_of_the_old_service_is_served_by_this_one(world: World) -
 async def test_an_import_may_be_repeated(world: World) -> None:
     records = dump(rows(world.domain))
     await take(importer(world, transport=TRANSPORT), records)
+    async with world.engine.connect() as connection:
+        before = await config_rows.find(connection, world.domain, CONFIG)
     again = await take(importer(world, transport=TRANSPORT), records)
     assert {each.result for each in again} == {Result.THERE}
+    async with world.engine.connect() as connection:
+        assert await config_rows.find(connection, world.domain, CONFIG) == before
 
 
 async def test_rows_may_go_into_another_domain(world: World) -> None:
@@ -134,6 +139,7 @@ async def test_without_the_old_key_secrets_stay_closed_and_that_is_told(world: W
         ("profiles", {"content_format": "xml", "template_format": None}, "xml"),
         ("profiles", {"content_template": "{{ if }}"}, "content_template"),
         ("profiles", {"binding_slots": [{"name": "a", "type": "spaceship"}]}, "spaceship"),
+        ("profiles", {"version": "seven"}, "version"),
         ("configs", {"external_key": ""}, "external_key"),
         ("configs", {"profile_id": new_id()}, "profile_id"),
         ("configs", {"status": 9}, "status"),

@@ -140,7 +140,14 @@ class TestUploads:
             ("application/toml", b"name = \n"),
             ("application/toml", b'name = "a"\nname = "b"\n'),
             ("application/toml", b"\xff"),
+            ("application/toml", b'name = "p"\n[defaults]\na' + b".a" * 150 + b" = 1"),
+            ("application/toml", b'name = "p"\n[defaults]\n"\\""' + b'."\\""' * 150 + b" = 1"),
+            ("application/toml", b'name = "p"\n[defaults]\na = ' + b"[" * 150 + b"]" * 150),
             ("application/json", b'{"name":'),
+            (
+                "application/json",
+                b'{"name": "p", "defaults": ' + b'{"a": ' * 600 + b"1" + b"}" * 601,
+            ),
         ],
     )
     async def test_what_is_broken_is_400(self, world: World, kind: str, body: bytes) -> None:

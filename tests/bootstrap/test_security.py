@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from bootstrap_core.configs import NewConfig
 from bootstrap_core.device_reads import DeviceRow, SqliteReads
 from bootstrap_core.errors import DeviceRefused
 from bootstrap_core.keys import Cost, KeyHasher
-from bootstrap_core.rendered import Place
+from bootstrap_core.rendered import Parts, Place
 from bootstrap_core.resealing import reseal
 from bootstrap_core.sealing import Sealer, SealingKey
 from bootstrap_core.secret import Secret
@@ -325,3 +326,10 @@ async def test_an_error_tells_no_secret(world: World) -> None:
     assert answer.status_code == 400
     assert SECRETS[0] not in answer.text
     assert SECRETS[1] not in answer.text
+
+
+def test_what_a_device_gets_is_not_in_a_repr() -> None:
+    parts = Parts("id", SECRETS[0], "", Secret(SECRETS[1]), "", {})
+    assert not any(secret in repr(parts) for secret in SECRETS)
+    new = NewConfig("gw", Secret(SECRETS[0]), content=SECRETS[2])
+    assert not any(secret in repr(new) for secret in SECRETS)

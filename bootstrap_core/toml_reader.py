@@ -1,0 +1,33 @@
+"""TOML as the standard library reads it, bounded."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, Final
+
+from bootstrap_core.nesting import MAX_DEPTH, is_too_deep
+
+# The standard library's reader takes time by the square of a dotted key's length.
+_LONG_KEY: Final = re.compile(
+    r"""(?<![\w-])(?:(?:"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+)"""
+    rf"{{{MAX_DEPTH + 1}}}"
+)
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Return a TOML document.
+
+    Raises:
+        ValueError: it is none, nested deeper than 100 levels, or has a dotted key of more parts.
+
+    """
+    if _LONG_KEY.search(text):
+        raise ValueError(f"a dotted key of more than {MAX_DEPTH} parts")
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if is_too_deep(document):
+        raise ValueError("nested too deeply")
+    return document
