@@ -97,7 +97,7 @@ def _belongs(file: Path) -> bool:
 
 def _copy_database(source: Path, target: Path, told: Progress) -> None:
     with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as live,
         closing(sqlite3.connect(target)) as copy,
     ):
         live.backup(copy, pages=PAGES, progress=lambda _, left, total: told(total - left, total))

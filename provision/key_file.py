@@ -36,7 +36,7 @@ class KeyFile:
     def read(self) -> tuple[SealingKey, ...]:
         """Return the keys; without a file one is made, and the file with it.
 
-        Raises ``SettingsError``: the file can't be read, or holds no keys.
+        Raises ``SettingsError``: the file can't be read, or something in it is no key.
         """
         if not self.path.exists():
             self.write([SealingKey.generate()])
@@ -63,8 +63,11 @@ class KeyFile:
         return ()
 
     def _load(self) -> tuple[SealingKey, ...]:
-        self._seen = self._state()
-        return read_keys(self.path.read_text(encoding="utf-8").split(), str(self.path))
+        # Looked at first: what is written while it is read is another state.
+        state = self._state()
+        keys = read_keys(self.path.read_text(encoding="utf-8").split(), str(self.path))
+        self._seen = state
+        return keys
 
     def _state(self) -> tuple[int, ...]:
         state = os.stat(self.path)  # noqa: PTH116 - asked before every sealing: the quick way

@@ -18,7 +18,6 @@ from provision.data_directory import DataDirectory
 from provision.embedded.authority import EmbeddedAuthority, Members
 from provision.embedded.authority_routes import OCSP, REVOCATION_LIST, AuthorityRoutes
 from provision.embedded.certificate_routes import CertificateRoutes
-from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.first_start import USERNAME, first_start, new_password
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.passwords import Passwords
@@ -139,7 +138,7 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     background = OwnAuthority(_authority(store, issuer, OwnClients(engine)), NoTokenNeeded())
     served = (
         *CertificateRoutes(platform, authority).routes(),
-        *embedded_routes(platform, AdministratorRegisters(platform.access), settings.domain_id),
+        *embedded_routes(platform, settings.domain_id),
     )
     try:
         own = own_credentials(settings, platform)

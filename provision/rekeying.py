@@ -11,7 +11,7 @@ from bootstrap_core.resealing import reseal_column
 from bootstrap_core.sealing import Sealer
 from provision.console.session_rows import reseal_sessions
 from provision.embedded.issuer_store import reseal_issuer
-from provision.embedded.resealing import reseal_client_secrets
+from provision.embedded.sealing import reseal_client_secrets
 from provision.key_store import KeyStore
 from provision.onboarding.idempotency import answer_place
 from provision.onboarding.rows import sealed_place

@@ -130,10 +130,7 @@ class Settings:
         "Magistrala's clients service; no Magistrala address at all: the embedded platform",
     )
     channels_url: str = _setting(
-        "",
-        "MG_PROVISION_CHANNELS_URL",
-        "server.channels_url",
-        "Magistrala's channels service",
+        "", "MG_PROVISION_CHANNELS_URL", "server.channels_url", "Magistrala's channels service"
     )
     users_url: str = _setting(
         "",

@@ -33,6 +33,7 @@ PAIRS = (
     ("issuer_chain", "issuer_key"),
 )
 MAX_PORT = 65535
+NO_TEXTS = {bool: "true or false", list: "a list", dict: "a table"}
 
 
 @frozen
@@ -122,7 +123,8 @@ def _find(
 
 def _parse_text(raw: Any) -> str:  # noqa: ANN401
     if isinstance(raw, bool | list | dict):
-        raise ValueError(f"a text is needed, not {raw!r}")
+        # Of the value itself nothing is told: it may be meant as a secret.
+        raise ValueError(f"a text is needed, not {NO_TEXTS[type(raw)]}")
     return str(raw)
 
 

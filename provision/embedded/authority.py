@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secret import Secret
 from provision.embedded.certificate_tables import certificates
@@ -207,8 +207,14 @@ class EmbeddedAuthority:
 
     async def _issue(self, holder: Holder, key: PublicKey, ttl: timedelta) -> Mapping[Any, Any]:
         now = self._now()
+        named = {
+            "domain": holder.domain_id,
+            "client": holder.client_id,
+            "key": fingerprint(key),
+            "issued_by": self._issuer_id,
+        }
         async with self._engine.begin() as connection:
-            latest = await self._latest(connection, holder, key)
+            latest = (await connection.execute(_LATEST, named)).mappings().first()
             if latest is not None and _still_serves(latest, now):
                 return latest
             issued = issue(self._issuer, self._profile, holder, key, ttl, now)
@@ -217,7 +223,7 @@ class EmbeddedAuthority:
                 "domain_id": holder.domain_id,
                 "client_id": holder.client_id,
                 "issuer": self._issuer_id,
-                "public_key": fingerprint(key),
+                "public_key": named["key"],
                 "generation": latest["generation"] + 1 if latest is not None else 0,
                 "certificate": issued.pem,
                 "starts_at": issued.starts_at,
@@ -227,18 +233,6 @@ class EmbeddedAuthority:
             }
             await connection.execute(_ADD, row)
             return row
-
-    async def _latest(
-        self, connection: AsyncConnection, holder: Holder, key: PublicKey
-    ) -> RowMapping | None:
-        named = {
-            "domain": holder.domain_id,
-            "client": holder.client_id,
-            "key": fingerprint(key),
-            "issued_by": self._issuer_id,
-        }
-        row: RowMapping | None = (await connection.execute(_LATEST, named)).mappings().first()
-        return row
 
     def _moment(self) -> datetime:
         return self._now().replace(microsecond=0)

@@ -18,9 +18,11 @@ PAGE_DEFAULT: Final = 10
 PAGE_MOST: Final = 100
 OFFSET_MOST: Final = 2**62
 NUMBER_MOST: Final = 2**63 - 1
+SEARCH_MOST: Final = 200
 NO_TYPE_FILTER: Final = "lists can't be filtered by connection_type, only by channel or client"
 
 E = TypeVar("E", Status, StatusFilter)
+S = TypeVar("S")
 
 
 def name_of(fields: Fields, member: str = "name") -> str:
@@ -132,14 +134,27 @@ def list_query_of(query: Query, connected_to: str = "") -> ListQuery:
         limit=query.number("limit", PAGE_DEFAULT, 1, PAGE_MOST),
         id=query.text("id"),
         name=name,
-        any_tags=[tag for tag in query.text("tags").split(",") if tag],
-        metadata=_searchable(query.document("metadata")),
+        any_tags=_few("tags", [tag for tag in query.text("tags").split(",") if tag]),
+        metadata=_few("metadata", _searchable(query.document("metadata"))),
         status=_status(StatusFilter, query.text("status") or StatusFilter.ENABLED),
         connected_to=query.text(connected_to) if connected_to else "",
         order=order,
         descending=direction == "desc",
         only_total=query.flag("only_total"),
     )
+
+
+def _few(name: str, wanted: S) -> S:
+    """Return what is searched for: each value is a condition, and databases bear only so many."""
+    if _count(wanted) > SEARCH_MOST:
+        raise Malformed(f"the parameter {name} has more than {SEARCH_MOST} values to search for")
+    return wanted
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, dict | list):
+        return 1
+    return 1 + sum(map(_count, value.values() if isinstance(value, dict) else value))
 
 
 def _status(kind: type[E], text: str) -> E:

@@ -8,6 +8,7 @@ user is a member of, else the configured one), and each user sees what that user
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from attrs import evolve, frozen
@@ -153,21 +154,17 @@ class LegacyRoutes:
     async def delete_thing(self, request: Request) -> Response:
         """Delete one of the caller's things; what is not there is no error."""
         owner = await self._owner(request)
-        try:
+        with suppress(Missing, Hidden):
             thing = await self._thing(request, owner)
             await self._platform.clients.delete(owner.token, owner.domain_id, thing.id)
-        except (Missing, Hidden):
-            return empty(204)
         return empty(204)
 
     async def delete_channel(self, request: Request) -> Response:
         """Delete one of the caller's channels; what is not there is no error."""
         owner = await self._owner(request)
-        try:
+        with suppress(Missing, Hidden):
             channel = await self._channel(request, owner)
             await self._platform.channels.delete(owner.token, owner.domain_id, channel.id)
-        except (Missing, Hidden):
-            return empty(204)
         return empty(204)
 
     async def connect(self, request: Request) -> Response:
@@ -175,12 +172,10 @@ class LegacyRoutes:
         owner = await self._owner(request)
         wanted = await self._connection(request, owner)
         for kind in wanted.types:
-            try:
+            with suppress(ConnectionExists):
                 await self._platform.connections.connect(
                     owner.token, owner.domain_id, evolve(wanted, types=[kind])
                 )
-            except ConnectionExists:
-                continue
         return empty(200)
 
     async def disconnect(self, request: Request) -> Response:

@@ -7,16 +7,13 @@ from starlette.routing import Route
 from provision.embedded.channel_routes import ChannelRoutes
 from provision.embedded.client_routes import ClientRoutes
 from provision.embedded.domain_routes import DomainRoutes
-from provision.embedded.doorkeepers import Doorkeeper
 from provision.embedded.legacy_routes import LegacyRoutes
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.role_routes import RoleRoutes
 from provision.embedded.user_routes import UserRoutes
 
 
-def routes(
-    platform: EmbeddedPlatform, doorkeeper: Doorkeeper, default_domain: str = ""
-) -> list[Route]:
+def routes(platform: EmbeddedPlatform, default_domain: str = "") -> list[Route]:
     """Return the routes of Magistrala and Mainflux for ``platform``.
 
     They raise ``EmbeddedError`` (``status``, ``code``, ``message``), which the app renders. Fixed
@@ -24,7 +21,7 @@ def routes(
     routes look for the things of users who have no domain, or several.
     """
     return [
-        *UserRoutes(platform, doorkeeper).routes(),
+        *UserRoutes(platform).routes(),
         *RoleRoutes(platform).routes(),
         *DomainRoutes(platform).routes(),
         *LegacyRoutes(platform, default_domain).routes(),

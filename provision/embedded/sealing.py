@@ -5,7 +5,12 @@ from __future__ import annotations
 import hmac
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bootstrap_core.resealing import reseal_column
+from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
+from provision.embedded.tables import clients
 
 
 class Seal(Protocol):
@@ -40,6 +45,14 @@ class SecretKeeper:
         """Return 64 hex digits that are the same for the same secret in the same domain."""
         message = f"{domain_id}\n{secret.reveal()}".encode()
         return hmac.digest(self._digest_key, message, "sha256").hex()
+
+
+async def reseal_client_secrets(engine: AsyncEngine, sealer: Sealer) -> int:
+    """Seal the secrets of all clients with the newest key; return how many changed.
+
+    Raises ``SealedValueUnreadable``: one is sealed with a key that is not configured.
+    """
+    return await reseal_column(engine, sealer, (clients.c.id,), clients.c.secret, binding_of)
 
 
 def binding_of(client_id: str) -> str:

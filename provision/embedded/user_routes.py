@@ -11,9 +11,8 @@ from starlette.routing import Route
 
 from bootstrap_core.secret import Secret
 from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of, status_of
-from provision.embedded.doorkeepers import Doorkeeper
 from provision.embedded.encoding import page_json, user_json
-from provision.embedded.errors import AdministratorOnly, Malformed
+from provision.embedded.errors import Malformed
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ADMINISTRATOR, ORDINARY_USER, ListQuery, NewUser
 from provision.embedded.users import require_strength
@@ -35,12 +34,11 @@ EMAIL_FORM: Final = re.compile(r"[^@\s]+@[^@\s]+")
 class UserRoutes:
     """Decodes requests about users, calls the registry, encodes what it answers."""
 
-    def __init__(self, platform: EmbeddedPlatform, doorkeeper: Doorkeeper) -> None:
-        """Serve the users of ``platform``; ``doorkeeper`` says who may register them."""
+    def __init__(self, platform: EmbeddedPlatform) -> None:
+        """Serve the users of ``platform``, whose administrator registers them."""
         self._access = platform.access
         self._users = platform.users
         self._domains = platform.domains
-        self._doorkeeper = doorkeeper
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -75,14 +73,11 @@ class UserRoutes:
 
     async def register(self, request: Request) -> Response:
         """Create a user, whose body may be of Magistrala's form or of Mainflux's."""
-        is_administrator = await self._doorkeeper.admit(request)
+        (await self._access.caller(bearer(request))).require_administrator()
         fields = await read_object(request)
         if "password" in fields and "credentials" not in fields:
             return await self._register_legacy(fields)
-        wanted = _user_of(fields)
-        if wanted.role == ADMINISTRATOR and not is_administrator:
-            raise AdministratorOnly
-        made = await self._users.register(wanted)
+        made = await self._users.register(_user_of(fields))
         return JSONResponse(user_json(made), 201, {"Location": f"/users/{made.id}"})
 
     async def _register_legacy(self, fields: Fields) -> Response:

@@ -25,6 +25,7 @@ from provision.embedded.errors import (
 )
 
 DEPTH_LIMIT: Final = 100
+NUMBER_DIGITS: Final = 19
 NEVER: Final = "0001-01-01T00:00:00Z"
 CONTENT_TYPE: Final = "application/json"
 
@@ -147,7 +148,8 @@ class Query:
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """Return a whole number in a range."""
         text = self.text(name, str(default))
-        if not (text.isascii() and text.isdigit() and least <= int(text[:19]) <= most):
+        digits = text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS
+        if not (digits and least <= int(text) <= most):
             raise Malformed(f"the parameter {name} must be a number from {least} to {most}")
         return int(text)
 

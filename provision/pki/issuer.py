@@ -91,7 +91,7 @@ def read_issuer(
     """Return an operator's authority from PEM files: the chain (issuer first, root last), the key.
 
     Raises ``IssuerUnusable``: unreadable, the key is not the first certificate's, a certificate is
-    no CA or out of its time, or the chain does not hold up to a root.
+    no CA or out of its time, or the chain does not hold up to a root; ``KeyWeak``: the key is.
     """
     try:
         chain = x509.load_pem_x509_certificates(chain_pem)

@@ -120,7 +120,8 @@ def make_key(key_type: KeyType = KeyType.EC_P256) -> PrivateKey:
 def read_key(pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
     """Read a private key (PKCS #8, PKCS #1 or SEC 1), encrypted where a passphrase is given.
 
-    Raises ``IssuerUnusable``: not a key, a wrong passphrase, or a kind that is not used here.
+    Raises ``IssuerUnusable``: not a key, a wrong passphrase, or a kind that is not used here; and
+    ``KeyWeak``.
     """
     try:
         key = serialization.load_pem_private_key(pem, passphrase)

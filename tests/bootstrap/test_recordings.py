@@ -12,7 +12,6 @@ from bootstrap_core.core import BootstrapCore
 from bootstrap_core.tables import metadata
 from provision.authentication import Authentication
 from provision.embedded.authority import EmbeddedAuthority
-from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.routes import routes
@@ -45,7 +44,7 @@ async def service(installed: Installation) -> AsyncIterator[httpx.AsyncClient]:
         PlatformResources(platform, authority),
         OPTIONS,
     )
-    app = app_of([*core.routes(), *routes(platform, AdministratorRegisters(platform.access))])
+    app = app_of([*core.routes(), *routes(platform)])
     for kind in (EmbeddedError, PlatformError):
         app.add_exception_handler(kind, render)
     core.start()

@@ -22,7 +22,6 @@ from provision.database import open_engine
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.certificate_tables import metadata as certificate_metadata
-from provision.embedded.doorkeepers import AdministratorRegisters
 from provision.embedded.errors import EmbeddedError
 from provision.embedded.first_start import Operator, first_start, new_password
 from provision.embedded.issuer_store import open_issuer
@@ -88,7 +87,7 @@ def app_of(routes: list[BaseRoute]) -> Starlette:
 
 def magistrala(platform: EmbeddedPlatform) -> Starlette:
     """Return an app with Magistrala's and Mainflux's routes, and nothing else."""
-    return app_of([*routes(platform, AdministratorRegisters(platform.access))])
+    return app_of([*routes(platform)])
 
 
 async def with_certificates(installed: Installation) -> Starlette:
@@ -100,7 +99,7 @@ async def with_certificates(installed: Installation) -> Starlette:
     return app_of(
         [
             *CertificateRoutes(platform, authority).routes(),
-            *routes(platform, AdministratorRegisters(platform.access)),
+            *routes(platform),
         ]
     )
 

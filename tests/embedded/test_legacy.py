@@ -10,7 +10,6 @@ import pytest
 from attrs import frozen
 
 from provision.embedded.routes import routes
-from tests.embedded.doorkeepers import AnybodyRegisters
 from tests.embedded.people import Person
 from tests.embedded.service import Installation, app_of, http_client
 
@@ -195,27 +194,20 @@ async def test_wrong_sign_ins_are_refused_alike(http: httpx.AsyncClient, john: M
     assert wrong.json() == nobody.json()
 
 
-async def test_strangers_register_only_where_that_is_switched_on(
-    http: httpx.AsyncClient, installed: Installation
+async def test_only_the_administrator_registers_users(
+    http: httpx.AsyncClient, installed: Installation, alice: Person
 ) -> None:
     body = {"email": "new@email.com", "password": "123"}
     assert (await http.post("/users", json=body)).status_code == 401
+    assert (await alice.ask("POST", "/users", json=body)).status_code == 403
 
-    platform = installed.platform
-    open_to_all = app_of([*routes(platform, AnybodyRegisters(platform.access))])
-    async with http_client(open_to_all) as http_open:
-        assert (await http_open.post("/users", json=body)).status_code == 201
-        assert (await http_open.post("/users", json=body)).status_code == 400
-        token = (await http_open.post("/tokens", json=body)).json()["token"]
-        assert await Mainflux(http_open, token).create("/things", name="mine")
-        bold = {
-            "first_name": "a",
-            "last_name": "b",
-            "email": "b@c.d",
-            "credentials": {"username": "bold", "secret": "12345678"},
-            "role": "admin",
-        }
-        assert (await http_open.post("/users", json=bold)).status_code == 403
+    administrator = {"Authorization": installed.token.reveal()}
+    made = await http.post("/users", json=body, headers=administrator)
+    assert made.status_code == 201
+    again = await http.post("/users", json=body, headers=administrator)
+    assert again.status_code == 400
+    token = (await http.post("/tokens", json=body)).json()["token"]
+    assert await Mainflux(http, token).create("/things", name="mine")
 
 
 async def test_a_user_without_a_domain_needs_the_configured_one(
@@ -224,9 +216,7 @@ async def test_a_user_without_a_domain_needs_the_configured_one(
     assert (await alice.ask("GET", "/things")).status_code == 400
 
     platform = installed.platform
-    app = app_of(
-        [*routes(platform, AnybodyRegisters(platform.access), installed.operator.domain_id)]
-    )
+    app = app_of([*routes(platform, installed.operator.domain_id)])
     async with http_client(app) as http:
         hers = Mainflux(http, alice.access)
         assert (await hers.listed("/things"))["total"] == 0

@@ -9,7 +9,7 @@ from bootstrap_core.sealing import Sealer, SealingKey
 from bootstrap_core.secret import Secret
 from provision.embedded.passwords import Passwords
 from provision.embedded.platform import EmbeddedPlatform
-from provision.embedded.resealing import reseal_client_secrets
+from provision.embedded.sealing import reseal_client_secrets
 from provision.platform.types import NewClient
 from tests.embedded.service import CHEAP, KEYS, SEALER_KEY, Installation
 

@@ -244,3 +244,12 @@ def test_sealing_keys_are_base64_with_commas_between(tmp_path: Path) -> None:
     assert DataDirectory(tmp_path).sealer(Secret(f"{new}, {old}")).open(sealed, "place") == b"text"
     with pytest.raises(SettingsError, match="MG_PROVISION_SEALING_KEYS"):
         DataDirectory(tmp_path).sealer(Secret(f"first:{new}"))
+
+
+def test_a_secret_of_the_wrong_kind_is_refused_unseen() -> None:
+    Path("config.toml").write_text('[server]\nsealing_keys = ["a-key-of-mine"]\n')
+    with pytest.raises(
+        SettingsError, match=r"server\.sealing_keys: a text is needed, not a list"
+    ) as caught:
+        load({}, {})
+    assert "a-key-of-mine" not in str(caught.value)

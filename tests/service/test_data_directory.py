@@ -1,0 +1,44 @@
+"""What is kept in the data directory is copied and read whatever the directory is called."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bootstrap_core.sealing import SealingKey
+from provision.backup import DATABASE, back_up, restore
+from provision.key_file import KeyFile
+
+
+@pytest.mark.parametrize("name", ["data#1", "data?mode=rwc", "data%20"])
+def test_a_directory_of_any_name_is_backed_up(tmp_path: Path, name: str) -> None:
+    data, archive, other = tmp_path / name, tmp_path / "archive", tmp_path / "other"
+    data.mkdir()
+    with closing(sqlite3.connect(data / DATABASE)) as made, made:
+        made.execute("CREATE TABLE things (name TEXT)")
+        made.execute("INSERT INTO things VALUES ('kept')")
+    assert DATABASE in back_up(data, archive, lambda _done, _all: None)
+    restore(archive, other, overwrite=False)
+    with closing(sqlite3.connect(other / DATABASE)) as restored:
+        assert restored.execute("SELECT name FROM things").fetchall() == [("kept",)]
+
+
+def test_keys_that_cannot_be_read_just_now_are_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, administrator = KeyFile(tmp_path / "keys"), KeyFile(tmp_path / "keys")
+    first = served.read()
+    fresh = SealingKey.generate()
+    administrator.write([fresh, *first])
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", refuse)
+        assert served.changed() == ()
+    assert served.changed() == (fresh, *first)
+    assert served.changed() == ()
