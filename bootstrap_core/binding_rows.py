@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.model import Binding, BindingSlot, Resource, ResourceType
 from bootstrap_core.sealing import Sealer
+from bootstrap_core.secret import Secret
 from bootstrap_core.tables import bindings
 
 
@@ -120,6 +121,11 @@ def binding_place(config_id: str, slot: str) -> str:
 def client_key_place(config_id: str) -> str:
     """Name the place of a config's private key, to which it is sealed."""
     return f"configs/{config_id}/client_key"
+
+
+def seal_client_key(sealer: Sealer, config_id: str, key: Secret) -> str:
+    """Return a config's private key sealed; empty when there is none."""
+    return sealer.seal(key.encode(), client_key_place(config_id)) if key else ""
 
 
 def _kept(slot: BindingSlot, values: Mapping[str, Any]) -> dict[str, Any]:

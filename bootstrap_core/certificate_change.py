@@ -15,7 +15,6 @@ from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core import binding_rows, config_rows, profile_rows
-from bootstrap_core.binding_rows import client_key_place
 from bootstrap_core.model import (
     Binding,
     BindingSlot,
@@ -69,7 +68,7 @@ async def replace_certificate(
             config,
             client_cert=new.certificate,
             ca_cert=new.chain,
-            sealed_client_key=_sealed(sealer, config.id, new.private_key),
+            sealed_client_key=binding_rows.seal_client_key(sealer, config.id, new.private_key),
         )
     if changed is config and not bound:
         return False
@@ -105,7 +104,3 @@ async def _slots(connection: AsyncConnection, config: Config) -> Mapping[str, Bi
         return {}
     profile = await profile_rows.find(connection, config.domain_id, config.profile_id)
     return {slot.name: slot for slot in profile.binding_slots} if profile else {}
-
-
-def _sealed(sealer: Sealer, config_id: str, key: Secret) -> str:
-    return sealer.seal(key.encode(), client_key_place(config_id)) if key else ""

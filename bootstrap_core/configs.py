@@ -10,7 +10,6 @@ from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import binding_rows, config_rows, fetch_rows, profile_rows
-from bootstrap_core.binding_rows import client_key_place
 from bootstrap_core.config_rows import ConfigQuery
 from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.documents import Document
@@ -152,7 +151,7 @@ class Configs:
             content=new.content,
             render_context=new.render_context,
             client_cert=new.client_cert,
-            sealed_client_key=self._seal(config_id, new.client_key),
+            sealed_client_key=binding_rows.seal_client_key(self._sealer, config_id, new.client_key),
             ca_cert=new.ca_cert,
             revision=new_revision(),
         )
@@ -200,7 +199,8 @@ class Configs:
         if change.client_cert is not None:
             named["client_cert"] = change.client_cert
         if change.client_key is not None:
-            named["sealed_client_key"] = self._seal(config_id, change.client_key)
+            key = binding_rows.seal_client_key(self._sealer, config_id, change.client_key)
+            named["sealed_client_key"] = key
         if change.ca_cert is not None:
             named["ca_cert"] = change.ca_cert
         return await self._update(domain_id, config_id, named)
@@ -244,9 +244,6 @@ class Configs:
             )
             for slot, resource in new.bound.items()
         ]
-
-    def _seal(self, config_id: str, key: Secret) -> str:
-        return self._sealer.seal(key.encode(), client_key_place(config_id)) if key else ""
 
 
 def not_found(config_id: str) -> NotFound:

@@ -16,8 +16,9 @@ from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.model import EXTERNAL_KEY_BYTES, Status
+from bootstrap_core.parts import Parts, encode
 from bootstrap_core.parts_maker import PartsMaker
-from bootstrap_core.rendered import Parts, Place, Rendered, RenderedContent, encode
+from bootstrap_core.rendered import Place, Rendered, RenderedContent
 from bootstrap_core.rendering import Renderer
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret

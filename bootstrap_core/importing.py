@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import binding_rows, config_rows, profile_rows
-from bootstrap_core.binding_rows import client_key_place, seal_secrets
+from bootstrap_core.binding_rows import seal_client_key, seal_secrets
 from bootstrap_core.documents import Document
 from bootstrap_core.errors import BootstrapError, Malformed, RenderError
 from bootstrap_core.import_sources import Kind, Record
@@ -143,9 +143,7 @@ class Importer:
             content=row.text("content"),
             render_context=row.object("render_context"),
             client_cert=row.text("client_cert"),
-            sealed_client_key=self._sealer.seal(key.encode(), client_key_place(config_id))
-            if key
-            else "",
+            sealed_client_key=seal_client_key(self._sealer, config_id, key),
             ca_cert=row.text("ca_cert"),
             revision=new_revision(),
         )

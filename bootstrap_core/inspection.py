@@ -11,8 +11,8 @@ from bootstrap_core.configs import Configs
 from bootstrap_core.device_reads import DeviceReads, DeviceRow
 from bootstrap_core.errors import NotFound
 from bootstrap_core.model import Config, Fetch
+from bootstrap_core.parts import Parts, encode
 from bootstrap_core.parts_maker import PartsMaker
-from bootstrap_core.rendered import Parts, encode
 
 
 @frozen

@@ -9,8 +9,8 @@ from attrs import evolve
 from bootstrap_core.binding_rows import client_key_place, open_secrets
 from bootstrap_core.device_reads import DeviceRow, json_column
 from bootstrap_core.errors import NotRenderable, RenderError, SlotUnbound
+from bootstrap_core.parts import Parts
 from bootstrap_core.profile_slots import slots_from_json
-from bootstrap_core.rendered import Parts
 from bootstrap_core.rendering import (
     ContentFormat,
     RenderBinding,

@@ -18,7 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 from bootstrap_core.delivery import Delivery
 from bootstrap_core.errors import KeyMissing, Malformed, NotFound, SecureRouteOff
 from bootstrap_core.openapi import Operation, Parameter, Reply
-from bootstrap_core.rendered import CACHE_CONTROL, Dialect, Place, Rendered
+from bootstrap_core.parts import Dialect
+from bootstrap_core.rendered import CACHE_CONTROL, Place, Rendered
 from bootstrap_core.secure_transport import SecureTransport
 
 PREFIX: Final = "/clients/bootstrap"

@@ -17,7 +17,8 @@ from bootstrap_core.configs import NewConfig
 from bootstrap_core.device_reads import DeviceRow, SqliteReads
 from bootstrap_core.errors import DeviceRefused
 from bootstrap_core.keys import Cost, KeyHasher
-from bootstrap_core.rendered import Parts, Place
+from bootstrap_core.parts import Parts
+from bootstrap_core.rendered import Place
 from bootstrap_core.resealing import reseal
 from bootstrap_core.sealing import Sealer, SealingKey
 from bootstrap_core.secret import Secret
