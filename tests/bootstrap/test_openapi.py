@@ -28,9 +28,13 @@ UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-1, 1) | st.text(max_size=5)
 # An ID that is no external ID has no slash and no line feed: those are paths of other routes.
-IDS = (
-    st.text(st.characters(exclude_characters="/\n", codec="utf-8"), min_size=1, max_size=8),
-    st.text(st.characters(codec="utf-8"), min_size=1, max_size=8),
+# Segments of dots are taken out of a path before it is sent (RFC 3986, section 5.2.4).
+IDS = tuple(
+    st.text(letters, min_size=1, max_size=8).filter(lambda text: text not in (".", ".."))
+    for letters in (
+        st.characters(exclude_characters="/\n", codec="utf-8"),
+        st.characters(codec="utf-8"),
+    )
 )
 ANYTHING = st.recursive(
     SCALARS,
