@@ -164,7 +164,6 @@ class _Scanner:
 
     def _pair(self, table: KeyPath, depth: int) -> None:
         key = self._key()
-        self._skip(_BLANK)
         self._expect("=")
         self._skip(_BLANK)
         path = table

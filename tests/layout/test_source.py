@@ -81,6 +81,8 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
         (r"'C:\dir'", 3, 9),
         (r"'''C:\n'x'''", 5, 13),
         (r'"\U0010FFFFx"', 1, 16),
+        (r"'''C:\n'x'''", 4, 12),
+        (r'"\U0010FFFFx"', 0, 6),
         (r'"\u00e9\tx"', 2, 14),
         ('"""x"y"""', 2, 10),
         ('"x\'y"', 2, 8),
@@ -107,6 +109,13 @@ def test_values_may_be_nested_thirty_two_deep(deep: Callable[[int], str]) -> Non
     assert parse_source(deep(MAX_DEPTH), "f.toml").data["x"]
     with pytest.raises(LayoutError, match="at most 32 levels"):
         parse_source(deep(MAX_DEPTH + 1), "f.toml")
+
+
+def test_blanks_in_keys_do_not_count() -> None:
+    source = parse_source("[ a . b ]\n c . 'd' =  1\n", "f.toml")
+    assert source.key_place(("a", "b")) == Place(1, 7)
+    assert source.key_place(("a", "b", "c", "d")) == Place(2, 6)
+    assert source.value_place(("a", "b", "c", "d")) == Place(2, 13)
 
 
 def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
