@@ -68,7 +68,7 @@ class SimulatedPlatform:
     valid_until: dict[str, float] = field(factory=dict)
     seen_at: dict[str, float] = field(factory=dict)
     faults: Faults = field(factory=Faults)
-    failing: dict[str, errors.PlatformError] = field(factory=dict)
+    failing: dict[str, Exception] = field(factory=dict)
     unanswered: set[str] = field(factory=set)
     asked: Counter[str] = field(factory=Counter)
     effects: int = 0
@@ -315,7 +315,7 @@ class Wire:
             raise errors.Failed
         if fate == "answer lost":
             raise errors.TimedOut
-        if isinstance(result, errors.PlatformError):
+        if isinstance(result, Exception):
             raise result
         return result
 
@@ -325,7 +325,7 @@ class Wire:
         def happen() -> None:
             try:
                 result = effect()
-            except errors.PlatformError as error:
+            except Exception as error:
                 result = error
             if not answer.done():
                 answer.set_result(result)

@@ -5,10 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from attrs import evolve
+
 from bootstrap_core.model import Caller
+from provision.layout.model import Layout
+from provision.layout.reader import read
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
-from tests.onboarding.world import Replica, World, onboardings
+from tests.onboarding.world import LAYOUT, Replica, World, onboardings
+
+PLAIN = read(
+    """
+[layout]
+name = "plain"
+
+[[clients]]
+key = "one"
+name = "{{ .ExternalID }}-one"
+
+[[channels]]
+key = "only"
+name = "{{ .ExternalID }}-only"
+""",
+    file="plain.toml",
+).layout
 
 
 class Longest:
@@ -18,9 +38,13 @@ class Longest:
         return b
 
 
-async def make(world: World, on_existing: OnExisting = OnExisting.REUSE) -> Onboarding:
+async def make(
+    world: World, on_existing: OnExisting = OnExisting.REUSE, layout: Layout = LAYOUT
+) -> Onboarding:
+    """Ask the last process for a gateway."""
     service = world.replicas[-1].parts.onboardings
-    return await service.map(world.caller(), world.request("gw-1", "key-1", on_existing))
+    request = evolve(world.request("gw-1", "key-1", on_existing), layout=layout)
+    return await service.map(world.caller(), request)
 
 
 async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
