@@ -39,6 +39,8 @@ from provision.platform.types import (
 from tests.onboarding.virtual import EPOCH, VirtualClock
 
 CALL_TIMEOUT = 3.0
+LIFE = timedelta(days=300)
+"""How long each certificate is valid, whatever was asked for."""
 READS = ("list_", "view_", "chain")
 Effect = Callable[[], Any]
 
@@ -193,9 +195,10 @@ class SimulatedPlatform:
 
     def _sign(self, domain_id: str, request: SigningRequest) -> Certificate:
         # As Magistrala does, it asks neither whether the client exists nor what was signed before.
-        pem = _certificate_for(request.csr, Holder(domain_id, request.client_id))
+        day = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        pem = _certificate_for(request.csr, Holder(domain_id, request.client_id), day)
         serial = f"serial-{len(self.certificates)}"
-        made = Certificate(serial, request.client_id, pem, EPOCH + timedelta(days=300))
+        made = Certificate(serial, request.client_id, pem, day + LIFE)
         self.certificates[serial] = made
         return made
 
@@ -248,15 +251,15 @@ def _issuer() -> Any:
     return make_hierarchy("simulation", EPOCH).intermediate
 
 
-_signed: dict[str, str] = {}
+_signed: dict[tuple[str, datetime], str] = {}
 
 
-def _certificate_for(csr: str, holder: Holder) -> str:
+def _certificate_for(csr: str, holder: Holder, day: datetime) -> str:
+    """Return the same certificate for the same key, all day long."""
     key = check_request(csr, holder)
-    mark = fingerprint(check_strength(key))
+    mark = (fingerprint(check_strength(key)), day)
     if mark not in _signed:
-        made = issue(_issuer(), ClientProfile(), holder, key, timedelta(days=300), EPOCH)
-        _signed[mark] = made.pem
+        _signed[mark] = issue(_issuer(), ClientProfile(), holder, key, LIFE, day).pem
     return _signed[mark]
 
 
