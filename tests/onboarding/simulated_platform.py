@@ -35,6 +35,7 @@ from provision.platform.types import (
     Page,
     SigningRequest,
     Status,
+    StatusFilter,
 )
 from tests.onboarding.virtual import EPOCH, VirtualClock
 
@@ -150,6 +151,7 @@ class SimulatedPlatform:
             for each in self.clients.values()
             if (not query.id or each.id == query.id)
             and self._is_seen(each.id)
+            and _is_listed(each.status, query.status)
             and (
                 not query.channel_id
                 or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
@@ -165,6 +167,7 @@ class SimulatedPlatform:
     def _list_channels(self, _: str, query: ChannelQuery) -> Page[Channel]:
         found = [each for each in self.channels.values() if each.id == query.id]
         found = [each for each in found if self._is_seen(each.id)]
+        found = [each for each in found if _is_listed(each.status, query.status)]
         return Page(found, len(found), 0, query.limit)
 
     def _update_client_secret(self, _: str, client_id: str, secret: Secret) -> Client:
@@ -235,6 +238,10 @@ class SimulatedPlatform:
                 raise errors.NotFound
             if not self._is_seen(each):
                 raise errors.NotFound
+
+
+def _is_listed(status: Status, wanted: StatusFilter) -> bool:
+    return wanted is StatusFilter.ALL or status.value == wanted.value
 
 
 def _product(wanted: Connections) -> set[tuple[str, str, str]]:

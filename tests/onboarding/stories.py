@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 from attrs import evolve
 
@@ -12,6 +13,7 @@ from provision.layout.model import Layout
 from provision.layout.reader import read
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
+from tests.onboarding.simulated_store import rows
 from tests.onboarding.world import LAYOUT, Replica, World, onboardings
 
 PLAIN = read(
@@ -77,3 +79,17 @@ async def hold(world: World) -> tuple[Replica, Replica, asyncio.Future[Onboardin
     await until_there(world)
     stopped.clock.frozen_until = world.loop.time() + 1000.0
     return stopped, world.start_replica(), making
+
+
+async def watch(world: World, seconds: float) -> list[Onboarding]:
+    """Return what the only row was for so long, once for each attempt."""
+    until = world.loop.time() + seconds
+    seen: list[Onboarding] = []
+    last: list[dict[str, Any]] = []
+    while world.loop.time() < until:
+        now = rows(world.database, "SELECT state, attempts FROM onboardings")
+        if now != last:
+            seen += onboardings(world.database)
+        last = now
+        await asyncio.sleep(1.0)
+    return seen

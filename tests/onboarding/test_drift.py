@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from bootstrap_core.enrolling import Enroller
+from bootstrap_core.secret import Secret
 from provision.onboarding.drift import Drift, DriftFinder
 from provision.onboarding.model import Onboarding
 from provision.onboarding.service import OnExisting
@@ -175,4 +176,13 @@ async def test_a_gateway_of_clients_and_channels_alone(world: World) -> None:
 async def test_what_nobody_may_list_is_told_by_its_own_read(world: World) -> None:
     made = await gateway(world)
     world.platform.failing["list_clients"] = errors.NotFound()
+    assert await find(world, made) == Drift()
+
+
+@simulated
+async def test_a_secret_that_is_not_shown_has_not_changed(world: World) -> None:
+    made = await gateway(world)
+    for each in made.plan.clients:
+        hidden = evolve(world.platform.clients[each.id], secret=Secret(""))
+        world.platform.clients[each.id] = hidden
     assert await find(world, made) == Drift()

@@ -11,6 +11,7 @@ from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
+from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.stories import cut_short, make
 from tests.onboarding.world import TIMING, OwnToken, World, audit, onboardings, simulated
 
@@ -222,3 +223,46 @@ async def test_a_mistake_may_pass_for_what_was_left_behind(world: World) -> None
     await world.come_to_rest()
     assert onboardings(world.database)[0].state is State.DONE
     audit(world)
+
+
+@simulated
+async def test_what_is_shown_late_is_not_made_twice(world: World) -> None:
+    world.start_replica()
+    world.platform.faults = Faults(unseen=1.9)
+    world.platform.unanswered |= {"create_clients", "create_channels"}
+    assert (await make(world)).state is State.DONE
+    # The second call says that they are taken; then they are waited for.
+    assert world.platform.asked["create_clients"] <= 2
+    assert world.platform.asked["create_channels"] <= 2
+    assert world.platform.asked["create_clients"] + world.platform.asked["create_channels"] > 2
+    await asyncio.sleep(2.0)
+    audit(world)
+
+
+@simulated
+async def test_a_removal_of_what_was_there_for_long_asks_for_nothing_in_vain(
+    world: World,
+) -> None:
+    world.start_replica()
+    made = await make(world)
+    await asyncio.sleep(60.0)
+    before = dict(world.platform.asked)
+    began = world.loop.time()
+    await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    assert world.loop.time() - began < 2.0
+    asked = {
+        name: count - before.get(name, 0)
+        for name, count in world.platform.asked.items()
+        if count != before.get(name, 0)
+    }
+    assert asked == {
+        "revoke_client_certificates": 1,
+        "delete_client": len(made.plan.clients),
+        "delete_channel": len(made.plan.channels),
+    }
+    (row,) = onboardings(world.database)
+    assert [step.name for step in row.steps][-3:] == [
+        "revoke certificates",
+        "remove clients",
+        "remove channels",
+    ]
