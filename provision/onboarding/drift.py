@@ -219,8 +219,8 @@ def _differences(
         yield Deviation(Fate.DISABLED, kind, made.key, Cure.ENABLE)
     pairs: dict[str, tuple[Any, Any]] = {
         "name": (made.name, found.name),
-        "tags": (list(made.tags), list(found.tags or ())),
-        "metadata": (made.metadata or {}, found.metadata or {}),
+        "tags": (list(made.tags), list(found.tags)),
+        "metadata": (made.metadata, dict(found.metadata)),
     }
     fields = {
         name: FieldChange(before, after)

@@ -35,10 +35,13 @@ from provision.platform.types import (
     Page,
     SigningRequest,
     Status,
+    StatusFilter,
 )
 from tests.onboarding.virtual import EPOCH, VirtualClock
 
 CALL_TIMEOUT = 3.0
+LIFE = timedelta(days=300)
+"""How long each certificate is valid, whatever was asked for."""
 READS = ("list_", "view_", "chain")
 Effect = Callable[[], Any]
 
@@ -68,7 +71,7 @@ class SimulatedPlatform:
     valid_until: dict[str, float] = field(factory=dict)
     seen_at: dict[str, float] = field(factory=dict)
     faults: Faults = field(factory=Faults)
-    failing: dict[str, errors.PlatformError] = field(factory=dict)
+    failing: dict[str, Exception] = field(factory=dict)
     unanswered: set[str] = field(factory=set)
     asked: Counter[str] = field(factory=Counter)
     effects: int = 0
@@ -148,6 +151,7 @@ class SimulatedPlatform:
             for each in self.clients.values()
             if (not query.id or each.id == query.id)
             and self._is_seen(each.id)
+            and _is_listed(each.status, query.status)
             and (
                 not query.channel_id
                 or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
@@ -163,6 +167,7 @@ class SimulatedPlatform:
     def _list_channels(self, _: str, query: ChannelQuery) -> Page[Channel]:
         found = [each for each in self.channels.values() if each.id == query.id]
         found = [each for each in found if self._is_seen(each.id)]
+        found = [each for each in found if _is_listed(each.status, query.status)]
         return Page(found, len(found), 0, query.limit)
 
     def _update_client_secret(self, _: str, client_id: str, secret: Secret) -> Client:
@@ -193,9 +198,10 @@ class SimulatedPlatform:
 
     def _sign(self, domain_id: str, request: SigningRequest) -> Certificate:
         # As Magistrala does, it asks neither whether the client exists nor what was signed before.
-        pem = _certificate_for(request.csr, Holder(domain_id, request.client_id))
+        day = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        pem = _certificate_for(request.csr, Holder(domain_id, request.client_id), day)
         serial = f"serial-{len(self.certificates)}"
-        made = Certificate(serial, request.client_id, pem, EPOCH + timedelta(days=300))
+        made = Certificate(serial, request.client_id, pem, day + LIFE)
         self.certificates[serial] = made
         return made
 
@@ -234,6 +240,10 @@ class SimulatedPlatform:
                 raise errors.NotFound
 
 
+def _is_listed(status: Status, wanted: StatusFilter) -> bool:
+    return wanted is StatusFilter.ALL or status.value == wanted.value
+
+
 def _product(wanted: Connections) -> set[tuple[str, str, str]]:
     return {
         (client, channel, kind.value)
@@ -248,15 +258,15 @@ def _issuer() -> Any:
     return make_hierarchy("simulation", EPOCH).intermediate
 
 
-_signed: dict[str, str] = {}
+_signed: dict[tuple[str, datetime], str] = {}
 
 
-def _certificate_for(csr: str, holder: Holder) -> str:
+def _certificate_for(csr: str, holder: Holder, day: datetime) -> str:
+    """Return the same certificate for the same key, all day long."""
     key = check_request(csr, holder)
-    mark = fingerprint(check_strength(key))
+    mark = (fingerprint(check_strength(key)), day)
     if mark not in _signed:
-        made = issue(_issuer(), ClientProfile(), holder, key, timedelta(days=300), EPOCH)
-        _signed[mark] = made.pem
+        _signed[mark] = issue(_issuer(), ClientProfile(), holder, key, LIFE, day).pem
     return _signed[mark]
 
 
@@ -315,7 +325,7 @@ class Wire:
             raise errors.Failed
         if fate == "answer lost":
             raise errors.TimedOut
-        if isinstance(result, errors.PlatformError):
+        if isinstance(result, Exception):
             raise result
         return result
 
@@ -325,7 +335,7 @@ class Wire:
         def happen() -> None:
             try:
                 result = effect()
-            except errors.PlatformError as error:
+            except Exception as error:
                 result = error
             if not answer.done():
                 answer.set_result(result)

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
+
+from attrs import evolve
 
 from bootstrap_core.model import Caller
+from provision.layout.model import Layout
+from provision.layout.reader import read
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
-from tests.onboarding.world import Replica, World, onboardings
+from tests.onboarding.simulated_store import rows
+from tests.onboarding.world import LAYOUT, Replica, World, onboardings
+
+PLAIN = read(
+    """
+[layout]
+name = "plain"
+
+[[clients]]
+key = "one"
+name = "{{ .ExternalID }}-one"
+
+[[channels]]
+key = "only"
+name = "{{ .ExternalID }}-only"
+""",
+    file="plain.toml",
+).layout
 
 
 class Longest:
@@ -18,9 +40,13 @@ class Longest:
         return b
 
 
-async def make(world: World, on_existing: OnExisting = OnExisting.REUSE) -> Onboarding:
+async def make(
+    world: World, on_existing: OnExisting = OnExisting.REUSE, layout: Layout = LAYOUT
+) -> Onboarding:
+    """Ask the last process for a gateway."""
     service = world.replicas[-1].parts.onboardings
-    return await service.map(world.caller(), world.request("gw-1", "key-1", on_existing))
+    request = evolve(world.request("gw-1", "key-1", on_existing), layout=layout)
+    return await service.map(world.caller(), request)
 
 
 async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
@@ -53,3 +79,17 @@ async def hold(world: World) -> tuple[Replica, Replica, asyncio.Future[Onboardin
     await until_there(world)
     stopped.clock.frozen_until = world.loop.time() + 1000.0
     return stopped, world.start_replica(), making
+
+
+async def watch(world: World, seconds: float) -> list[Onboarding]:
+    """Return what the only row was for so long, once for each attempt."""
+    until = world.loop.time() + seconds
+    seen: list[Onboarding] = []
+    last: list[dict[str, Any]] = []
+    while world.loop.time() < until:
+        now = rows(world.database, "SELECT state, attempts FROM onboardings")
+        if now != last:
+            seen += onboardings(world.database)
+        last = now
+        await asyncio.sleep(1.0)
+    return seen

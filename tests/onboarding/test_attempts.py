@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import pytest
-from attrs import define
 
 from bootstrap_core.model import Caller
-from bootstrap_core.secret import Secret
-from provision.onboarding.errors import OnboardingNotFound, StepFailed, StillRunning
-from provision.onboarding.model import Onboarding, State
+from provision.onboarding.errors import (
+    GatewayNotFound,
+    OnboardingNotFound,
+    StepFailed,
+    StillRunning,
+)
+from provision.onboarding.model import State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
-from tests.onboarding.simulated_store import rows
-from tests.onboarding.stories import Longest, cut_short, hold, make
+from tests.onboarding.stories import Longest, cut_short, hold, make, watch
 from tests.onboarding.world import (
     OTHER_DOMAIN,
     TIMING,
@@ -26,20 +27,6 @@ from tests.onboarding.world import (
     onboardings,
     simulated,
 )
-
-
-async def watch(world: World, seconds: float) -> list[Onboarding]:
-    """Return what the only row was for so long, once for each attempt."""
-    until = world.loop.time() + seconds
-    seen: list[Onboarding] = []
-    last: list[dict[str, Any]] = []
-    while world.loop.time() < until:
-        now = rows(world.database, "SELECT state, attempts FROM onboardings")
-        if now != last:
-            seen += onboardings(world.database)
-        last = now
-        await asyncio.sleep(1.0)
-    return seen
 
 
 @simulated
@@ -113,91 +100,6 @@ async def test_a_removal_asked_for_again_goes_on_at_once_and_begins_to_count_ane
     assert await service.undo(world.caller(), removed.id) == await service.view(
         world.caller(), "gw-1"
     )
-
-
-@simulated
-async def test_without_credentials_it_is_stuck_at_once_until_somebody_of_the_domain_comes(
-    world: World,
-) -> None:
-    row = await cut_short(world, world.caller(0.3))
-    seen = await watch(world, 60.0)
-    first = next(each for each in seen if each.attempts)
-    assert (first.state, first.error_code) == (State.STUCK, "invalid_token")
-    service = world.replicas[-1].parts.onboardings
-    stranger = Caller("stranger", OTHER_DOMAIN, world.platform.token(1e9))
-    await service.welcome(stranger)
-    assert (await watch(world, 300.0))[-1].state is State.STUCK
-    await service.welcome(world.caller())
-    await world.come_to_rest()
-    done = await service.view(world.caller(), "gw-1")
-    assert (done.id, done.state, done.attempts, done.error_code) == (row.id, State.DONE, 0, "")
-    assert done.error_message == ""
-    assert done.next_attempt_at is None
-    audit(world)
-
-
-@define
-class Renewable:
-    """Credentials whose first token the platform no longer takes."""
-
-    good: Secret
-    renewals: int = 0
-
-    async def token(self) -> Secret:
-        return self.good if self.renewals else Secret("ended")
-
-    async def renewed(self, refused: Secret) -> Secret:
-        assert refused == Secret("ended")
-        self.renewals += 1
-        return self.good
-
-
-@define
-class Absent:
-    """Credentials that the service can't get at."""
-
-    error: errors.PlatformError
-
-    async def token(self) -> Secret:
-        raise self.error
-
-    async def renewed(self, refused: Secret) -> Secret:
-        raise AssertionError("there was none to refuse")
-
-
-@simulated
-async def test_credentials_of_the_service_are_renewed_once_they_are_refused(world: World) -> None:
-    world.own = own = Renewable(world.platform.token(1e9))
-    await cut_short(world, world.caller(0.3))
-    await world.come_to_rest()
-    assert own.renewals == 1
-    audit(world)
-
-
-@simulated
-async def test_the_callers_token_serves_where_the_service_can_not_get_its_own(
-    world: World,
-) -> None:
-    world.own = Absent(errors.Unavailable())
-    await cut_short(world)
-    await world.come_to_rest()
-    audit(world)
-
-
-@simulated
-async def test_why_the_service_can_not_get_its_own_is_told_where_no_other_is_left(
-    world: World,
-) -> None:
-    world.own = Absent(errors.Unavailable())
-    world.start_replica()
-    await make(world)
-    world.platform.failing["delete_client"] = errors.Failed()
-    caller = Caller("somebody", world.caller().domain_id, Secret(""))
-    with contextlib.suppress(errors.PlatformError):
-        await world.replicas[-1].parts.onboardings.remove(caller, "gw-1")
-    seen = await watch(world, 30.0)
-    assert seen[-1].error_code == "platform_unavailable"
-    assert seen[-1].error_message.startswith("credentials: ")
 
 
 @simulated
@@ -288,3 +190,64 @@ async def test_the_gateway_that_was_replaced_is_removed_with_the_callers_token(
     states = {each.id: each.state for each in onboardings(world.database)}
     assert states == {old.id: State.UNDONE, new.id: State.DONE}
     audit(world)
+
+
+@simulated
+async def test_the_gateway_that_was_replaced_is_removed_by_the_same_process_at_once(
+    world: World,
+) -> None:
+    replica = world.start_replica()
+    old = await make(world)
+    await replica.parts.reconciler.stop()
+    await make(world, OnExisting.REPLACE)
+    await asyncio.sleep(2.0)
+    states = {each.id: each.state for each in onboardings(world.database)}
+    assert states[old.id] is State.UNDONE
+
+
+@simulated
+async def test_a_request_for_what_is_still_tried_says_so_at_once(world: World) -> None:
+    row = await cut_short(world)
+    await world.replicas[-1].parts.reconciler.stop()
+    world.platform.failing["connect"] = errors.Unavailable("the platform is away")
+    with pytest.raises(StillRunning, match=r"has not ended yet.*the platform is away") as caught:
+        await make(world)
+    assert caught.value.details == {"onboarding_id": row.id, "state": "planned"}
+    assert onboardings(world.database)[0].attempts == 1
+
+
+@simulated
+async def test_a_removal_of_what_is_stuck_on_its_way_begins_to_count_anew(world: World) -> None:
+    world.chance = Longest()
+    await cut_short(world)
+    world.platform.failing["connect"] = errors.Unavailable()
+    await asyncio.sleep(60.0)
+    assert onboardings(world.database)[0].state is State.STUCK
+    world.platform.failing["delete_client"] = errors.Failed()
+    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    assert (removed.state, removed.attempts) == (State.UNDOING, 1)
+
+
+@simulated
+async def test_gateways_of_two_domains_with_one_external_id_know_nothing_of_each_other(
+    world: World,
+) -> None:
+    world.chance = Longest()
+    world.start_replica()
+    service = world.replicas[-1].parts.onboardings
+    await make(world)
+    world.platform.failing["delete_client"] = errors.Failed()
+    await make(world, OnExisting.REPLACE)
+    await asyncio.sleep(5.0)
+    before = {each.id: each.state for each in onboardings(world.database)}
+    assert sorted(before.values()) == [State.DONE, State.UNDOING]
+    stranger = Caller("stranger", OTHER_DOMAIN, world.platform.token(1e9))
+    for ask in (service.view, service.remove):
+        with pytest.raises(GatewayNotFound):
+            await ask(stranger, "gw-1")
+        with pytest.raises(GatewayNotFound):
+            await ask(world.caller(), "gw-2")
+    assert {each.id: each.state for each in onboardings(world.database)} == before
+    theirs = await service.map(stranger, world.request("gw-1", "their key"))
+    assert theirs.domain_id == OTHER_DOMAIN
+    assert theirs.outcome.value == "created"

@@ -10,11 +10,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from bootstrap_core.enrolling import Enroller
+from bootstrap_core.secret import Secret
 from provision.onboarding.drift import Drift, DriftFinder
 from provision.onboarding.model import Onboarding
+from provision.onboarding.service import OnExisting
 from provision.platform import errors
 from provision.platform.types import Status
-from tests.onboarding.stories import make
+from tests.onboarding.stories import PLAIN, make
 from tests.onboarding.world import SEALER, World, simulated
 
 
@@ -139,3 +141,48 @@ async def test_a_store_that_fails_is_no_drift(world: World) -> None:
     world.replicas[-1].engine.failure_rate = 1.0
     with pytest.raises(OperationalError):
         await found.find(world.caller(), made)
+
+
+@pytest.mark.parametrize("name", ["view_domain", "view_channel"])
+def test_a_mistake_in_asking_is_no_drift(database: Engine, name: str) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        made = await gateway(world)
+        world.platform.failing[name] = ZeroDivisionError("a mistake")
+        with pytest.raises(ZeroDivisionError):
+            await find(world, made)
+
+    story(database)
+
+
+@simulated
+async def test_a_gateway_of_clients_and_channels_alone(world: World) -> None:
+    world.start_replica()
+    made = await make(world, layout=PLAIN)
+    platform, (client,), (channel,) = world.platform, made.plan.clients, made.plan.channels
+    assert await find(world, made) == Drift()
+    assert not platform.asked["list_certificates"]
+    platform._delete_client("", client.id)
+    platform._delete_channel("", channel.id)
+    assert told(await find(world, made)) == [
+        ("deleted", "client", "one", "repair"),
+        ("deleted", "channel", "only", "repair"),
+    ]
+    await make(world, OnExisting.REPAIR, layout=PLAIN)
+    assert await find(world, made) == Drift()
+
+
+@simulated
+async def test_what_nobody_may_list_is_told_by_its_own_read(world: World) -> None:
+    made = await gateway(world)
+    world.platform.failing["list_clients"] = errors.NotFound()
+    assert await find(world, made) == Drift()
+
+
+@simulated
+async def test_a_secret_that_is_not_shown_has_not_changed(world: World) -> None:
+    made = await gateway(world)
+    for each in made.plan.clients:
+        hidden = evolve(world.platform.clients[each.id], secret=Secret(""))
+        world.platform.clients[each.id] = hidden
+    assert await find(world, made) == Drift()

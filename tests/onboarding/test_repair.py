@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from attrs import evolve
+from sqlalchemy import Engine
 
 from bootstrap_core.secret import Secret
 from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
+from provision.platform.types import Status
 from tests.onboarding.simulated_platform import certificates_in_force
 from tests.onboarding.stories import make
-from tests.onboarding.world import World, audit, onboardings, simulated
+from tests.onboarding.world import TIMING, World, audit, onboardings, simulated
 
 
 @simulated
@@ -116,3 +120,49 @@ async def test_a_gateway_whose_replacement_failed_can_be_repaired_at_once(world:
     assert (await make(world, OnExisting.REPAIR)).id == made.id
     assert world.loop.time() - began < 10.0
     audit(world)
+
+
+@simulated
+async def test_what_is_disabled_is_not_missing(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    platform, client, channel = world.platform, made.plan.clients[1], made.plan.channels[1]
+    platform.clients[client.id] = evolve(platform.clients[client.id], status=Status.DISABLED)
+    platform.channels[channel.id] = evolve(platform.channels[channel.id], status=Status.DISABLED)
+    asked = dict(platform.asked)
+    await make(world, OnExisting.REPAIR)
+    for name in ("create_clients", "create_channels", "connect"):
+        assert platform.asked[name] == asked[name]
+    assert platform.clients[client.id].status is Status.DISABLED
+
+
+@pytest.mark.parametrize(
+    ("error", "uncertain"), [(errors.TimedOut(), True), (errors.Rejected(), False)]
+)
+def test_what_a_failed_repair_may_still_do_is_waited_for_by_the_next(
+    database: Engine, error: errors.PlatformError, uncertain: bool
+) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        made = await make(world)
+        world.platform._delete_channel("", made.plan.channels[1].id)
+        await asyncio.sleep(60.0)
+        world.platform.failing["create_channels"] = error
+        with pytest.raises(StepFailed):
+            await make(world, OnExisting.REPAIR)
+        failed_at = world.clock.now()
+        world.platform.failing.clear()
+        (row,) = onboardings(world.database)
+        if uncertain:
+            assert row.intent.settled_at
+            settles = (row.intent.settled_at - failed_at).total_seconds()
+            assert settles == pytest.approx(TIMING.settled_after, abs=0.5)
+        else:
+            assert row.intent.settled_at is None
+        await make(world, OnExisting.REPAIR)
+        took = (world.clock.now() - failed_at).total_seconds()
+        assert (took >= TIMING.settled_after - 0.5) == uncertain
+        audit(world)
+
+    story(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bootstrap_core.model import Caller
 from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
 from provision.onboarding.service import OnExisting
@@ -138,3 +139,34 @@ async def test_the_audit_trail_tells_what_was_asked_for_and_how_it_ended(world: 
     ]
     assert (await service.undo(world.caller(), old.id)).state is State.UNDONE
     assert since() == []
+
+
+@simulated
+async def test_the_trail_names_who_asked(world: World) -> None:
+    world.chance = Longest()
+    world.own = OwnToken(world.platform.token(1e9))
+    replica = world.start_replica()
+    service, domain_id = replica.parts.onboardings, world.caller().domain_id
+
+    def caller(name: str) -> Caller:
+        return Caller(name, domain_id, world.platform.token(1e9))
+
+    made = await service.map(caller("maker"), world.request("gw-1", "key-1"))
+    await service.map(caller("rotator"), world.request("gw-1", "key-1", OnExisting.ROTATE))
+    await service.repair(caller("repairer"), made.id)
+    world.platform.failing["delete_client"] = errors.Rejected()
+    await service.remove(caller("remover"), "gw-1")
+    world.platform.failing.clear()
+    await service.retry(caller("impatient"), made.id)
+    found = rows(world.database, "SELECT actor, action, outcome FROM audit_trail ORDER BY id")
+    assert [tuple(each.values()) for each in found] == [
+        ("maker", "onboard", "begun"),
+        ("maker", "onboard", "created"),
+        ("rotator", "rotate", "begun"),
+        ("rotator", "rotate", "rotated"),
+        ("repairer", "repair", "repaired"),
+        ("remover", "undo", "begun"),
+        ("remover", "retry", "undoing"),
+        ("impatient", "retry", "asked for"),
+        ("remover", "undo", "done"),
+    ]

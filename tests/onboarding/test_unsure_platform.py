@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import Engine
 
@@ -9,8 +11,9 @@ from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
 from provision.onboarding.service import OnExisting
 from provision.platform import errors
-from tests.onboarding.stories import make
-from tests.onboarding.world import TIMING, World, audit, onboardings, simulated
+from tests.onboarding.simulated_platform import Faults
+from tests.onboarding.stories import cut_short, make
+from tests.onboarding.world import TIMING, OwnToken, World, audit, onboardings, simulated
 
 
 @simulated
@@ -142,3 +145,124 @@ async def test_what_is_overloaded_may_have_been_done(world: World) -> None:
         await make(world)
     assert world.platform.asked["create_clients"] == 1
     assert world.platform.asked["delete_client"] > 0
+
+
+@simulated
+async def test_what_is_taken_is_waited_for_until_it_must_be_visible(world: World) -> None:
+    world.start_replica()
+    world.platform.failing["create_clients"] = errors.AlreadyExists()
+    with pytest.raises(StepFailed) as caught:
+        await make(world)
+    assert (caught.value.status, caught.value.code) == (409, "already_exists")
+    assert world.platform.asked["create_clients"] == 3
+    assert 3 * TIMING.visible_after <= world.loop.time() < 4 * TIMING.visible_after + 3.0
+
+
+@simulated
+async def test_what_stays_invisible_is_connected_in_vain(world: World) -> None:
+    world.start_replica()
+    world.platform.failing["connect"] = errors.NotFound()
+    with pytest.raises(StepFailed) as caught:
+        await make(world)
+    assert (caught.value.status, caught.value.code) == (502, "not_found")
+    assert caught.value.details["step"] == "connections"
+    assert TIMING.visible_after <= world.loop.time() < 2 * TIMING.visible_after
+    # Short pauses, each longer than the last: not a call every few milliseconds.
+    assert 4 * 2 <= world.platform.asked["connect"] <= 8 * 2
+    audit(world)
+
+
+@simulated
+async def test_what_stays_invisible_is_certified_in_vain(world: World) -> None:
+    world.start_replica()
+    world.platform.failing["sign"] = errors.NotFound()
+    with pytest.raises(StepFailed) as caught:
+        await make(world)
+    assert caught.value.details["step"] == "certificates"
+    assert TIMING.visible_after <= world.loop.time() < 2 * TIMING.visible_after
+    audit(world)
+
+
+@simulated
+async def test_what_is_listed_but_can_not_be_deleted_is_not_believed_gone(world: World) -> None:
+    world.start_replica()
+    await make(world)
+    world.platform.failing["delete_client"] = errors.NotFound()
+    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    assert removed.state is State.UNDOING
+    await asyncio.sleep(30.0)
+    (row,) = onboardings(world.database)
+    assert row.error_code == "not_found"
+    assert row.error_message.startswith("remove clients: ")
+    world.platform.failing.clear()
+    await asyncio.sleep(200.0)
+    await world.come_to_rest()
+    audit(world)
+
+
+@simulated
+async def test_a_mistake_of_the_service_is_told_as_one_and_tried_again(world: World) -> None:
+    world.start_replica()
+    world.platform.failing["connect"] = ZeroDivisionError("inside")
+    with pytest.raises(StepFailed) as caught:
+        await make(world)
+    assert (caught.value.status, caught.value.code) == (500, "internal")
+    assert "an error inside the service" in caught.value.message
+    audit(world)
+
+
+@simulated
+async def test_a_mistake_may_pass_for_what_was_left_behind(world: World) -> None:
+    world.own = OwnToken(world.platform.token(1e9))
+    await cut_short(world)
+    world.platform.failing["connect"] = ZeroDivisionError("inside")
+    await asyncio.sleep(12.0)
+    (row,) = onboardings(world.database)
+    assert (row.state, row.error_code) == (State.PLANNED, "internal")
+    world.platform.failing.clear()
+    await world.come_to_rest()
+    assert onboardings(world.database)[0].state is State.DONE
+    audit(world)
+
+
+@simulated
+async def test_what_is_shown_late_is_not_made_twice(world: World) -> None:
+    world.start_replica()
+    world.platform.faults = Faults(unseen=1.9)
+    world.platform.unanswered |= {"create_clients", "create_channels"}
+    assert (await make(world)).state is State.DONE
+    # The second call says that they are taken; then they are waited for.
+    assert world.platform.asked["create_clients"] <= 2
+    assert world.platform.asked["create_channels"] <= 2
+    assert world.platform.asked["create_clients"] + world.platform.asked["create_channels"] > 2
+    await asyncio.sleep(2.0)
+    audit(world)
+
+
+@simulated
+async def test_a_removal_of_what_was_there_for_long_asks_for_nothing_in_vain(
+    world: World,
+) -> None:
+    world.start_replica()
+    made = await make(world)
+    await asyncio.sleep(60.0)
+    before = dict(world.platform.asked)
+    began = world.loop.time()
+    await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    assert world.loop.time() - began < 2.0
+    asked = {
+        name: count - before.get(name, 0)
+        for name, count in world.platform.asked.items()
+        if count != before.get(name, 0)
+    }
+    assert asked == {
+        "revoke_client_certificates": 1,
+        "delete_client": len(made.plan.clients),
+        "delete_channel": len(made.plan.channels),
+    }
+    (row,) = onboardings(world.database)
+    assert [step.name for step in row.steps][-3:] == [
+        "revoke certificates",
+        "remove clients",
+        "remove channels",
+    ]

@@ -34,6 +34,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.virtual = VirtualSelector()
         super().__init__(self.virtual)
+        # After some days, floats are too coarse for the machine's resolution: time would stand.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self.virtual.time

@@ -23,6 +23,7 @@ from provision.onboarding import assembly
 from provision.onboarding.chance import Chance
 from provision.onboarding.credentials import TokenSource
 from provision.onboarding.model import Onboarding, State
+from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.retry import Timing
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.service import MappingRequest, OnExisting
@@ -71,6 +72,7 @@ channels = ["control"]
 types = ["subscribe"]
 
 [certificates]
+renew = "auto"
 ttl = "2400h"
 key_type = "ec-p256"
 
@@ -166,6 +168,7 @@ class World:
     platform: SimulatedPlatform
     own: TokenSource | None = None
     chance: Chance | None = None
+    keep: KeepKeys = KeepKeys.ALWAYS
     replicas: list[Replica] = field(factory=list)
     keys: list[Secret] = field(factory=list)
 
@@ -187,6 +190,7 @@ class World:
                 identifiers=SeededIdentifiers(self.rng),
                 timing=TIMING,
                 make_keys=self._make_keys,
+                keep=self.keep,
                 look_every=5.0,
             ),
         )

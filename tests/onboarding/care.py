@@ -1,0 +1,104 @@
+"""One gateway whose certificates are cared for on virtual time, when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+from attrs import define
+
+from bootstrap_core.tables import fetches
+from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
+from provision.onboarding.certificate_ledger import InUse
+from provision.onboarding.model import Onboarding
+from provision.onboarding.private_keys import KeepKeys
+from provision.onboarding.upkeep import OwnAuthority
+from tests.onboarding.simulated_platform import LIFE, certificates_in_force
+from tests.onboarding.stories import make
+from tests.onboarding.world import SEALER, TIMING, OwnToken, World, onboardings
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+DUE = LIFE.total_seconds() * 2 / 3
+OVERLAP = timedelta(hours=24)
+
+
+class Noted:
+    """An observer that keeps how renewals ended."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+
+    def renewed(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+
+@define
+class Care:
+    """The care for one gateway, whose upkeep acts when it is told to."""
+
+    world: World
+    care: CertificateCare
+    noted: Noted
+    made: Onboarding
+
+    @property
+    def client_id(self) -> str:
+        return self.made.plan.certificates[0].client_id
+
+    async def known(self) -> InUse:
+        found = await self.care.ledger.find(self.made.domain_id, self.client_id)
+        assert found is not None
+        return found
+
+    async def sleep_until(self, seconds: float) -> None:
+        await asyncio.sleep(seconds - self.world.loop.time())
+
+    async def round(self) -> int:
+        return await self.care.upkeep.round()
+
+    def present(self) -> Onboarding:
+        (row,) = (e for e in onboardings(self.world.database) if e.id == self.made.id)
+        return row
+
+    def fetch(self, outcome: str = "delivered") -> None:
+        """Note that the device fetched its configuration now."""
+        assert self.made.plan.config
+        with self.world.database.begin() as connection:
+            connection.execute(fetches.delete())
+            connection.execute(
+                fetches.insert().values(
+                    config_id=self.made.plan.config.id,
+                    at=self.world.clock.now(),
+                    outcome=outcome,
+                    digest="",
+                )
+            )
+
+    def in_force(self) -> list[str]:
+        found = certificates_in_force(self.world.platform, self.client_id)
+        return [each.serial for each in found]
+
+
+async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS) -> Care:
+    world.keep = keep
+    replica = world.start_replica()
+    # It would look for work left behind every few seconds of many days.
+    await replica.parts.reconciler.stop()
+    noted = Noted()
+    wire = cast("Any", replica.wire)
+    own = OwnAuthority(wire, OwnToken(world.platform.token(1e9)))
+    care = take_care(
+        cast("Any", replica.engine),
+        SEALER,
+        replica.parts.journal,
+        replica.parts.worker.tasks,
+        wire,
+        own,
+        noted,
+        CareSettings(keep, OVERLAP),
+        replica.clock,
+        TIMING,
+    )
+    return Care(world, care, noted, await make(world))
