@@ -32,9 +32,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no benchmark {', '.join(strange)}; there are {', '.join(known)}")
     if given.keep and given.names:
         parser.error("--keep writes the whole table: name no benchmark with it")
+    machine = this_machine()
     with logs_silenced():
         results = [each for name in given.names or known for each in known[name].results()]
-    machine = this_machine()
     if given.keep:
         keep("figures", markdown(results, machine))
     if given.markdown:

@@ -17,7 +17,11 @@ GIBIBYTE: Final = 2**30
 
 @frozen
 class Machine:
-    """Processor, memory, system and Python, and the day; nothing that names the machine itself."""
+    """Processor, memory, system and Python, and the day; nothing that names the machine itself.
+
+    ``load`` is how many processes wanted a processor in the minute before: above zero, something
+    else was measured as well.
+    """
 
     processor: str
     cores: int
@@ -25,11 +29,12 @@ class Machine:
     system: str
     python: str
     date: str
+    load: float
 
     def __str__(self) -> str:
         return (
             f"{self.processor}, {self.cores} cores, {self.memory:.0f} GiB of memory, "
-            f"{self.system}, {self.python}, {self.date}"
+            f"{self.system}, {self.python}, {self.date}, load {self.load:.1f} before it began"
         )
 
 
@@ -39,9 +44,10 @@ def this_machine() -> Machine:
         processor=_field(PROCESSORS, "model name") or platform.machine(),
         cores=os.cpu_count() or 1,
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIBIBYTE,
-        system=f"{_field(RELEASE, 'PRETTY_NAME') or platform.system()}",
+        system=_field(RELEASE, "PRETTY_NAME") or platform.system(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         date=datetime.now(UTC).date().isoformat(),
+        load=os.getloadavg()[0],
     )
 
 

@@ -29,9 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     if strange := sorted(set(given.subjects) - set(SUBJECTS)):
         parser.error(f"no subject {', '.join(strange)}; there are {', '.join(SUBJECTS)}")
     for subject in given.subjects or SUBJECTS:
+        machine = this_machine()
         with logs_silenced():
             curves = SUBJECTS[subject](given.largest)
-        table = f"Measured on {this_machine()}.\n\n{curves.markdown()}"
+        table = f"Measured on {machine}.\n\n{curves.markdown()}"
         print(table)
         if given.keep:
             for name, drawing in curves.drawn().items():

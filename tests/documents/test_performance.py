@@ -24,7 +24,7 @@ from bench.table import markdown, show
 
 LETTER = 7.0
 SVG = "{http://www.w3.org/2000/svg}"
-MACHINE = Machine("A processor", 2, 4.0, "An OS", "CPython 3", "2000-01-01")
+MACHINE = Machine("A processor", 2, 4.0, "An OS", "CPython 3", "2000-01-01", 0.1)
 RATE = Figure("rate", Floor.SCRYPT, least=0.6)
 TIME = Figure("time", Floor.BARE_ROUTE, most=3.5)
 
@@ -76,7 +76,7 @@ def test_the_table_says_what_is_not_met_by_its_floor() -> None:
     assert lines.index("time 2.00 ≤ 3.50 met quick") > lines.index(Floor.BARE_ROUTE)
     written = markdown(results, MACHINE)
     assert "| rate | 0.50 | ≥ 0.60 | **not met** | slow |" in written
-    assert "A processor, 2 cores, 4 GiB of memory, An OS, CPython 3, 2000-01-01" in written
+    assert "An OS, CPython 3, 2000-01-01, load 0.1 before it began." in written
 
 
 def test_a_part_of_the_document_is_replaced_and_nothing_else(tmp_path: Path) -> None:
