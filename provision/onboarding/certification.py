@@ -49,11 +49,13 @@ async def make_private_keys(plan: Plan, but: Collection[str] = ()) -> Mapping[st
     Clients in ``but`` get none: their devices hold the key.
     """
     wanted = [each for each in plan.certificates if each.client_id not in but]
-    keys = await all_of(_make_private_key(KeyType(each.key_type)) for each in wanted)
+    keys = await all_of(make_private_key(KeyType(each.key_type)) for each in wanted)
     return {each.client_id: key for each, key in zip(wanted, keys, strict=True)}
 
 
-async def _make_private_key(key_type: KeyType) -> Secret:
+async def make_private_key(key_type: KeyType) -> Secret:
+    """Return a new private key (PEM)."""
+
     def make() -> Secret:
         return Secret(make_key(key_type).pem())
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from attrs import evolve
 
 from bootstrap_core.secret import Secret
 from provision.layout.plan import PlannedCertificate
 from provision.onboarding.certificate_ledger import InUse
-from provision.onboarding.certification import Certification
+from provision.onboarding.certification import Certification, make_private_key
 from provision.onboarding.gateway_certificates import GatewayCertificates
 from provision.onboarding.model import Intent, IssuedCertificate, Onboarding
 from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.tasks import Answer, GatewayTasks
 from provision.onboarding.trace import Trace
-from provision.pki.keys import KeyType, make_key
+from provision.pki.keys import KeyType
 
 
 class Renewal:
@@ -77,8 +75,8 @@ class Renewal:
         waiting = present.intent.private_keys.get(old.client_id)
         if waiting and waiting != old.private_key:
             return present
-        key = await asyncio.to_thread(make_key, KeyType(planned.key_type))
-        return await self._gateways.remember_key(present, old.client_id, Secret(key.pem()))
+        key = await make_private_key(KeyType(planned.key_type))
+        return await self._gateways.remember_key(present, old.client_id, key)
 
 
 def issued_to(onboarding: Onboarding, client_id: str) -> IssuedCertificate:

@@ -9,6 +9,8 @@ from typing import Any, cast
 from attrs import define
 
 from bootstrap_core.tables import fetches
+from provision.layout.model import Layout
+from provision.layout.reader import read
 from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
 from provision.onboarding.certificate_ledger import InUse
 from provision.onboarding.model import Onboarding
@@ -16,12 +18,50 @@ from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.upkeep import OwnAuthority
 from tests.onboarding.simulated_platform import LIFE, certificates_in_force
 from tests.onboarding.stories import make
-from tests.onboarding.world import SEALER, TIMING, OwnToken, World, onboardings
+from tests.onboarding.world import LAYOUT, SEALER, TIMING, OwnToken, World, onboardings
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 DUE = LIFE.total_seconds() * 2 / 3
 OVERLAP = timedelta(hours=24)
+
+
+TWO = """
+[layout]
+name = "two"
+
+[[clients]]
+key = "agent"
+name = "{{ .ExternalID }}-agent"
+certificate = true
+%s
+
+[[clients]]
+key = "helper"
+name = "{{ .ExternalID }}-helper"
+certificate = true
+
+[certificates]
+renew = "auto"
+ttl = "2400h"
+%s
+"""
+UNDELIVERED = read(TWO % ("", ""), file="two.toml").layout
+"""Two certificates, and no config that would deliver them."""
+DELIVERED = read(
+    TWO
+    % (
+        "bootstrap = true",
+        """
+[profile]
+name = "two"
+content_format = "json"
+content_template = "{}"
+""",
+    ),
+    file="two.toml",
+).layout
+"""Two certificates, of which the config delivers the first."""
 
 
 class Noted:
@@ -81,7 +121,7 @@ class Care:
         return [each.serial for each in found]
 
 
-async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS) -> Care:
+async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS, layout: Layout = LAYOUT) -> Care:
     world.keep = keep
     replica = world.start_replica()
     # It would look for work left behind every few seconds of many days.
@@ -101,4 +141,4 @@ async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS) -> Care:
         replica.clock,
         TIMING,
     )
-    return Care(world, care, noted, await make(world))
+    return Care(world, care, noted, await make(world, layout=layout))

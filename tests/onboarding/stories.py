@@ -7,12 +7,14 @@ import contextlib
 from typing import Any
 
 from attrs import evolve
+from sqlalchemy import update
 
 from bootstrap_core.model import Caller
 from provision.layout.model import Layout
 from provision.layout.reader import read
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.service import OnExisting
+from provision.onboarding.tables import onboardings as table
 from tests.onboarding.simulated_store import rows
 from tests.onboarding.world import LAYOUT, Replica, World, onboardings
 
@@ -28,6 +30,14 @@ name = "{{ .ExternalID }}-one"
 [[channels]]
 key = "only"
 name = "{{ .ExternalID }}-only"
+
+[[channels]]
+key = "apart"
+name = "{{ .ExternalID }}-apart"
+
+[[connections]]
+clients = ["one"]
+channels = ["only"]
 """,
     file="plain.toml",
 ).layout
@@ -93,3 +103,20 @@ async def watch(world: World, seconds: float) -> list[Onboarding]:
         last = now
         await asyncio.sleep(1.0)
     return seen
+
+
+async def held(world: World) -> tuple[Replica, Onboarding]:
+    """Return a process that holds the lease of a gateway, and looks for no other work."""
+    replica = world.start_replica()
+    made = await make(world)
+    await replica.parts.reconciler.stop()
+    row = await replica.parts.leases.take(made.id)
+    assert row is not None
+    return replica, row
+
+
+def steal(world: World, row: Onboarding) -> None:
+    with world.database.begin() as connection:
+        connection.execute(
+            update(table).where(table.c.id == row.id).values(lease_owner="somebody else")
+        )

@@ -159,9 +159,12 @@ def test_a_mistake_in_asking_is_no_drift(database: Engine, name: str) -> None:
 async def test_a_gateway_of_clients_and_channels_alone(world: World) -> None:
     world.start_replica()
     made = await make(world, layout=PLAIN)
-    platform, (client,), (channel,) = world.platform, made.plan.clients, made.plan.channels
+    platform, (client,), (channel, _) = world.platform, made.plan.clients, made.plan.channels
+    asked = platform.asked["list_clients"]
     assert await find(world, made) == Drift()
+    # Nobody is asked for what was never made.
     assert not platform.asked["list_certificates"]
+    assert platform.asked["list_clients"] == asked + 1
     platform._delete_client("", client.id)
     platform._delete_channel("", channel.id)
     assert told(await find(world, made)) == [

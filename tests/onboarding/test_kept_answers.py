@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provision.onboarding.errors import AnswerDiffers, StillRunning
+from provision.onboarding.errors import AnswerDiffers, GatewayExists, StillRunning
 from tests.onboarding.simulated_store import rows
 from tests.onboarding.world import DOMAIN, OTHER_DOMAIN, World, simulated
 
@@ -116,3 +116,23 @@ async def test_a_start_alone_on_the_store_frees_the_keys_in_use_and_keeps_answer
     await world.start_replica().parts.idempotency.forget_unfinished()
     assert await asked.once("cut short") == (201, {"number": 3})
     assert await asked.once("answered") == (201, {"number": 1})
+
+
+@simulated
+async def test_a_failure_forgets_its_own_key_alone(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+    await asked.once("key")
+    await asked.once("key", OTHER_DOMAIN)
+
+    async def fails() -> tuple[int, dict[str, Any]]:
+        raise GatewayExists
+
+    kept = world.replicas[-1].parts.idempotency
+    for domain_id in (DOMAIN, OTHER_DOMAIN):
+        with pytest.raises(GatewayExists):
+            await kept.once(domain_id, "failing", REQUEST, fails)
+    assert await asked.once("key") == (201, {"number": 1})
+    assert await asked.once("key", OTHER_DOMAIN) == (201, {"number": 2})
+    assert await asked.once("failing") == (201, {"number": 3})
+    assert await asked.once("key") == (201, {"number": 1})

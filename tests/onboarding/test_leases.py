@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from provision.onboarding.errors import LeaseLost, StillRunning
+from provision.onboarding.errors import LeaseLost
 from provision.onboarding.holding import Holding, guarded
-from provision.onboarding.model import Onboarding, State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.model import State
 from provision.onboarding.tables import onboardings as table
 from provision.platform import errors
 from tests.onboarding.simulated_store import rows
-from tests.onboarding.stories import cut_short, hold, make
-from tests.onboarding.world import DOMAIN, TIMING, Replica, World, audit, onboardings, simulated
+from tests.onboarding.stories import cut_short, held, hold, make, steal
+from tests.onboarding.world import DOMAIN, TIMING, World, audit, onboardings, simulated
 
 
 @simulated
@@ -56,23 +55,6 @@ async def test_a_lease_that_nobody_renews_is_taken_over_after_thirty_seconds(
     assert world.loop.time() - began > 30.0 + TIMING.settled_after
     stopped.clock.frozen_until = 0.0
     making.cancel()
-
-
-async def held(world: World) -> tuple[Replica, Onboarding]:
-    """Return a process that holds the lease of a gateway, and looks for no other work."""
-    replica = world.start_replica()
-    made = await make(world)
-    await replica.parts.reconciler.stop()
-    row = await replica.parts.leases.take(made.id)
-    assert row is not None
-    return replica, row
-
-
-def steal(world: World, row: Onboarding) -> None:
-    with world.database.begin() as connection:
-        connection.execute(
-            update(table).where(table.c.id == row.id).values(lease_owner="somebody else")
-        )
 
 
 @simulated
@@ -242,55 +224,3 @@ async def test_work_that_makes_no_call_ends_when_its_lease_can_not_be_renewed(
     with pytest.raises(LeaseLost):
         await Holding(replica.parts.leases, replica.clock).run(row, asyncio.sleep(1000.0))
     assert 25.0 <= world.loop.time() - began < 33.0
-
-
-@simulated
-async def test_a_gateway_that_somebody_works_on_is_not_replaced(world: World) -> None:
-    replica, row = await held(world)
-    holding = asyncio.ensure_future(
-        Holding(replica.parts.leases, replica.clock).run(row, asyncio.sleep(60.0))
-    )
-    began = world.loop.time()
-    with pytest.raises(StillRunning):
-        await make(world, OnExisting.REPLACE)
-    assert 20.0 <= world.loop.time() - began < 25.0
-    assert [each.id for each in onboardings(world.database)] == [row.id]
-    await holding
-    await replica.parts.leases.release(row)
-    assert (await make(world, OnExisting.REPLACE)).replaces == row.id
-
-
-@simulated
-async def test_what_is_no_longer_there_is_not_repaired_and_its_lease_let_go(
-    world: World,
-) -> None:
-    replica = world.start_replica()
-    made = await make(world)
-    await replica.parts.onboardings.remove(world.caller(), "gw-1")
-    with pytest.raises(StillRunning) as caught:
-        await replica.parts.worker.repair(made, world.caller())
-    assert caught.value.details == {"onboarding_id": made.id}
-    assert await replica.parts.leases.take(made.id) is not None
-
-
-@simulated
-async def test_at_most_sixteen_gateways_are_taken_over_at_once(world: World) -> None:
-    first = world.start_replica()
-    requests = [world.request(f"gw-{number}", "key-1") for number in range(20)]
-    asking = [
-        asyncio.ensure_future(first.parts.onboardings.map(world.caller(), each))
-        for each in requests
-    ]
-    await asyncio.sleep(0.15)
-    await first.kill()
-    await asyncio.wait(asking)
-    left = [each for each in onboardings(world.database) if not each.state.is_at_rest]
-    assert len(left) > 16
-    reborn = world.start_replica()
-    await reborn.parts.leases.release_all()
-    most = 0
-    while world.unrest():
-        most = max(most, reborn.parts.worker.tasks.count)
-        await asyncio.sleep(0.05)
-    assert most == 16
-    audit(world)

@@ -105,6 +105,16 @@ async def test_onboardings_are_found_by_how_they_fare(tmp_path: Path) -> None:
         assert [each["external_id"] for each in rows] == ["bad"]
         assert (await running.get("/onboardings?progress=running"))["onboardings"] == []
         assert (await running.get("/onboardings?progress=stuck"))["onboardings"] == []
+        running.wire.faults.clear()
+        await running.map("other", layout="gateway-export")
+        page = await running.get("/onboardings?layout=gateway-export")
+        assert [each["external_id"] for each in page["onboardings"]] == ["other"]
+        assert page["total"] == 1
+        assert (await running.get("/onboardings"))["total"] == 3
+        page = await running.get("/onboardings?limit=1&offset=1")
+        assert [each["external_id"] for each in page["onboardings"]] == ["bad"]
+        assert (await running.get("/onboardings?external_id=good"))["total"] == 1
+        assert (await running.get("/onboardings?state=undone"))["total"] == 1
 
 
 async def test_what_a_device_would_get_now_is_compared_with_its_last_fetch(

@@ -117,6 +117,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
     layouts = directory / "layouts"
     layouts.mkdir()
     (layouts / "site.toml").write_text(BEFORE)
+    (layouts / "wrong.toml").write_text(with_profile("wrong"))
     async with embedded(directory / "data", MG_PROVISION_LAYOUTS=str(layouts)) as service:
         yield service
 
@@ -291,3 +292,22 @@ async def test_without_a_bootstrap_config_nothing_is_rendered(running: Running) 
     planned = await plan(running, "gw-new", files={"site.toml": plain})
     assert planned["rendered"] == {"content": ""}
     assert {each[1] for each in told(planned)} == {"client", "channel", "connection", "certificate"}
+
+
+async def test_a_slot_takes_what_it_is_for(running: Running) -> None:
+    profile = {
+        "name": "wrong",
+        "content_format": "json",
+        "content_template": "{}",
+        "binding_slots": [
+            {"name": "agent", "type": "channel"},
+            {"name": "data", "type": "channel"},
+            {"name": "identity", "type": "certificate"},
+        ],
+    }
+    path = f"/{running.domain}/clients/bootstrap/profiles"
+    await running.http.post(path, json=profile, headers=running.headers)
+    refused = await running.map("gw-wrong", layout="wrong")
+    assert (refused.status_code, refused.json()["code"]) == (422, "binding_refused")
+    assert "binds a client to slot 'agent'" in refused.json()["message"]
+    assert "which takes a channel" in refused.json()["message"]
