@@ -200,12 +200,18 @@ def tables(connection: Connection) -> dict[str, Any]:
             "columns": [each | {"type": str(each["type"])} for each in found.get_columns(name)],
             "primary key": found.get_pk_constraint(name),
             "foreign keys": found.get_foreign_keys(name),
-            "indexes": by_name(found.get_indexes(name)),
+            "indexes": by_name(_plain(each) for each in found.get_indexes(name)),
             "unique": by_name(found.get_unique_constraints(name)),
             "checks": by_name(found.get_check_constraints(name)),
         }
         for name in found.get_table_names()
     }
+
+
+def _plain(index: Any) -> dict[str, Any]:
+    """Write out the condition of a partial index: two of the same text are not equal."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
 
 
 def by_name(items: Any) -> list[Any]:
