@@ -264,8 +264,14 @@ async def test_a_store_that_fails_for_a_while_stops_no_upkeep(world: World) -> N
     engine.failure_rate = 0.0
     await asyncio.sleep(60.0)
     assert care.noted.outcomes == ["renewed"]
+    opened = engine.opened
+    await asyncio.sleep(600.0)
+    # Every two seconds, and three reads each time.
+    assert 800 <= engine.opened - opened <= 1000
     await care.care.upkeep.stop()
+    opened = engine.opened
     await care.sleep_until(3 * DUE)
+    assert engine.opened == opened
     assert care.noted.outcomes == ["renewed"]
 
 

@@ -266,3 +266,34 @@ async def test_a_removal_of_what_was_there_for_long_asks_for_nothing_in_vain(
         "remove clients",
         "remove channels",
     ]
+
+
+LOOKS = {
+    "create_clients": "list_clients",
+    "create_channels": "list_channels",
+    "sign": "list_certificates",
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_what_takes_effect_only_after_it_was_undone_is_removed_too(
+    database: Engine, name: str
+) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        platform, look = world.platform, LOOKS[name]
+        platform.late.add(name)
+        platform.failing[look] = errors.Rejected()
+        making = asyncio.ensure_future(make(world))
+        while not platform.asked[look]:  # noqa: ASYNC110 - the platform tells nobody
+            await asyncio.sleep(0.001)
+        platform.failing.clear()
+        platform.late.clear()
+        with pytest.raises(StepFailed):
+            await making
+        await world.come_to_rest()
+        assert platform.asked[name] == 1
+        audit(world)
+
+    story(database)
