@@ -74,6 +74,7 @@ class SimulatedPlatform:
     failing: dict[str, Exception] = field(factory=dict)
     unanswered: set[str] = field(factory=set)
     late: set[str] = field(factory=set)
+    chain: str = "chain"
     asked: Counter[str] = field(factory=Counter)
     effects: int = 0
 
@@ -224,7 +225,7 @@ class SimulatedPlatform:
             self._revoke_certificate(domain_id, each.serial)
 
     def _chain(self) -> str:
-        return "chain"
+        return self.chain
 
     def _appear(self, identifiers: Sequence[str]) -> None:
         at = self.clock.monotonic() + self.rng.uniform(0.0, self.faults.unseen)

@@ -39,9 +39,11 @@ async def test_two_thirds_of_its_life_pass_before_it_is_renewed(world: World) ->
     await care.sleep_until(DUE - DAY)
     assert await care.round() == 0
     await care.sleep_until(DUE + HOUR)
+    world.platform.chain = "another chain"
     assert await care.round() == 1
     assert await care.round() == 0
     assert care.noted.outcomes == ["renewed"]
+    assert care.present().intent.ca_chain == "another chain"
     after = await care.known()
     assert after.serial != before.serial
     assert after.expires_at > before.expires_at
