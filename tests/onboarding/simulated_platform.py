@@ -59,7 +59,7 @@ class SimulatedPlatform:
     """The platform's own state.
 
     Calls named in ``failing`` fail until they are taken out; those in ``unanswered`` take effect,
-    but nobody learns of it.
+    but nobody learns of it; those in ``late`` do so after the caller gave up.
     """
 
     clock: VirtualClock
@@ -73,6 +73,8 @@ class SimulatedPlatform:
     faults: Faults = field(factory=Faults)
     failing: dict[str, Exception] = field(factory=dict)
     unanswered: set[str] = field(factory=set)
+    late: set[str] = field(factory=set)
+    chain: str = "chain"
     asked: Counter[str] = field(factory=Counter)
     effects: int = 0
 
@@ -223,7 +225,7 @@ class SimulatedPlatform:
             self._revoke_certificate(domain_id, each.serial)
 
     def _chain(self) -> str:
-        return "chain"
+        return self.chain
 
     def _appear(self, identifiers: Sequence[str]) -> None:
         at = self.clock.monotonic() + self.rng.uniform(0.0, self.faults.unseen)
@@ -296,7 +298,7 @@ class Wire:
 
     async def _send(self, name: str, effect: Effect) -> Any:
         rng, loop = self._platform.rng, asyncio.get_running_loop()
-        fate = _fate(rng, self._platform.faults.rate)
+        fate = "late" if name in self._platform.late else _fate(rng, self._platform.faults.rate)
         if fate == "refused":
             raise errors.Unavailable
         if fate == "overloaded":

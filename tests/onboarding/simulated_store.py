@@ -58,7 +58,10 @@ class SimulatedConnection:
 
 
 class SimulatedEngine:
-    """One replica's way to the shared database; it can be slow, fail, and die with its process."""
+    """One replica's way to the shared database; it can be slow, fail, and die with its process.
+
+    ``opened`` counts what a transaction costs: a way there, and one back where it writes.
+    """
 
     def __init__(self, engine: Engine, clock: VirtualClock, rng: random.Random) -> None:
         self._engine = engine
@@ -67,6 +70,7 @@ class SimulatedEngine:
         self.dialect = engine.dialect
         self.failure_rate = 0.0
         self.dead = False
+        self.opened = 0
 
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[SimulatedConnection]:
@@ -85,6 +89,7 @@ class SimulatedEngine:
             yield SimulatedConnection(connection)
 
     async def _gate(self) -> None:
+        self.opened += 1
         await asyncio.sleep(self._rng.uniform(0.0005, 0.01))
         await self._clock.thaw()
         if self.dead:

@@ -39,9 +39,11 @@ async def test_two_thirds_of_its_life_pass_before_it_is_renewed(world: World) ->
     await care.sleep_until(DUE - DAY)
     assert await care.round() == 0
     await care.sleep_until(DUE + HOUR)
+    world.platform.chain = "another chain"
     assert await care.round() == 1
     assert await care.round() == 0
     assert care.noted.outcomes == ["renewed"]
+    assert care.present().intent.ca_chain == "another chain"
     after = await care.known()
     assert after.serial != before.serial
     assert after.expires_at > before.expires_at
@@ -264,8 +266,14 @@ async def test_a_store_that_fails_for_a_while_stops_no_upkeep(world: World) -> N
     engine.failure_rate = 0.0
     await asyncio.sleep(60.0)
     assert care.noted.outcomes == ["renewed"]
+    opened = engine.opened
+    await asyncio.sleep(600.0)
+    # Every two seconds, and three reads each time.
+    assert 800 <= engine.opened - opened <= 1000
     await care.care.upkeep.stop()
+    opened = engine.opened
     await care.sleep_until(3 * DUE)
+    assert engine.opened == opened
     assert care.noted.outcomes == ["renewed"]
 
 

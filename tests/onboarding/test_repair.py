@@ -166,3 +166,22 @@ def test_what_a_failed_repair_may_still_do_is_waited_for_by_the_next(
         audit(world)
 
     story(database)
+
+
+@pytest.mark.parametrize("on_existing", [OnExisting.REPAIR, OnExisting.ROTATE])
+def test_a_new_certificate_comes_with_the_chain_of_its_time(
+    database: Engine, on_existing: OnExisting
+) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        made = await make(world)
+        assert made.intent.ca_chain == "chain"
+        for serial in list(world.platform.certificates):
+            world.platform._revoke_certificate("", serial)
+        world.platform.chain = "another chain"
+        assert (await make(world, on_existing)).intent.ca_chain == "another chain"
+        (row,) = onboardings(world.database)
+        assert row.intent.ca_chain == "another chain"
+
+    story(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -115,3 +116,48 @@ async def test_a_replaced_gateway_that_is_taken_meanwhile_is_left_to_its_taker(
     await replica.parts.leases.release(taken)
     await world.come_to_rest()
     audit(world)
+
+
+@simulated
+async def test_a_replacement_that_was_cut_short_is_finished_and_the_old_gateway_removed(
+    world: World,
+) -> None:
+    replica = world.start_replica()
+    old = await make(world)
+    asked = world.platform.asked["connect"]
+    replacing = asyncio.ensure_future(make(world, OnExisting.REPLACE))
+    while world.platform.asked["connect"] == asked:  # noqa: ASYNC110 - the platform tells nobody
+        await asyncio.sleep(0.001)
+    await replica.kill()
+    with contextlib.suppress(asyncio.CancelledError):
+        await replacing
+    await world.start_replica().parts.leases.release_all()
+    await world.come_to_rest()
+    states = {each.replaces: each.state for each in onboardings(world.database)}
+    assert states == {None: State.UNDONE, old.id: State.DONE}
+    audit(world)
+
+
+@simulated
+async def test_when_it_ended_is_written_down(world: World) -> None:
+    replica = world.start_replica()
+    made = await make(world)
+    (row,) = onboardings(world.database)
+    assert row.finished_at
+    assert 0.0 <= (row.finished_at - made.created_at).total_seconds() <= world.loop.time()
+    await asyncio.sleep(60.0)
+    await replica.parts.onboardings.remove(world.caller(), "gw-1")
+    (undone,) = onboardings(world.database)
+    assert undone.finished_at
+    assert (undone.finished_at - row.finished_at).total_seconds() >= 60.0
+    assert undone.created_at == row.created_at
+
+
+@simulated
+async def test_who_has_nothing_to_do_looks_for_work_every_few_seconds(world: World) -> None:
+    replica = world.start_replica()
+    await make(world)
+    opened = replica.engine.opened
+    await asyncio.sleep(600.0)
+    # Every five seconds or so, and two reads each time.
+    assert 150 <= replica.engine.opened - opened <= 350

@@ -124,7 +124,7 @@ async def test_the_audit_trail_tells_what_was_asked_for_and_how_it_ended(world: 
     await service.retry(world.caller(), made.id)
     assert since() == [("retry", "asked for"), ("retry", "stuck")]
     failing.clear()
-    await service.retry(world.caller(), made.id)
+    assert (await service.retry(world.caller(), made.id)).state is State.UNDONE
     assert since() == [("retry", "asked for"), ("undo", "done")]
     old = await make(world)
     await make(world, OnExisting.REPLACE)

@@ -27,19 +27,25 @@ async def test_a_rotation_whose_answers_are_lost_is_one_all_the_same(world: Worl
     audit(world)
 
 
-@simulated
-async def test_secrets_that_can_not_be_set_are_tried_thrice_and_then_later(world: World) -> None:
-    world.start_replica()
-    await make(world)
-    world.platform.failing["update_client_secret"] = errors.TimedOut()
-    with pytest.raises(StepFailed) as caught:
-        await make(world, OnExisting.ROTATE)
-    assert world.platform.asked["update_client_secret"] == 3 * 2
-    assert caught.value.details["aftermath"] == "it is tried again in the background"
-    assert caught.value.details["state"] == "planned"
-    del world.platform.failing["update_client_secret"]
-    await world.come_to_rest()
-    audit(world)
+@pytest.mark.parametrize("error", [errors.TimedOut(), errors.AlreadyExists()])
+def test_secrets_that_can_not_be_set_are_tried_thrice_and_then_later(
+    database: Engine, error: errors.PlatformError
+) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        await make(world)
+        world.platform.failing["update_client_secret"] = error
+        with pytest.raises(StepFailed) as caught:
+            await make(world, OnExisting.ROTATE)
+        assert world.platform.asked["update_client_secret"] == 3 * 2
+        assert caught.value.details["aftermath"] == "it is tried again in the background"
+        assert caught.value.details["state"] == "planned"
+        del world.platform.failing["update_client_secret"]
+        await world.come_to_rest()
+        audit(world)
+
+    story(database)
 
 
 @simulated
@@ -266,3 +272,45 @@ async def test_a_removal_of_what_was_there_for_long_asks_for_nothing_in_vain(
         "remove clients",
         "remove channels",
     ]
+
+
+LOOKS = {
+    "create_clients": "list_clients",
+    "create_channels": "list_channels",
+    "sign": "list_certificates",
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_what_takes_effect_only_after_it_was_undone_is_removed_too(
+    database: Engine, name: str
+) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        world.start_replica()
+        platform, look = world.platform, LOOKS[name]
+        platform.late.add(name)
+        platform.failing[look] = errors.Rejected()
+        making = asyncio.ensure_future(make(world))
+        while not platform.asked[look]:  # noqa: ASYNC110 - the platform tells nobody
+            await asyncio.sleep(0.001)
+        platform.failing.clear()
+        platform.late.clear()
+        with pytest.raises(StepFailed):
+            await making
+        await world.come_to_rest()
+        assert platform.asked[name] == 1
+        audit(world)
+
+    story(database)
+
+
+@simulated
+async def test_what_can_not_be_seen_yet_is_not_believed_gone(world: World) -> None:
+    world.start_replica()
+    world.platform.faults = Faults(unseen=1.9)
+    world.platform.failing["connect"] = errors.Rejected()
+    with pytest.raises(StepFailed):
+        await make(world)
+    await world.come_to_rest()
+    audit(world)
