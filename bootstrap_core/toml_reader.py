@@ -15,6 +15,12 @@ _LONG_KEY: Final = re.compile(
 )
 
 
+def long_key_place(text: str) -> int | None:
+    """Return where a dotted key of more than 100 parts begins: no such text is to be parsed."""
+    found = _LONG_KEY.search(text)
+    return found.start() if found else None
+
+
 def read_toml(text: str) -> dict[str, Any]:
     """Return a TOML document.
 
@@ -22,7 +28,7 @@ def read_toml(text: str) -> dict[str, Any]:
         ValueError: it is none, nested deeper than 100 levels, or has a dotted key of more parts.
 
     """
-    if _LONG_KEY.search(text):
+    if long_key_place(text) is not None:
         raise ValueError(f"a dotted key of more than {MAX_DEPTH} parts")
     try:
         document = tomllib.loads(text)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
 from starlette.responses import Response
 
+from bootstrap_core.toml_reader import read_toml
 from provision.console.addresses import address
 from provision.console.errors import Refused
 from provision.console.listing import lines_of
@@ -128,7 +128,7 @@ def _kind_of(text: str) -> str:
     if text.lstrip().startswith("{"):
         return "json"
     try:
-        tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        read_toml(text)
+    except ValueError:
         return "toml" if any(map(LOOKS_LIKE_TOML.match, text.split("\n")[:20])) else "yaml"
     return "toml"

@@ -13,6 +13,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
+from bootstrap_core.toml_reader import long_key_place
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.model import JsonValue, KeyPath, Place
 from provision.layout.scanner import Mark, scan, string_characters
@@ -136,6 +137,8 @@ def parse_source(text: str, file: str) -> Source:
         )
     if not text.strip():
         raise _refusal(file, text, 0, "empty", "file is empty")
+    if (long_key := long_key_place(text)) is not None:
+        raise _refusal(file, text, long_key, "depth", "a dotted key with too many parts")
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:

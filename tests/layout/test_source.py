@@ -148,6 +148,8 @@ def test_line_ends_of_windows_do_not_shift_places() -> None:
         ('[[l]]\nk = 1\n[[l]]\nn = "1"\n«n = 2', "duplicate-key", '"l[1].n" is defined twice'),
         ("« \n", "empty", "file is empty"),
         ("«" + "a." * 40 + "a = 1", "depth", "nested too deeply"),
+        # Parsed, it would take minutes.
+        ("x = 1\n«" + "a." * 400_000 + "a = 1", "depth", "a dotted key with too many parts"),
         ("«x = " + "[" * 40 + "]" * 40, "depth", "nested too deeply"),
         ("«x = " + "[" * 9000 + "]" * 9000, "depth", "nested too deeply"),
         ("«x = " + "1" * 5000, "toml-syntax", "4300 digits"),
