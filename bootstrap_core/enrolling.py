@@ -21,7 +21,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core import binding_rows, config_rows, fetch_rows, inline_profiles, profile_rows
-from bootstrap_core.binding_rows import client_key_place
 from bootstrap_core.errors import Conflict, NotFound
 from bootstrap_core.inline_profiles import InlineProfile
 from bootstrap_core.model import (
@@ -161,7 +160,6 @@ class Enroller:
 
     def _config(self, enrollment: Enrollment) -> Config:
         at = self._now()
-        key = enrollment.client_key
         return Config(
             id=enrollment.config_id,
             domain_id=enrollment.domain_id,
@@ -175,11 +173,9 @@ class Enroller:
             content=enrollment.content,
             render_context=dict(enrollment.render_context),
             client_cert=enrollment.client_cert,
-            sealed_client_key=self._sealer.seal(
-                key.encode(), client_key_place(enrollment.config_id)
-            )
-            if key
-            else "",
+            sealed_client_key=binding_rows.seal_client_key(
+                self._sealer, enrollment.config_id, enrollment.client_key
+            ),
             ca_cert=enrollment.ca_cert,
             # An onboarding connects the client to its channels before it gets here.
             connected=True,

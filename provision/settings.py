@@ -102,8 +102,9 @@ class Settings:
     data: str = _setting(
         "data", "MG_PROVISION_DATA", "server.data", "directory of the database, keys and accounts"
     )
-    database_url: str = _setting(
-        "",
+    # It may have a password in it.
+    database_url: Secret = _setting(
+        Secret(""),
         "MG_PROVISION_DATABASE_URL",
         "server.database_url",
         "SQLAlchemy URL (postgresql+asyncpg://...); default: SQLite in the data directory",
@@ -289,7 +290,9 @@ class Settings:
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the store."""
-        return self.database_url or f"sqlite+aiosqlite:///{Path(self.data) / 'provision.db'}"
+        return (
+            self.database_url.reveal() or f"sqlite+aiosqlite:///{Path(self.data) / 'provision.db'}"
+        )
 
 
 def names_of(setting: str) -> Names:

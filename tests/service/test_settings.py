@@ -224,7 +224,11 @@ def test_a_broken_file_is_refused_with_its_place() -> None:
 
 def test_the_command_shows_values_and_origins_and_masks_secrets() -> None:
     write_file("server.port", 9800)
-    environment = {"MG_PROVISION_API_KEY": "pat_secret", "MG_PROVISION_LOG_LEVEL": "debug"}
+    environment = {
+        "MG_PROVISION_API_KEY": "pat_secret",
+        "MG_PROVISION_DATABASE_URL": "postgresql+asyncpg://us:db_secret@store/provision",
+        "MG_PROVISION_LOG_LEVEL": "debug",
+    }
     shown = CliRunner().invoke(app, ["settings", "--json"], env=environment)
     rows = {row["setting"]: row for row in json.loads(shown.stdout)["settings"]}
     assert rows["MG_PROVISION_HTTP_PORT"]["value"] == 9800
@@ -232,9 +236,10 @@ def test_the_command_shows_values_and_origins_and_masks_secrets() -> None:
     level = rows["MG_PROVISION_LOG_LEVEL"]
     assert level["from"] == "environment variable MG_PROVISION_LOG_LEVEL"
     assert rows["MG_PROVISION_API_KEY"]["value"] == "********"
-    assert "pat_secret" not in shown.output
     table = CliRunner().invoke(app, ["settings"], env=environment)
-    assert "pat_secret" not in table.output
+    for secret in ("pat_secret", "db_secret"):
+        assert secret not in shown.output
+        assert secret not in table.output
     assert "9800" in table.output
 
 
