@@ -26,6 +26,7 @@ _NAMES: Final = {
     datetime: "timestamp",
     type(None): "null",
 }
+_END: Final = "...\n"
 _WITH_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -83,4 +84,5 @@ def write_yaml(value: Any) -> str:  # noqa: ANN401 - any YAML value
     text: str = yaml.dump(
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, indent=4, width=2**31 - 1
     )
-    return text.removesuffix("...\n")
+    # A document's end is marked after a lone word; in a text such a line is indented.
+    return text[: -len(_END)] if text.endswith("\n" + _END) else text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bootstrap_core.structured import MAX_SIZE, ContentError, fit
@@ -113,6 +113,7 @@ def test_what_is_wrong_with_yaml(text: str, message: str, line: int) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(documents)
+@example({"a": "...\n"})
 def test_yaml_that_is_written_reads_the_same_in_both_versions(document: dict[str, Any]) -> None:
     text = write_yaml(document)
     assert read_yaml(text).value == document
