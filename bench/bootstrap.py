@@ -33,7 +33,7 @@ from bootstrap_core.model import Caller, Resource, ResourceType
 from bootstrap_core.secret import Secret
 
 DEVICES = 10_000
-ROUNDS = 5
+ROUNDS = 9
 ROUND_SECONDS = 2.0
 CONTACTS = 160
 LIST_ROUNDS = 31
