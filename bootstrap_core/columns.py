@@ -1,17 +1,24 @@
-"""Column types that mean the same on every database, and a mark for reads that are brief."""
+"""What differs between databases, said once: times, upserts, and where brief reads are run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect
+from sqlalchemy import DateTime, Dialect, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
 BRIEF: Final[Mapping[str, Any]] = {"brief": True}
 """Execution options of a query that reads a row or two by an index: an engine may run it where it
 is asked, since handing it to another thread would cost more than the read."""
+
+INSERTS: Final[Mapping[str, Callable[[Table], Any]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""The inserts that know ON CONFLICT, by the name of their dialect."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

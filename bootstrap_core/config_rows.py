@@ -18,10 +18,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bootstrap_core.columns import BRIEF
+from bootstrap_core.columns import BRIEF, INSERTS
 from bootstrap_core.model import Config, Page, Status
 from bootstrap_core.tables import bindings, configs, delivered_contents, fetches
 
@@ -43,8 +42,7 @@ _OTHER_OF_NAME: Final = select(configs.c.id).where(
 )
 _ADD: Final = insert(configs)
 _ADD_IF_FREE: Final = {
-    "sqlite": sqlite.insert(configs).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(configs).on_conflict_do_nothing(),
+    name: insert_into(configs).on_conflict_do_nothing() for name, insert_into in INSERTS.items()
 }
 
 

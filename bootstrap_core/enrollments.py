@@ -73,7 +73,7 @@ class Enrollments:
         slots = _slots(profile, requests)
         found = await self._resolve(caller, requests)
         await self._connect(caller, config, found)
-        async with self._changing(config) as (connection, _):
+        async with self._changing(config) as connection:
             await binding_rows.put(
                 connection, self._snapshots(config, zip(slots, found, strict=True))
             )
@@ -96,7 +96,8 @@ class Enrollments:
         declared = {slot.name: slot for slot in profile.binding_slots}
         slots = [declared.get(each.slot, BindingSlot(each.slot, each.type)) for each in requests]
         fresh = self._snapshots(config, zip(slots, found, strict=True))
-        async with self._changing(config) as (connection, present):
+        async with self._changing(config) as connection:
+            present = await binding_rows.of_config(connection, config.id)
             held = {(each.slot, each.resource_id) for each in present}
             still = [each for each in fresh if (each.slot, each.resource_id) in held]
             await binding_rows.put(connection, still)
@@ -145,15 +146,13 @@ class Enrollments:
         ]
 
     @contextlib.asynccontextmanager
-    async def _changing(
-        self, config: Config
-    ) -> AsyncIterator[tuple[AsyncConnection, Sequence[Binding]]]:
-        """Hold the config, and give its bindings as they are now, while they are changed."""
+    async def _changing(self, config: Config) -> AsyncIterator[AsyncConnection]:
+        """Hold the config while its bindings are changed."""
         async with self._engine.begin() as connection:
             current = await config_rows.find_for_update(connection, config.domain_id, config.id)
             if current is None:
                 raise configs.not_found(config.id)
-            yield connection, await binding_rows.of_config(connection, config.id)
+            yield connection
             await self._touch(connection, current)
 
     async def _touch(self, connection: AsyncConnection, config: Config) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Insert, Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Insert, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bootstrap_core.columns import INSERTS
 from bootstrap_core.model import Fetch
 from bootstrap_core.tables import configs, delivered_contents, fetches
 
@@ -70,7 +70,7 @@ async def put(connection: AsyncConnection, last: Mapping[str, Fetch]) -> None:
 
 
 def _put_fetches(connection: AsyncConnection) -> Insert:
-    statement = _insert(connection, fetches)
+    statement = INSERTS[connection.dialect.name](fetches)
     # Another process may have written in between.
     upsert: Insert = statement.on_conflict_do_update(
         index_elements=[fetches.c.config_id],
@@ -81,14 +81,9 @@ def _put_fetches(connection: AsyncConnection) -> Insert:
 
 
 def _put_contents(connection: AsyncConnection) -> Insert:
-    statement = _insert(connection, delivered_contents)
+    statement = INSERTS[connection.dialect.name](delivered_contents)
     upsert: Insert = statement.on_conflict_do_update(
         index_elements=[delivered_contents.c.config_id],
         set_={"content": statement.excluded.content},
     )
     return upsert
-
-
-def _insert(connection: AsyncConnection, table: Table) -> Any:  # noqa: ANN401 - of the dialect
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)

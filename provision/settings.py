@@ -102,8 +102,7 @@ class Settings:
     data: str = _setting(
         "data", "MG_PROVISION_DATA", "server.data", "directory of the database, keys and accounts"
     )
-    # It may have a password in it.
-    database_url: Secret = _setting(
+    database_url: Secret = _setting(  # it may have a password in it
         Secret(""),
         "MG_PROVISION_DATABASE_URL",
         "server.database_url",
@@ -290,9 +289,8 @@ class Settings:
     @property
     def database(self) -> str:
         """SQLAlchemy URL of the store."""
-        return (
-            self.database_url.reveal() or f"sqlite+aiosqlite:///{Path(self.data) / 'provision.db'}"
-        )
+        own = Path(self.data) / "provision.db"
+        return self.database_url.reveal() or f"sqlite+aiosqlite:///{own}"
 
 
 def names_of(setting: str) -> Names:

@@ -10,6 +10,7 @@ import itertools
 import json
 from typing import Final, Literal
 
+from bootstrap_core.nesting import is_too_deep
 from provision.layout.dialect_provision import derived_key, everything_connected
 from provision.layout.model import (
     DEFAULT_TTL_SECONDS,
@@ -28,7 +29,7 @@ from provision.layout.model import (
 from provision.layout.report import Report
 from provision.layout.shape_provision import TARGETS
 from provision.layout.shapes import Choice, Field, Flag, Json, Lifetime, ListOf, Object, Table, Text
-from provision.layout.source import MAX_DEPTH, too_deep
+from provision.layout.source import MAX_DEPTH
 from provision.layout.templates import literal
 
 SERVER_KEYS: Final = (
@@ -151,7 +152,7 @@ def _content(report: Report, content: JsonValue) -> JsonValue:
         return None
     try:
         decoded = json.loads(content, parse_constant=_refuse_constant)
-        if too_deep(decoded):
+        if is_too_deep(decoded, MAX_DEPTH):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     except (ValueError, RecursionError) as error:
         message = f"bootstrap.content is a string but not JSON: {error}"

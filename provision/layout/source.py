@@ -13,6 +13,7 @@ from typing import Final
 import tomli
 from attrs import frozen
 
+from bootstrap_core.nesting import is_too_deep
 from bootstrap_core.toml_reader import long_key_place
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.model import JsonValue, KeyPath, Place
@@ -147,7 +148,7 @@ def parse_source(text: str, file: str) -> Source:
         raise _refusal(file, text, 0, "depth", "values are nested too deeply") from error
     except ValueError as error:
         raise _refusal(file, text, 0, "toml-syntax", f"{error}") from error
-    if too_deep(data):
+    if is_too_deep(data, MAX_DEPTH):
         message = f"values are nested too deeply; at most {MAX_DEPTH} levels"
         raise _refusal(file, text, 0, "depth", message)
     unfit: dict[KeyPath, str] = {}
@@ -191,16 +192,6 @@ def path_text(path: KeyPath) -> str:
         else:
             text += f".{part}" if text else part
     return text
-
-
-def too_deep(value: JsonValue, levels: int = MAX_DEPTH) -> bool:
-    """Return whether tables and lists in ``value`` are nested deeper than ``levels``."""
-    match value:
-        case dict():
-            return levels == 0 or any(too_deep(item, levels - 1) for item in value.values())
-        case list():
-            return levels == 0 or any(too_deep(item, levels - 1) for item in value)
-    return False
 
 
 def _to_json_types(node: JsonValue, path: KeyPath, unfit: dict[KeyPath, str]) -> None:

@@ -134,8 +134,8 @@ class DriftFinder:
             found = await self._platform.view_client(caller.token, caller.domain_id, made.id)
         except NotFound:
             query = ClientQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            listed = self._platform.list_clients(caller.token, caller.domain_id, query)
-            if (await listed).total:
+            page = await self._platform.list_clients(caller.token, caller.domain_id, query)
+            if page.total:
                 raise
             return [_deleted("client", made.key)]
         deviations = list(_differences("client", made, found))
@@ -151,8 +151,8 @@ class DriftFinder:
             found = await self._platform.view_channel(caller.token, caller.domain_id, made.id)
         except NotFound:
             query = ChannelQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            listed = self._platform.list_channels(caller.token, caller.domain_id, query)
-            if (await listed).total:
+            page = await self._platform.list_channels(caller.token, caller.domain_id, query)
+            if page.total:
                 raise
             return [_deleted("channel", made.key)]
         return list(_differences("channel", made, found))

@@ -22,7 +22,7 @@ from bootstrap_core.secret import Secret
 from provision.onboarding.audit import ACTIONS, AuditTrail
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
-from provision.onboarding.leases import LEASE, RESTING
+from provision.onboarding.leases import LEASE, UNFINISHED
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
@@ -95,7 +95,7 @@ class Journal:
         condition = and_(
             onboardings.c.domain_id == domain_id,
             onboardings.c.external_id == external_id,
-            onboardings.c.state.not_in(RESTING),
+            onboardings.c.state.in_(UNFINISHED),
         )
         return await self._one(condition)
 

@@ -37,7 +37,6 @@ from provision.onboarding.tables import onboardings
 
 LEASE: Final = timedelta(seconds=30)
 UNREADABLE_PAUSE: Final = timedelta(minutes=5)
-RESTING: Final = (State.DONE.value, State.UNDONE.value)
 # Named one by one: an index finds what a state is, not what it is not.
 UNFINISHED: Final = tuple(state.value for state in State if not state.is_at_rest)
 
@@ -181,7 +180,7 @@ class Leases:
         async with self._engine.begin() as connection:
             await connection.execute(
                 update(onboardings)
-                .where(onboardings.c.id == onboarding_id, onboardings.c.state.not_in(RESTING))
+                .where(onboardings.c.id == onboarding_id, onboardings.c.state.in_(UNFINISHED))
                 .values(
                     state=State.STUCK.value,
                     error_code=error.code,
