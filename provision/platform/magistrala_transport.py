@@ -9,6 +9,7 @@ total time-out is not begun.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from datetime import UTC, datetime
@@ -41,6 +42,11 @@ from provision.platform.magistrala_settings import Endpoints, TransportSettings
 
 SERVICES: Final = ("clients", "channels", "users", "domains", "certs")
 SIGNS_OF_BEING_DOWN: Final = frozenset({502, 503, 504})
+HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "provision",
+}
 NOTHING_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -66,22 +72,20 @@ class Transport:
         """
         self._endpoints = endpoints
         self._settings = settings
-        self._client = httpx.AsyncClient(
-            transport=wire,
+        # No client around it: that would send one caller's cookies with the next one's call.
+        self._wire = wire or httpx.AsyncHTTPTransport(
             http2=True,
             verify=_tls(endpoints, settings),
             limits=httpx.Limits(
                 max_connections=settings.pool_size,
                 max_keepalive_connections=settings.pool_size,
             ),
-            timeout=httpx.Timeout(
-                settings.call_timeout,
-                connect=settings.connect_timeout,
-                pool=settings.connect_timeout,
-            ),
-            headers={"Accept": "application/json"},
             trust_env=False,
         )
+        times = httpx.Timeout(
+            settings.call_timeout, connect=settings.connect_timeout, pool=settings.connect_timeout
+        )
+        self._extensions = {"timeout": times.as_dict()}
         self._breakers = {
             service: Breaker(service, settings.breaker_failures, settings.breaker_seconds)
             for service in SERVICES
@@ -100,7 +104,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._wire.aclose()
 
     async def send(self, call: Call) -> Answer:
         """Make the call and return its successful answer.
@@ -142,17 +146,18 @@ class Transport:
     async def _exchange(self, call: Call, deadline: float) -> Answer:
         seconds = min(self._settings.call_timeout, max(0.0, deadline - time.monotonic()))
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._client.stream(
-                    call.method,
-                    self._endpoints.of(call.service) + call.path,
-                    params=call.query,
-                    headers=_headers(call),
-                    content=call.content(),
-                ) as response,
-            ):
-                body = await self._body(call, response)
+            request = httpx.Request(
+                call.method,
+                self._endpoints.of(call.service) + call.path,
+                params=call.query or None,
+                headers=_headers(call),
+                content=call.content(),
+                extensions=self._extensions,
+            )
+            async with asyncio.timeout(seconds):
+                response = await self._wire.handle_async_request(request)
+                async with contextlib.aclosing(response):
+                    body = await self._body(call, response)
         except NOTHING_SENT as error:
             raise _unreachable(call, error) from error
         except httpx.DecodingError as error:
@@ -221,7 +226,9 @@ def _log_repetition(call: Call, state: RetryCallState) -> None:
 
 
 def _headers(call: Call) -> dict[str, str]:
-    headers = {} if call.method == "GET" else {"Content-Type": "application/json"}
+    headers = dict(HEADERS)
+    if call.method != "GET":
+        headers["Content-Type"] = "application/json"
     if call.token is not None:
         token = call.token.reveal()
         if not (token and token.isascii() and token.isprintable()):

@@ -260,3 +260,16 @@ async def test_a_caller_who_gives_up_frees_the_connection(server: FaultyServer) 
         with pytest.raises(asyncio.CancelledError):
             await abandoned
         await view(platform)
+
+
+async def test_cookies_of_one_call_are_not_sent_with_the_next(
+    server: FaultyServer, hasty: Magistrala
+) -> None:
+    server.script.extend(
+        [answers(200, VIEWED, **{"Set-Cookie": "session=somebody"}), answers(200, VIEWED)]
+    )
+
+    await view(hasty)
+    await view(hasty)
+
+    assert not any("cookie" in each.headers for each in server.received)
