@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bootstrap_core.core import BootstrapCore
@@ -16,6 +16,7 @@ from bootstrap_core.http.schemas import SCHEMAS as BOOTSTRAP_SCHEMAS
 from bootstrap_core.http.schemas import SECURITY_SCHEMES
 from bootstrap_core.openapi import Operation, Reply, describe, routes
 from provision.api.answers import JsonAnswer
+from provision.api.route_index import IndexedRouter
 from provision.api.schemas import SCHEMAS
 from provision.api.wrapper import Wrapper
 from provision.build_info import release
@@ -48,7 +49,7 @@ def make_api(parts: Sequence[Part], core: BootstrapCore, further: Sequence[Route
         security_schemes=SECURITY_SCHEMES,
     )
     served = [*core.routes(), *routes([*operations, _showing(document)]), *further]
-    return Router(served, redirect_slashes=False)
+    return IndexedRouter(served)
 
 
 def make_app(served: ASGIApp, metrics: Metrics, origins: Sequence[str]) -> ASGIApp:
