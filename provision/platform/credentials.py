@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
+from uuid import UUID
 
 from attrs import frozen
 
@@ -143,9 +144,34 @@ class PasswordSignIn:
 
 def token_end(token: Secret) -> datetime | None:
     """Return when a JWT says that it ends (``exp``, RFC 7519), unverified; none if it does not."""
+    try:
+        return datetime.fromtimestamp(_claims(token)["exp"], UTC)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def token_user(token: Secret) -> str:
+    """Return the ID of the user whom a JWT was issued to, unverified; empty if it does not tell.
+
+    Magistrala wrote it into a claim of its own, ``user``, while the subject named the domain as
+    well; since then it is the subject (``auth/jwt`` of Magistrala and of SuperMQ). Mainflux's
+    subject, an e-mail address, is no ID, and a personal access token is no JWT.
+    """
+    claims = _claims(token)
+    return next((said for name in ("user", "sub") if _is_uuid(said := claims.get(name))), "")
+
+
+def _claims(token: Secret) -> Mapping[str, Any]:
     body = token.reveal().split(".")[1:2]
     try:
         claims = json.loads(base64.urlsafe_b64decode(body[0] + "=" * (-len(body[0]) % 4)))
-        return datetime.fromtimestamp(claims["exp"], UTC)
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _is_uuid(text: object) -> TypeGuard[str]:
+    try:
+        return isinstance(text, str) and str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,6 +1,8 @@
 """The service's own credentials: one sign-in for many callers, renewed before it ends."""
 
 import asyncio
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -9,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap_core.secret import Secret
-from provision.platform.credentials import ApiKey, PasswordSignIn, token_end
+from provision.platform.credentials import ApiKey, PasswordSignIn, token_end, token_user
 from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected, Unavailable
 from provision.platform.types import TokenPair
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 PASSWORD = Secret("correct horse")
+USER = "0c1f1a50-8d2f-4f3b-9a5e-2b8f6b1f7c11"
+OTHER = "5e3f9e0a-3d52-4b49-8f0a-3c4f0d7f2a90"
 
 
 class Platform:
@@ -181,13 +185,31 @@ async def test_an_api_key_is_used_as_it_is() -> None:
 @given(st.text())
 def test_any_text_may_be_a_token(text: str) -> None:
     assert token_end(Secret(text)) is None
+    assert token_user(Secret(text)) == ""
 
 
-@pytest.mark.parametrize("claims", [{}, {"exp": "soon"}, {"exp": 1e300}, {"exp": None}])
-def test_strange_claims_are_no_end(claims: dict[str, object]) -> None:
-    import base64
-    import json
+@pytest.mark.parametrize("claims", [{}, {"exp": "soon"}, {"exp": 1e300}, {"exp": None}, [], 1])
+def test_strange_claims_are_no_end(claims: object) -> None:
+    assert token_end(token_of(claims)) is None
 
+
+@pytest.mark.parametrize(
+    ("claims", "user"),
+    [
+        ({"iss": "supermq.auth", "sub": USER, "role": 1}, USER),
+        ({"iss": "magistrala.auth", "sub": f"{OTHER}_{USER}", "user": USER}, USER),
+        ({"iss": "magistrala.auth", "sub": "", "user": USER, "domain": ""}, USER),
+        ({"iss": "magistrala.auth", "sub": OTHER, "user": USER}, USER),
+        ({"iss": "mainflux", "sub": "john.doe@email.com"}, ""),
+        ({"sub": 7, "user": {}}, ""),
+        ({}, ""),
+        ([USER], ""),
+    ],
+)
+def test_a_token_tells_whose_it_is_or_nothing(claims: object, user: str) -> None:
+    assert token_user(token_of(claims)) == user
+
+
+def token_of(claims: object) -> Secret:
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-
-    assert token_end(Secret(f"h.{body}.s")) is None
+    return Secret(f"h.{body}.s")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from attrs import define
 
 from provision.data_directory import DataDirectory
 from tests.service.running import KEY, FaultyWire, Running, answered, beside, embedded
 
+PERSONAL = "pat_0123456789"
 GOOD = {"external_id": "gw-1", "external_key": KEY}
 URLS = {
     f"MG_PROVISION_{name}_URL": "http://platform"
@@ -108,18 +110,68 @@ async def test_an_onboarding_takes_two_rounds_of_calls_and_one_before(
     async with beside(tmp_path / "s", wire, platform, **URLS) as running:
         await running.map()
     domain = platform.domain
-    assert sorted(wire.calls[:2]) == [f"GET /domains/{domain}", "GET /users/profile"]
-    assert sorted(wire.calls[2:4]) == [
+    assert wire.calls[0] == f"GET /domains/{domain}"
+    assert sorted(wire.calls[1:3]) == [
         f"POST /{domain}/channels/bulk",
         f"POST /{domain}/clients/bulk",
     ]
-    assert wire.calls[4:] == [f"POST /{domain}/channels/connect"]
+    assert wire.calls[3:] == [f"POST /{domain}/channels/connect"]
+
+
+async def test_the_audit_trail_names_the_user_of_a_token(platform: Running, tmp_path: Path) -> None:
+    async with beside(tmp_path / "s", wire_to(platform), platform, **URLS) as running:
+        await running.map()
+        assert await actors(running) == {await user_id(platform)}
+
+
+async def test_the_audit_trail_names_the_user_of_an_api_key_that_tells_none(
+    platform: Running, tmp_path: Path
+) -> None:
+    wire = wire_to(platform)
+    wire.inner = PersonalTokens(wire.inner, platform.token)
+    key = {"MG_PROVISION_API_KEY": PERSONAL}
+    async with beside(tmp_path / "s", wire, platform, **URLS, **key) as running:
+        path = f"/{running.domain}/mapping"
+        assert (await running.http.post(path, json=GOOD)).status_code == 201
+        assert await actors(running) == {await user_id(platform)}
+    assert "GET /users/profile" in wire.calls
 
 
 async def test_a_platform_that_does_not_know_the_user_route_is_no_obstacle(
     platform: Running, tmp_path: Path
 ) -> None:
     wire = wire_to(platform)
+    wire.inner = PersonalTokens(wire.inner, platform.token)
     wire.fail("GET", "/users/profile", answered(404))
-    async with beside(tmp_path / "s", wire, platform, **URLS) as running:
-        assert (await running.map()).status_code == 201
+    key = {"MG_PROVISION_API_KEY": PERSONAL}
+    async with beside(tmp_path / "s", wire, platform, **URLS, **key) as running:
+        path = f"/{running.domain}/mapping"
+        assert (await running.http.post(path, json=GOOD)).status_code == 201
+        assert await actors(running) == {""}
+
+
+async def actors(running: Running) -> set[str]:
+    token = {"Authorization": f"Bearer {running.token}"}
+    gateway = await running.http.get(f"/{running.domain}/mapping/gw-1", headers=token)
+    path = f"/{running.domain}/onboardings/{gateway.json()['onboarding']['id']}"
+    return {
+        entry["actor"] for entry in (await running.http.get(path, headers=token)).json()["audit"]
+    }
+
+
+async def user_id(platform: Running) -> str:
+    token = {"Authorization": f"Bearer {platform.token}"}
+    return str((await platform.http.get("/users/profile", headers=token)).json()["id"])
+
+
+@define
+class PersonalTokens(httpx.AsyncBaseTransport):
+    """The way to a platform that takes a key, which tells nothing, for one of its users."""
+
+    inner: httpx.AsyncBaseTransport
+    token: str
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.headers.get("Authorization") == f"Bearer {PERSONAL}":
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return await self.inner.handle_async_request(request)
