@@ -105,7 +105,6 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
         journal,
         worker,
         enrollments,
-        engine,
         store.hasher,
         around.identifiers,
         clock,

@@ -8,8 +8,8 @@ Every write by whoever works on a row is bound to the lease that it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, update
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bootstrap_core.columns import BRIEF
 from bootstrap_core.sealing import Sealer
 from bootstrap_core.secret import Secret
+from provision.layout.plan import Plan
 from provision.onboarding.audit import ACTIONS, AuditTrail
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
@@ -26,6 +27,8 @@ from provision.onboarding.leases import LEASE, UNFINISHED
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
+
+Check: TypeAlias = Callable[[AsyncConnection, Plan], Awaitable[None]]
 
 NO_TOKEN = Secret("")
 # What every onboarding runs is built once: building a statement costs more than running it.
@@ -53,11 +56,11 @@ class Journal:
         self._clock = clock
         self._new_id = new_id
 
-    async def open(self, onboarding: Onboarding) -> Onboarding:
-        """Write the intent; return the row, leased.
+    async def open(self, onboarding: Onboarding, check: Check) -> Onboarding:
+        """Write the intent once ``check`` has nothing against it; return the row, leased.
 
-        Raises ``StillRunning``: another row has the gateway's place, or the one to be replaced is
-        not there any more or is being worked on.
+        Raises what ``check`` raises, and ``StillRunning``: another row has the gateway's place, or
+        the one to be replaced is not there any more or is being worked on.
         """
         opened = evolve(onboarding, lease=self._new_id())
         row = self._rows.encode(opened) | {
@@ -70,6 +73,8 @@ class Journal:
                 if opened.replaces:
                     await self._step_aside(connection, opened.replaces)
                 await connection.execute(_OPEN, row)
+                # Once the place is taken: what another request is about to make is no objection.
+                await check(connection, opened.plan)
                 await self._audit.write(connection, opened, ACTIONS[opened.outcome], "begun")
         except IntegrityError as error:
             raise StillRunning from error
@@ -265,3 +270,7 @@ class Journal:
 
 def _place(domain_id: str, external_id: str) -> str:
     return f"{domain_id}/{external_id}"
+
+
+async def unchecked(_: AsyncConnection, __: Plan) -> None:
+    """Have nothing against a plan."""

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.model import Caller
 from bootstrap_core.secret import Secret
@@ -27,7 +26,7 @@ from provision.onboarding.errors import (
     KeyDiffers,
     StillRunning,
 )
-from provision.onboarding.journal import Journal
+from provision.onboarding.journal import Journal, unchecked
 from provision.onboarding.model import Intent, Onboarding, Outcome, State
 from provision.onboarding.on_existing import OnExisting as OnExisting
 from provision.onboarding.private_keys import device_requests
@@ -64,7 +63,6 @@ class Onboardings:
         journal: Journal,
         worker: Worker,
         enrollments: Enrollments,
-        engine: AsyncEngine,
         hasher: KeyHasher,
         identifiers: Identifiers,
         clock: Clock,
@@ -74,7 +72,6 @@ class Onboardings:
         self._journal = journal
         self._worker = worker
         self._enrollments = enrollments
-        self._engine = engine
         self._hasher = hasher
         self._identifiers = identifiers
         self._clock = clock
@@ -234,9 +231,6 @@ class Onboardings:
         self, caller: Caller, request: MappingRequest, old: Onboarding | None
     ) -> Onboarding:
         plan = self.plan(caller, request)
-        if old is None:
-            async with self._engine.connect() as connection:
-                await self._enrollments.check(connection, plan)
         csrs = device_requests(plan, request.csrs)
         intent = Intent(
             plan=plan,
@@ -258,7 +252,9 @@ class Onboardings:
             updated_at=now,
             replaces=old.id if old else None,
         )
-        return await self._worker.begin(onboarding)
+        # A replacement may have what the gateway that it replaces has.
+        check = unchecked if old else self._enrollments.check
+        return await self._worker.begin(onboarding, check)
 
     async def _rotate(
         self, caller: Caller, request: MappingRequest, present: Onboarding

@@ -14,7 +14,7 @@ from provision.onboarding.attempts import Attempts
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost, StillRunning
 from provision.onboarding.holding import Holding
-from provision.onboarding.journal import Journal
+from provision.onboarding.journal import Check, Journal
 from provision.onboarding.leases import Leases
 from provision.onboarding.model import Heading, Onboarding, State
 from provision.onboarding.tasks import Answer, GatewayTasks
@@ -41,14 +41,15 @@ class Worker:
         self._in_need: Collection[str] = ()
         self._log = structlog.get_logger()
 
-    async def begin(self, onboarding: Onboarding) -> Onboarding:
+    async def begin(self, onboarding: Onboarding, check: Check) -> Onboarding:
         """Write the intent and carry it out; return the onboarding once it is done.
 
-        Raises ``StillRunning`` (the gateway's place is taken) and ``StepFailed``.
+        Raises what ``check`` raises, ``StillRunning`` (the gateway's place is taken) and
+        ``StepFailed``.
         """
 
         async def work(answer: Answer) -> None:
-            opened = await self._journal.open(onboarding)
+            opened = await self._journal.open(onboarding, check)
             await self._holding.run(opened, self._attempts.make(opened, answer))
             await self._remove_replaced(opened)
 

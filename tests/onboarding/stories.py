@@ -61,6 +61,19 @@ async def make(
 
 async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
     """Kill a process while it makes a gateway, start another, and return the row left behind."""
+    row = await left_behind(world, caller)
+    await start_again(world)
+    return row
+
+
+async def start_again(world: World) -> None:
+    """Start a process; what others had leased is free."""
+    reborn = world.start_replica()
+    await reborn.parts.leases.release_all()
+
+
+async def left_behind(world: World, caller: Caller | None = None) -> Onboarding:
+    """Kill a process while it makes a gateway, and return the row left behind."""
     first = world.start_replica()
     request = world.request("gw-1", "key-1")
     asking = asyncio.ensure_future(first.parts.onboardings.map(caller or world.caller(), request))
@@ -71,8 +84,6 @@ async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
         await asking
     (row,) = onboardings(world.database)
     assert row.state is State.PLANNED
-    reborn = world.start_replica()
-    await reborn.parts.leases.release_all()
     return row
 
 

@@ -14,7 +14,7 @@ from provision.onboarding.model import State
 from provision.onboarding.tables import onboardings as table
 from provision.platform import errors
 from tests.onboarding.simulated_store import rows
-from tests.onboarding.stories import cut_short, held, hold, make, steal
+from tests.onboarding.stories import held, hold, left_behind, make, start_again, steal
 from tests.onboarding.world import DOMAIN, TIMING, World, audit, onboardings, simulated
 
 
@@ -188,10 +188,11 @@ async def test_a_process_that_was_stopped_makes_no_call_once_another_went_on(
 async def test_a_row_that_can_not_be_read_is_set_aside_and_holds_up_no_other(
     world: World,
 ) -> None:
-    row = await cut_short(world)
+    row = await left_behind(world)
     whole: dict[str, Any] = rows(world.database, "SELECT intent FROM onboardings")[0]
     with world.database.begin() as connection:
         connection.execute(update(table).values(intent="unreadable"))
+    await start_again(world)
     await asyncio.sleep(20.0)
     (seen,) = rows(
         world.database,

@@ -22,4 +22,5 @@ def test_a_product_that_forgets_lost_answers_is_found_out(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trace, "failed", lambda self, error: None)
-    assert any(play(seed, database) for seed in range(5070, 5130))
+    # One schedule in about a hundred loses an answer where that does harm.
+    assert any(play(seed, database) for seed in range(5100, 5700))
