@@ -6,7 +6,8 @@ They see ``.ExternalID``, ``.Name``, ``.DomainID`` and ``.Vars`` (the parameters
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -16,6 +17,9 @@ from provision.layout.model import JsonValue
 
 ROOTS: Final = ("ExternalID", "Name", "DomainID", "Vars")
 """What a template of a layout sees."""
+
+PARSED_MOST: Final = 512
+"""How many templates are kept as they were read; a request renders what many before it did."""
 
 _QUOTE: Final = r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*+\"|`[^`]*+`|'(?:\\.|[^'\\\n])*+'"
 _QUOTED: Final = re.compile(_QUOTE, re.DOTALL)
@@ -87,7 +91,8 @@ def template_problems(text: str) -> list[TemplateProblem]:
     ]
 
 
-def references(text: str) -> list[Reference]:
+@lru_cache(PARSED_MOST)
+def references(text: str) -> Sequence[Reference]:
     """Return the field paths that a template reads, in their order."""
     found: list[Reference] = []
     blocks: list[str] = []
@@ -99,14 +104,19 @@ def references(text: str) -> list[Reference]:
                 del blocks[-1:]
             else:
                 blocks.append(keyword["word"])
-    return found
+    return tuple(found)
 
 
 def render_text(text: str, data: Mapping[str, JsonValue]) -> str:
     """Render ``text`` with ``data``. Raises :class:`bootstrap_core.gotemplate.TemplateError`."""
     if not is_template(text):
         return text
-    return Template.parse(text, name="layout", missingkey="error").render(data)
+    return _parsed(text).render(data)
+
+
+@lru_cache(PARSED_MOST)
+def _parsed(text: str) -> Template:
+    return Template.parse(text, name="layout", missingkey="error")
 
 
 def _references_in(body: str, start: int, blocks: list[str]) -> Iterator[Reference]:
