@@ -25,7 +25,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, PoolProxiedConnection, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from provision.build_info import release
@@ -84,23 +84,17 @@ class SqliteEngine(AsyncEngine):
         )
         super().__init__(engine.sync_engine)
         self._turn = asyncio.Lock()
+        self._writing = engine.execution_options(**{WRITES: True})
         event.listen(self.sync_engine, "connect", _prepare_connection)
         event.listen(self.sync_engine, "begin", _begin)
         event.listen(self.sync_engine, "before_cursor_execute", _tell_if_brief)
+        event.listen(self.sync_engine, "checkin", _end_writing)
 
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction; it is committed at the end, or rolled back on an error."""
-        async with self._turn, self.connect() as connection:
-            await connection.execution_options(**{WRITES: True})
-            async with connection.begin():
-                driver = (await connection.get_raw_connection()).driver_connection
-                assert isinstance(driver, _Connection)  # noqa: S101 - made by _creator
-                driver.inline = True
-                try:
-                    yield connection
-                finally:
-                    driver.inline = False
+        async with self._turn, self._writing.begin() as connection:
+            yield connection
 
 
 def _creator(url: str) -> Callable[[], Awaitable[_Connection]]:
@@ -177,12 +171,23 @@ def _prepare_connection(connection: Any, _: object) -> None:  # noqa: ANN401 - t
 
 def _tell_if_brief(connection: Connection, *about: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
     _, _, _, context, _ = about
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, _Connection)  # noqa: S101 - made by _creator
-    driver.brief = bool(context and context.execution_options.get("brief"))
+    brief = bool(context and context.execution_options.get("brief"))
+    _driver(connection.connection).brief = brief
 
 
 def _begin(connection: Connection) -> None:
     # Reads are single statements, each a snapshot by itself: they need no transaction around them.
     if connection.get_execution_options().get(WRITES):
         connection.exec_driver_sql(BEGIN_WRITING)
+        _driver(connection.connection).inline = True
+
+
+def _end_writing(connection: PoolProxiedConnection | None, _: object) -> None:
+    if connection is not None:
+        _driver(connection).inline = False
+
+
+def _driver(connection: PoolProxiedConnection) -> _Connection:
+    driver = connection.driver_connection
+    assert isinstance(driver, _Connection)  # noqa: S101 - made by _creator
+    return driver

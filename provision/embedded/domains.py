@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Membership
 from provision.embedded.actions import ALL_ACTIONS
@@ -20,7 +21,8 @@ from provision.embedded.tables import domains, members, roles
 from provision.embedded.tokens import Clock
 from provision.platform.types import Page, Status
 
-OPERATOR_ROLE = "admin"
+OPERATOR_ROLE: Final = "admin"
+_ONE: Final = select(domains).where(domains.c.id == bindparam("domain")).execution_options(**BRIEF)
 
 
 class DomainRegistry:
@@ -75,9 +77,7 @@ class DomainRegistry:
         """Return a domain to one of its members; raises ``DomainMissing``, ``NotPermitted``."""
         await self._enter(token, domain_id)
         async with self._engine.connect() as connection:
-            row = (
-                await connection.execute(select(domains).where(domains.c.id == domain_id))
-            ).first()
+            row = (await connection.execute(_ONE, {"domain": domain_id})).first()
         if row is None:
             raise DomainMissing
         return _record(row)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bootstrap_core.columns import BRIEF
 from provision.embedded.documents import contains
 from provision.embedded.errors import EntityDisabled, Hidden, StatusAssigned
 from provision.embedded.records import ListQuery, Stamps
@@ -89,7 +90,8 @@ async def page_of(
 
 async def fetch(connection: AsyncConnection, table: Table, domain_id: str, key: str) -> AnyRow:
     """Return a domain's entity (``Hidden`` when it has none of this ID)."""
-    row = (await connection.execute(select(table).where(_one(table, domain_id, key)))).first()
+    query = select(table).where(_one(table, domain_id, key)).execution_options(**BRIEF)
+    row = (await connection.execute(query)).first()
     if row is None:
         raise Hidden
     return row

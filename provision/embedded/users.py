@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.columns import BRIEF
 from bootstrap_core.secret import Secret
 from provision.embedded.access import AccessControl, Caller
 from provision.embedded.errors import (
@@ -178,7 +179,8 @@ class UserRegistry:
 
     async def _find(self, condition: ColumnElement[bool]) -> AnyRow:
         async with self._engine.connect() as connection:
-            row = (await connection.execute(select(users).where(condition))).first()
+            query = select(users).where(condition).execution_options(**BRIEF)
+            row = (await connection.execute(query)).first()
         if row is None:
             raise Missing
         return row
