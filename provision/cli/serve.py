@@ -92,12 +92,16 @@ class GreetingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, then greet."""
         await super().startup(sockets)
-        # What was loaded to start stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        keep_what_is_loaded()
         if self.started:
             print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
+
+
+def keep_what_is_loaded() -> None:
+    """Tell the collector that what was loaded to start stays for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 def bind(settings: Settings) -> list[socket.socket]:
