@@ -91,7 +91,12 @@ configs: Final = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("domain_id", "external_id", name="uq_configs_external_id"),
     UniqueConstraint("domain_id", "name", name="uq_configs_name"),
-    Index("ix_configs_external_id", "external_id", "created_at", "id"),
+    # Has all that a device's poll looks at: the row itself, which is long, need not be read.
+    Index(
+        "ix_configs_external_id",
+        *("external_id", "created_at", "id"),
+        *("domain_id", "status", "revision", "profile_id"),
+    ),
     Index("ix_configs_profile_id", "profile_id"),
     Index("ix_configs_by_time", "domain_id", "created_at", "id", "name_folded"),
     Index("ix_configs_by_status", "domain_id", "status", "created_at", "id", "name_folded"),
