@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 
 from provision.app import Service, open_service
 from provision.data_directory import DataDirectory
+from provision.database import migrate, open_engine
 from provision.onboarding.retry import Timing
 from provision.settings_reader import load
 
@@ -157,6 +158,7 @@ async def embedded(data: Path, **environment: str) -> AsyncIterator[Running]:
     """Run the service on its embedded platform."""
     variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(ROOT / "layouts")}
     loaded = load(variables | environment, {})
+    await with_schema(data)
     async with open_service(loaded, BASE) as service, open_client(service) as http:
         token = await sign_in(http, data)
         yield Running(http, http, service.operator_domain, token)
@@ -182,8 +184,28 @@ async def beside(
     """Run the service on a wire that is there already."""
     variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(ROOT / "layouts")}
     loaded = load(variables | environment, {})
+    await with_schema(data)
     async with open_service(loaded, BASE, wire, QUICK) as service, open_client(service) as http:
         yield Running(http, platform.http, platform.domain, platform.token, wire)
+
+
+_schema: list[bytes] = []
+
+
+async def with_schema(data: Path) -> None:
+    """Put an empty database where there is none, as the first start makes it in a hundred times."""
+    file = data / "provision.db"
+    if file.exists():
+        return
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not _schema:
+        engine = open_engine(f"sqlite+aiosqlite:///{file}")
+        await migrate(engine)
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        await engine.dispose()
+        _schema.append(file.read_bytes())
+    file.write_bytes(_schema[0])
 
 
 async def sign_in(http: httpx.AsyncClient, data: Path) -> str:

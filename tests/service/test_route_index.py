@@ -42,8 +42,8 @@ def answering(number: int) -> Callable[[Request], Awaitable[Response]]:
 
 async def asked(app: ASGIApp, method: str, path: str) -> tuple[int, str, str | None]:
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
-        answer = await http.request(method, path)
+    async with httpx.AsyncClient(transport=transport) as http:
+        answer = await http.request(method, f"http://service{path}")
     return answer.status_code, answer.text, answer.headers.get("allow")
 
 
