@@ -53,7 +53,7 @@ class ConnectionRegistry:
                     raise Unprocessable(
                         "disabled clients and channels can't be connected, and a type is named once"
                     )
-                await connection.execute(insert(connections), rows)
+                await connection.execute(_CONNECT, rows)
         except IntegrityError as error:
             if "foreign key" in str(error.orig).lower():
                 raise Hidden("a client or channel was deleted meanwhile") from error
@@ -109,4 +109,5 @@ def _states(kind: str, table: Table) -> Select[Any]:
     return select(*columns).where(table.c.id.in_(bindparam(kind, expanding=True)))
 
 
+_CONNECT: Final = insert(connections)
 _STATES: Final = union_all(*(_states(kind, table) for kind, table in KINDS.items()))

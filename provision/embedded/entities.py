@@ -63,6 +63,8 @@ class EntityRegistry(ABC, Generic[D, R]):
         self._engine = engine
         self._access = access
         self._now = now
+        # Built once: building a statement costs more than running it.
+        self._insertion = insert(self.table)
 
     async def create(self, token: Secret, domain_id: str, drafts: Sequence[D]) -> list[R]:
         """Create all of ``drafts`` or none.
@@ -152,7 +154,7 @@ class EntityRegistry(ABC, Generic[D, R]):
     async def _insert(self, records: Sequence[R]) -> None:
         try:
             async with self._engine.begin() as connection:
-                await connection.execute(insert(self.table), [self._row(one) for one in records])
+                await connection.execute(self._insertion, [self._row(one) for one in records])
         except IntegrityError as error:
             constraint, column, broken = self.unique
             raise (broken if violates(error, column, constraint) else self.taken) from error

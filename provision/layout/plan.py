@@ -5,7 +5,6 @@ The plan is what the journal keeps, so its JSON form is versioned and round-trip
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 import cattrs
@@ -144,22 +143,20 @@ class Plan:
         )
 
 
-def plan_to_json(plan: Plan) -> bytes:
-    """Return the plan as JSON in ASCII, secrets revealed: seal it before it is kept anywhere."""
-    document = {"version": PLAN_VERSION, "plan": _converter.unstructure(plan)}
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+def plan_to_json(plan: Plan) -> JsonObject:
+    """Return the plan as a JSON object, secrets revealed: seal it before it is kept anywhere."""
+    return {"version": PLAN_VERSION, "plan": _converter.unstructure(plan)}
 
 
-def plan_from_json(text: bytes | str) -> Plan:
-    """Return the plan that ``plan_to_json`` wrote.
+def plan_from_json(document: JsonValue) -> Plan:
+    """Return the plan that ``plan_to_json`` made a JSON object of.
 
     Raises :class:`PlanFormatError` for anything else. The error says nothing of the content,
     which holds secrets.
     """
     try:
-        document = json.loads(text)
         version, body = document["version"], document["plan"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (TypeError, KeyError) as error:
         raise PlanFormatError("not a journalled plan: an object with version and plan") from error
     if version not in (1, PLAN_VERSION):
         raise PlanFormatError(

@@ -154,7 +154,7 @@ def intent_to_json(intent: Intent) -> bytes:
     return json.dumps(
         {
             "version": INTENT_VERSION,
-            "plan": json.loads(plan_to_json(intent.plan)),
+            "plan": plan_to_json(intent.plan),
             "external_key": intent.external_key.reveal(),
             "external_key_hash": intent.external_key_hash,
             "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
@@ -165,6 +165,7 @@ def intent_to_json(intent: Intent) -> bytes:
             "settled_at": intent.settled_at and intent.settled_at.isoformat(),
         },
         separators=(",", ":"),
+        allow_nan=False,
     ).encode()
 
 
@@ -178,7 +179,7 @@ def intent_from_json(text: bytes) -> Intent:
         if document["version"] != INTENT_VERSION:
             raise IntentUnreadable(f"the intent has version {document['version']!r}")
         return Intent(
-            plan=plan_from_json(json.dumps(document["plan"])),
+            plan=plan_from_json(document["plan"]),
             external_key=Secret(document["external_key"]),
             external_key_hash=document["external_key_hash"],
             private_keys={k: Secret(v) for k, v in document["private_keys"].items()},

@@ -123,7 +123,7 @@ def plan_of(layout: Layout, name: str | None = "gw") -> Plan:
 @given(layouts(), st.none() | texts)
 def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -> None:
     plan = plan_of(layout, name)
-    restored = plan_from_json(plan_to_json(plan))
+    restored = plan_from_json(json.loads(json.dumps(plan_to_json(plan), allow_nan=False)))
     assert restored == plan
     assert plan_to_json(restored) == plan_to_json(plan)
     assert all(isinstance(each.secret, Secret) for each in restored.clients)
@@ -176,45 +176,44 @@ def test_the_same_identifiers_give_the_same_plan(layout: Layout) -> None:
 LAYOUT = Layout("x", clients=(Client("a", "a"),))
 
 
-def test_the_journals_form_has_a_version_and_is_ascii() -> None:
-    text = plan_to_json(plan_of(LAYOUT, "Straße"))
-    assert json.loads(text)["version"] == 2
-    assert text.isascii()
+def test_the_journals_form_has_a_version() -> None:
+    assert plan_to_json(plan_of(LAYOUT, "Straße"))["version"] == 2
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("document", "message"),
     [
-        (b"", "not a journalled plan"),
-        (b"\xff", "not a journalled plan"),
-        (b"[]", "not a journalled plan"),
-        (b'{"plan": {}}', "not a journalled plan"),
-        (b'{"version": 3, "plan": {}}', "version 3; this release reads up to 2"),
-        (b'{"version": 1, "plan": {}}', "does not have the fields of version 1"),
-        (b'{"version": 1, "plan": []}', "does not have the fields of version 1"),
-        (b'{"version": 2, "plan": {}}', "does not have the fields of version 2"),
-        (b'{"version": 2, "plan": []}', "does not have the fields of version 2"),
+        (None, "not a journalled plan"),
+        ("", "not a journalled plan"),
+        ([], "not a journalled plan"),
+        ({"plan": {}}, "not a journalled plan"),
+        ({"version": 3, "plan": {}}, "version 3; this release reads up to 2"),
+        ({"version": 1, "plan": {}}, "does not have the fields of version 1"),
+        ({"version": 1, "plan": []}, "does not have the fields of version 1"),
+        ({"version": 2, "plan": {}}, "does not have the fields of version 2"),
+        ({"version": 2, "plan": []}, "does not have the fields of version 2"),
     ],
 )
-def test_another_form_is_refused(text: bytes, message: str) -> None:
+def test_another_form_is_refused(document: JsonValue, message: str) -> None:
     with pytest.raises(PlanFormatError, match=message):
-        plan_from_json(text)
+        plan_from_json(document)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"secret":"secret-2"', b'"secret":5'),
-        (b'"name":"a-gw"', b'"nmae":"a-gw"'),
-        (b'"name":"a-gw"', b'"name":5'),
-        (b'"profile":null', b'"profile":{"other":{}}'),
-        (b'"dialect":"provision"', b'"dialect":"cobol"'),
-        (b'"tags":[]', b'"tags":[],"more":1'),
+        ('"secret":"secret-2"', '"secret":5'),
+        ('"name":"a-gw"', '"nmae":"a-gw"'),
+        ('"name":"a-gw"', '"name":5'),
+        ('"profile":null', '"profile":{"other":{}}'),
+        ('"dialect":"provision"', '"dialect":"cobol"'),
+        ('"tags":[]', '"tags":[],"more":1'),
     ],
 )
-def test_a_damaged_plan_is_refused_without_showing_its_secrets(old: bytes, new: bytes) -> None:
-    text = plan_to_json(expand(LAYOUT, gateway(external_id="gw"), CountedIdentifiers()))
+def test_a_damaged_plan_is_refused_without_showing_its_secrets(old: str, new: str) -> None:
+    plan = expand(LAYOUT, gateway(external_id="gw"), CountedIdentifiers())
+    text = json.dumps(plan_to_json(plan), separators=(",", ":"))
     assert old in text
     with pytest.raises(PlanFormatError) as caught:
-        plan_from_json(text.replace(old, new))
+        plan_from_json(json.loads(text.replace(old, new)))
     assert "secret-2" not in repr(caught.value) + repr(caught.value.__cause__)
