@@ -151,7 +151,6 @@ class _Opening:
             GatewayListRoutes(GatewayList(ground.engine), ground.authentication, self.clock.now),
             OnboardingRoutes(
                 onboarding.onboardings,
-                onboarding.journal,
                 onboarding.onboarding_list,
                 onboarding.audit,
                 onboarding.running,

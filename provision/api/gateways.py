@@ -10,7 +10,7 @@ from bootstrap_core.enrolling import Enrolled
 from bootstrap_core.model import rfc3339
 from provision.layout.model import Dialect
 from provision.layout.plan import Plan, PlannedChannel, PlannedClient
-from provision.onboarding.model import Onboarding, step_to_json
+from provision.onboarding.model import Onboarding, Summary, step_to_json
 
 NEVER = "0001-01-01T00:00:00Z"
 """How Magistrala writes the time of an update that there has not been."""
@@ -128,7 +128,7 @@ def gateway_answer(onboarding: Onboarding, enrolled: Enrolled | None) -> dict[st
             }
             for each in onboarding.intent.certificates
         ],
-        "onboarding": onboarding_answer(onboarding),
+        "onboarding": onboarding_answer(onboarding.summary),
     }
     if enrolled is not None:
         fetch = enrolled.last_fetch
@@ -146,15 +146,15 @@ def gateway_answer(onboarding: Onboarding, enrolled: Enrolled | None) -> dict[st
     return answer
 
 
-def onboarding_answer(onboarding: Onboarding) -> dict[str, Any]:
+def onboarding_answer(onboarding: Summary) -> dict[str, Any]:
     """Return one row of the journal, without any secret."""
     answer: dict[str, Any] = {
         "id": onboarding.id,
         "external_id": onboarding.external_id,
         "state": onboarding.state.value,
         "outcome": onboarding.outcome.value,
-        "layout": onboarding.plan.layout,
-        "layout_digest": onboarding.plan.layout_digest,
+        "layout": onboarding.layout,
+        "layout_digest": onboarding.layout_digest,
         "actor": onboarding.actor,
         "attempts": onboarding.attempts,
         "created_at": rfc3339(onboarding.created_at),

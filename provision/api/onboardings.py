@@ -16,7 +16,6 @@ from provision.api.queries import number_of, page_parameters, state_of
 from provision.authentication import Authentication, token_of
 from provision.errors import InvalidFields
 from provision.onboarding.audit import AuditTrail
-from provision.onboarding.journal import Journal
 from provision.onboarding.model import State
 from provision.onboarding.onboarding_list import OnboardingList, OnboardingQuery
 from provision.onboarding.progress import Progress
@@ -36,7 +35,6 @@ class OnboardingRoutes:
     """Handlers that decode, call and encode."""
 
     onboardings: Onboardings
-    journal: Journal
     onboarding_list: OnboardingList
     audit: AuditTrail
     running: RunningSteps
@@ -118,7 +116,9 @@ class OnboardingRoutes:
     async def view(self, request: Request) -> Response:
         """Answer one onboarding with its steps and the audit trail of its gateway."""
         caller = await self._caller(request)
-        found = await self.journal.get(caller.domain_id, request.path_params["onboarding_id"])
+        found = await self.onboarding_list.view(
+            caller.domain_id, request.path_params["onboarding_id"]
+        )
         trail = await self.audit.list(caller.domain_id, found.external_id, 0, LIMIT_MOST)
         answer: dict[str, Any] = onboarding_answer(self.running.shown(found))
         answer["audit"] = [
@@ -138,19 +138,19 @@ class OnboardingRoutes:
         """Go on now with an onboarding that waits for its next attempt."""
         caller = await self._caller(request)
         after = await self.onboardings.retry(caller, request.path_params["onboarding_id"])
-        return JsonAnswer(onboarding_answer(after))
+        return JsonAnswer(onboarding_answer(after.summary))
 
     async def undo(self, request: Request) -> Response:
         """Undo an onboarding, whatever its state."""
         caller = await self._caller(request)
         after = await self.onboardings.undo(caller, request.path_params["onboarding_id"])
-        return JsonAnswer(onboarding_answer(after))
+        return JsonAnswer(onboarding_answer(after.summary))
 
     async def repair(self, request: Request) -> Response:
         """Re-create what is missing of the gateway."""
         caller = await self._caller(request)
         after = await self.onboardings.repair(caller, request.path_params["onboarding_id"])
-        return JsonAnswer(onboarding_answer(after))
+        return JsonAnswer(onboarding_answer(after.summary))
 
     async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))

@@ -113,7 +113,7 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
     return Onboarding(
         onboardings,
         journal,
-        OnboardingList(engine, sealer),
+        OnboardingList(engine),
         leases,
         worker,
         Reconciler(worker, clock, around.chance, around.look_every),

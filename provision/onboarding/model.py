@@ -107,6 +107,28 @@ class Step:
 
 
 @frozen
+class Summary:
+    """What people see of a row of the journal: nothing that is sealed."""
+
+    id: str
+    external_id: str
+    state: State
+    outcome: Outcome
+    layout: str
+    layout_digest: str
+    actor: str
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    replaces: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    error_code: str
+    error_message: str
+    steps: tuple[Step, ...]
+
+
+@frozen
 class Onboarding:
     """One row of the journal.
 
@@ -141,6 +163,28 @@ class Onboarding:
     def plan(self) -> Plan:
         """What is to be created."""
         return self.intent.plan
+
+    @property
+    def summary(self) -> Summary:
+        """What people see of it."""
+        return Summary(
+            id=self.id,
+            external_id=self.external_id,
+            state=self.state,
+            outcome=self.outcome,
+            layout=self.plan.layout,
+            layout_digest=self.plan.layout_digest,
+            actor=self.actor,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            finished_at=self.finished_at,
+            replaces=self.replaces,
+            attempts=self.attempts,
+            next_attempt_at=self.next_attempt_at,
+            error_code=self.error_code,
+            error_message=self.error_message,
+            steps=self.steps,
+        )
 
     @property
     def created_ids(self) -> set[str]:

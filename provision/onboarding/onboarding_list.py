@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import frozen
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.sealing import Sealer
-from provision.onboarding.model import Onboarding, State
+from provision.onboarding.errors import OnboardingNotFound
+from provision.onboarding.model import State, Summary
 from provision.onboarding.progress import Progress, in_progress
-from provision.onboarding.rows import RowCodec
+from provision.onboarding.rows import summary_of
 from provision.onboarding.tables import onboardings
 from provision.platform.types import Page
+
+_SHOWN: Final = select(*(each for each in onboardings.c if each.name not in ("intent", "token")))
 
 
 @frozen
@@ -29,19 +32,26 @@ class OnboardingQuery:
 
 
 class OnboardingList:
-    """Lists the journal's rows."""
+    """Shows the journal's rows, those whose intent can't be read as well."""
 
-    def __init__(self, engine: AsyncEngine, sealer: Sealer) -> None:
-        """Read the store of ``engine``; ``sealer`` opens the intents."""
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Read the store of ``engine``."""
         self._engine = engine
-        self._rows = RowCodec(sealer)
 
-    async def list(self, domain_id: str, query: OnboardingQuery) -> Page[Onboarding]:
+    async def view(self, domain_id: str, onboarding_id: str) -> Summary:
+        """Return one row. Raises ``OnboardingNotFound``."""
+        one = and_(onboardings.c.domain_id == domain_id, onboardings.c.id == onboarding_id)
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(_SHOWN.where(one))).mappings().first()
+        if row is None:
+            raise OnboardingNotFound
+        return summary_of(row)
+
+    async def list(self, domain_id: str, query: OnboardingQuery) -> Page[Summary]:
         """List the rows of a domain, newest first."""
         where = and_(*_conditions(domain_id, query))
         rows = (
-            select(onboardings)
-            .where(where)
+            _SHOWN.where(where)
             .order_by(onboardings.c.created_at.desc(), onboardings.c.id)
             .limit(query.limit)
             .offset(query.offset)
@@ -51,9 +61,7 @@ class OnboardingList:
                 select(func.count()).select_from(onboardings).where(where)
             )
             found = (await connection.execute(rows)).mappings().all()
-        return Page(
-            [self._rows.decode(row) for row in found], total or 0, query.offset, query.limit
-        )
+        return Page([summary_of(row) for row in found], total or 0, query.offset, query.limit)
 
     async def count_by_state(self) -> Mapping[str, int]:
         """Return how many rows are in each state, over all domains."""

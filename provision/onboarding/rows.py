@@ -12,6 +12,7 @@ from provision.onboarding.model import (
     Onboarding,
     Outcome,
     State,
+    Summary,
     intent_from_json,
     intent_to_json,
     step_from_json,
@@ -83,6 +84,28 @@ class RowCodec:
     def seal_token(self, onboarding_id: str, token: Secret) -> str:
         """Return the token sealed for its row."""
         return self._sealer.seal(token.encode(), sealed_place(onboarding_id, "token"))
+
+
+def summary_of(row: Mapping[Any, Any]) -> Summary:
+    """Return what people see of a row; it need not be possible to open its intent."""
+    return Summary(
+        id=row["id"],
+        external_id=row["external_id"],
+        state=State(row["state"]),
+        outcome=Outcome(row["outcome"]),
+        layout=row["layout"],
+        layout_digest=row["layout_digest"],
+        actor=row["actor"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        finished_at=row["finished_at"],
+        replaces=row["replaces"],
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        steps=tuple(step_from_json(step) for step in row["steps"]),
+    )
 
 
 def sealed_place(onboarding_id: str, column: str) -> str:

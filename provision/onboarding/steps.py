@@ -10,7 +10,7 @@ from attrs import evolve
 
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import LeaseLost
-from provision.onboarding.model import Onboarding, Step
+from provision.onboarding.model import Onboarding, Step, Summary
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class RunningSteps:
         self._logs[onboarding.id] = log
         return log
 
-    def shown(self, row: Onboarding) -> Onboarding:
+    def shown(self, row: Summary) -> Summary:
         """Return a row of the journal with the steps that have ended since it was written."""
         log = None if row.state.is_at_rest else self._logs.get(row.id)
         return evolve(row, steps=log.steps) if log else row
