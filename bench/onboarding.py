@@ -8,7 +8,9 @@ bare Starlette route that answers the same bytes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -51,7 +53,8 @@ def run() -> list[Result]:
     say("onboarding with a slow platform")
     with tempfile.TemporaryDirectory() as directory:
         # Event loop, log and collector are as the served service has them.
-        log.configure("info", "json")
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            log.configure("info", "json")
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             delays = runner.run(_delays(Path(directory) / "delays"))
         say("onboarding at concurrency 8")
