@@ -16,7 +16,7 @@ from bootstrap_core.model import Caller
 from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.secret import Secret
 from provision.api.answers import JsonAnswer
-from provision.api.decoding import Fields, read_object
+from provision.api.decoding import Fields, read_object, together
 from provision.api.gateways import gateway_answer, mapping_answer
 from provision.api.plans import preview_answer
 from provision.authentication import Authentication, token_of
@@ -118,9 +118,8 @@ class MappingRoutes:
 
     async def create(self, request: Request) -> Response:
         """Onboard a gateway."""
-        caller = await self._caller(request)
-        document = await read_object(request)
-        wanted = self._decode(document)
+        # Whoever may not onboard is told so, whatever the body is.
+        caller, (document, wanted) = await together(self._caller(request), self._wanted(request))
         if request.query_params.get("dry_run", "").lower() in TRUE:
             self.onboardings.plan(caller, wanted)
             given = wanted.parameters if "parameters" in document else None
@@ -171,6 +170,10 @@ class MappingRoutes:
         caller = await self.authentication.identify(token, request.path_params.get("domain_id"))
         await self.onboardings.welcome(caller)
         return caller
+
+    async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest]:
+        document = await read_object(request)
+        return document, self._decode(document)
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
         fields = Fields(document, FIELDS)
