@@ -51,9 +51,9 @@ FIGURES = (NEW_TOKEN, KNOWN_TOKEN, ONBOARDING_RATE, SERVICE_FETCH)
 def run() -> list[Result]:
     """Measure everything; takes two minutes."""
     say("onboarding with a slow platform")
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w") as nowhere:
         # Event loop, log and collector are as the served service has them.
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+        with contextlib.redirect_stderr(nowhere):
             log.configure("info", "json")
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             delays = runner.run(_delays(Path(directory) / "delays"))
