@@ -11,7 +11,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 
-from bootstrap_core.device_reads import DeviceHead, DeviceReads, DeviceRow
+from bootstrap_core.device_reads import DeviceReads, DeviceRow
 from bootstrap_core.errors import ConfigDisabled, DeviceRefused, NotRenderable
 from bootstrap_core.fetch_log import FetchLog
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
@@ -67,7 +67,7 @@ class Delivery:
             kept is not None
             and key
             and self._verified.knows(kept.config_id, kept.revision, key)
-            and _holds(kept, await self._reads.heads(place.external_id, place.domain_id))
+            and await self._holds(kept, place.external_id)
         ):
             return kept
         rows: Sequence[DeviceRow] = ()
@@ -82,6 +82,12 @@ class Delivery:
         made = self._render([each for each in rows if each.config_id == row.config_id], place)
         self._rendered.keep(place, made)
         return made
+
+    async def _holds(self, kept: Rendered, external_id: str) -> bool:
+        """Tell whether a configuration is still what it would be if it were made now."""
+        # A revision is new at every write, so nothing else of a config need be looked at.
+        now = await self._reads.profile_revision(external_id, kept.revision)
+        return now == kept.profile_revision
 
     def note(self, rendered: Rendered, outcome: str) -> None:
         """Note how the fetch of ``rendered`` ended."""
@@ -143,17 +149,6 @@ class Delivery:
             return self._maker.masked(rows, external_id, parts).content
         except NotRenderable:
             return ""
-
-
-def _holds(kept: Rendered, heads: Sequence[DeviceHead]) -> bool:
-    """Tell whether a configuration is still what it would be if it were made now."""
-    for head in heads:
-        if head.config_id == kept.config_id:
-            # A revision is new at every write, so the status need not be looked at.
-            return head.revision == kept.revision and (
-                (head.profile_revision or "") == kept.profile_revision
-            )
-    return False
 
 
 def _as_key(sent: bytes | None) -> Secret:

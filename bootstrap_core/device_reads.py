@@ -1,7 +1,8 @@
 """What delivery reads of the store: one query for each request.
 
 A device that asks again costs one small indexed read, which tells whether what it got last time
-still holds (``heads``); everything about a device is read only where that is not so (``rows``).
+still holds (``profile_revision``); everything about a device is read only where that is not so
+(``rows``).
 
 On SQLite the read happens right in the event loop, on a read-only connection of its own: handing
 it to a thread costs many times the read itself, and readers never wait in WAL mode. On PostgreSQL
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +24,13 @@ from sqlalchemy import Row, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+NAMED: Final = re.compile(r":\w+")
 MAPPED_BYTES: Final = 256 * 1024 * 1024
-HEADS: Final = """
-SELECT c.id, c.status, c.revision, p.revision
+HEAD: Final = """
+SELECT p.revision
 FROM configs c
 LEFT JOIN profiles p ON p.id = c.profile_id
-WHERE c.external_id = :external_id AND (:domain_id = '' OR c.domain_id = :domain_id)
-ORDER BY c.created_at, c.id
+WHERE c.external_id = :external_id AND c.revision = :revision
 """
 ROWS: Final = """
 SELECT c.id, c.domain_id, c.status, c.external_key_hash, c.revision, p.revision,
@@ -41,15 +43,6 @@ LEFT JOIN bindings b ON b.config_id = c.id
 WHERE c.external_id = :external_id AND (:domain_id = '' OR c.domain_id = :domain_id)
 ORDER BY c.created_at, c.id
 """
-
-
-class DeviceHead(NamedTuple):
-    """What tells whether a config's content has changed."""
-
-    config_id: str
-    status: str
-    revision: str
-    profile_revision: str | None
 
 
 class DeviceRow(NamedTuple):
@@ -83,14 +76,20 @@ class DeviceRow(NamedTuple):
 
 
 class DeviceReads(Protocol):
-    """Reads the configs of a device, oldest first; ``domain_id`` empty means any domain."""
+    """Reads the configs of a device."""
 
-    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
-        """Return what tells whether they have changed."""
+    async def profile_revision(self, external_id: str, revision: str) -> str | None:
+        """Return the revision of the profile of the config that has a revision, which is its own.
+
+        The empty text: it has no profile. None: the device has no config of this revision.
+        """
         ...
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
-        """Return all of them, one row for each binding and at least one for each config."""
+        """Return all of them, oldest first: one row for each binding, at least one for each.
+
+        ``domain_id`` empty means any domain.
+        """
         ...
 
     async def close(self) -> None:
@@ -106,13 +105,13 @@ class SqliteReads:
         self._uri = f"{path.absolute().as_uri()}?mode=ro"
         self._connection: sqlite3.Connection | None = None
         # Values are bound from a tuple in order, which is faster than by name from a mapping.
-        self._heads, self._rows = _in_order(HEADS), _in_order(ROWS)
+        self._head, self._rows = _in_order(HEAD), _in_order(ROWS)
 
-    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
+    async def profile_revision(self, external_id: str, revision: str) -> str | None:
         """Read without leaving the event loop."""
-        values = (external_id, domain_id, domain_id)
-        found = (self._connection or self._open()).execute(self._heads, values)
-        return list(map(DeviceHead._make, found))
+        values = (external_id, revision)
+        found = (self._connection or self._open()).execute(self._head, values).fetchall()
+        return (found[0][0] or "") if found else None
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read without leaving the event loop."""
@@ -141,16 +140,15 @@ class AsyncpgReads:
         """Take SQLAlchemy's URL of the store; connections are opened at the first read."""
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._size = size
-        self._heads, self._rows = _numbered(HEADS), _numbered(ROWS)
+        self._head, self._rows = _numbered(HEAD), _numbered(ROWS)
         self._pool: Any = None
         self._opening = asyncio.Lock()
 
-    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
+    async def profile_revision(self, external_id: str, revision: str) -> str | None:
         """Read with a prepared statement."""
         pool = self._pool or await self._open()
-        return [
-            DeviceHead._make(row) for row in await pool.fetch(self._heads, external_id, domain_id)
-        ]
+        found = await pool.fetch(self._head, external_id, revision)
+        return (found[0][0] or "") if found else None
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read with a prepared statement."""
@@ -181,19 +179,20 @@ class EngineReads:
         """Take the store's engine."""
         self._engine = engine
 
-    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
+    async def profile_revision(self, external_id: str, revision: str) -> str | None:
         """Read on a connection of the engine."""
-        return [DeviceHead._make(row) for row in await self._read(HEADS, external_id, domain_id)]
+        found = await self._read(HEAD, external_id=external_id, revision=revision)
+        return (found[0][0] or "") if found else None
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read on a connection of the engine."""
-        return [DeviceRow._make(row) for row in await self._read(ROWS, external_id, domain_id)]
+        found = await self._read(ROWS, external_id=external_id, domain_id=domain_id)
+        return [DeviceRow._make(row) for row in found]
 
     async def close(self) -> None:
         """Do nothing: the engine belongs to the caller."""
 
-    async def _read(self, query: str, external_id: str, domain_id: str) -> Sequence[Row[Any]]:
-        values = {"external_id": external_id, "domain_id": domain_id}
+    async def _read(self, query: str, **values: str) -> Sequence[Row[Any]]:
         async with self._engine.connect() as connection:
             return (await connection.execute(text(query), values)).all()
 
@@ -214,9 +213,10 @@ def json_column(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _in_order(query: str) -> str:
-    """Say each value where it is used: the external ID, then the domain twice."""
-    return query.replace(":external_id", "?").replace(":domain_id", "?")
+    """Have each value bound where it stands: a domain, which stands twice, is given twice."""
+    return NAMED.sub("?", query)
 
 
 def _numbered(query: str) -> str:
-    return query.replace(":external_id", "$1").replace(":domain_id", "$2")
+    numbers: dict[str, int] = {}
+    return NAMED.sub(lambda each: f"${numbers.setdefault(each[0], len(numbers) + 1)}", query)

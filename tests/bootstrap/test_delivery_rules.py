@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from bootstrap_core.delivery import Delivery
-from bootstrap_core.device_reads import DeviceHead, DeviceRow
+from bootstrap_core.device_reads import DeviceRow
 from bootstrap_core.errors import DeviceRefused
 from bootstrap_core.keys import KeyHasher, VerifiedKeys
 from bootstrap_core.rendered import Place, RenderedContent
@@ -105,9 +105,9 @@ class TestNotRenderable:
 class NoNul:
     """Reads as PostgreSQL does, which takes no text with NUL in it."""
 
-    async def heads(self, external_id: str, domain_id: str) -> Sequence[DeviceHead]:
-        assert "\0" not in external_id + domain_id
-        return ()
+    async def profile_revision(self, external_id: str, revision: str) -> str | None:
+        assert "\0" not in external_id
+        return None
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         assert "\0" not in external_id + domain_id

@@ -59,12 +59,17 @@ async def test_all_ways_of_reading_give_the_same(world: World) -> None:
     new = {"external_id": "gw", "external_key": "k2", "content": "own"}
     await world.call("POST", f"/{world.other_domain}/clients/configs", BOB, json=new)
     readers = await all_readers(world)
-    for domain_id, configs, rows in (("", 2, 3), (world.domain, 1, 2), ("nowhere", 0, 0)):
-        heads = [list(await reader.heads("gw", domain_id)) for reader in readers]
+    for domain_id, rows in (("", 3), (world.domain, 2), ("nowhere", 0)):
         found = [sorted(await reader.rows("gw", domain_id), key=str) for reader in readers]
-        assert heads[0] == heads[1] == heads[2]
         assert found[0] == found[1] == found[2]
-        assert (len(heads[0]), len(found[0])) == (configs, rows)
+        assert len(found[0]) == rows
+    for row in await readers[0].rows("gw", ""):
+        here = row.profile_revision or ""
+        for revision, profile_revision in ((row.revision, here), ("another", None)):
+            for reader in readers:
+                seen = await reader.profile_revision("gw", revision)
+                assert seen == profile_revision
+                assert await reader.profile_revision("other", revision) is None
     for reader in readers:
         await reader.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from bootstrap_core.device_reads import HEADS
+from bootstrap_core.device_reads import HEAD
 from provision.database import open_engine
 from tests.service.running import Running, embedded
 
@@ -96,6 +96,6 @@ async def test_a_list_finds_the_certificates_of_each_gateway_by_its_external_id(
 async def test_a_devices_poll_reads_an_index_and_no_row_of_a_config(tmp_path: Path) -> None:
     async with embedded(tmp_path):
         pass
-    plans = await _plans(tmp_path / "provision.db", {re.sub(r":\w+", "?", HEADS)})
+    plans = await _plans(tmp_path / "provision.db", {re.sub(r":\w+", "?", HEAD)})
     ((configs, *_),) = plans.values()
     assert "USING COVERING INDEX" in configs
