@@ -78,14 +78,14 @@ class Tokens:
         self._ttl = {Kind.ACCESS: access_ttl, Kind.REFRESH: refresh_ttl}
         self._now = now
         self._mark_key = secrets.token_bytes(KEY_BYTES)
-        self._read_before: dict[bytes, _Said] = {}
+        self._known: dict[bytes, _Said] = {}
 
     def issue(self, claims: Claims) -> TokenPair:
         """Return a new pair for a user."""
         return TokenPair(self._sign(claims, Kind.ACCESS), self._sign(claims, Kind.REFRESH))
 
     def verify(self, token: Secret, kind: Kind) -> Claims:
-        """Return what ``token`` says; one that was read before is not read again.
+        """Return what ``token`` says; one that was issued or read here before is not read again.
 
         Raises ``InvalidToken``: not signed here, altered or expired;
         ``RefreshTokenUsed`` or ``AccessTokenUsed``: valid, but of the other kind.
@@ -98,15 +98,18 @@ class Tokens:
         return said.claims
 
     def _said(self, token: Secret) -> _Said:
-        # Not the token itself: what is kept in memory for long is no use to whoever reads it.
-        mark = hashlib.blake2b(token.encode(), key=self._mark_key).digest()
-        said = self._read_before.get(mark)
-        if said is None:
-            said = self._read(token)
-            if len(self._read_before) >= REMEMBERED:
-                self._read_before.clear()
-            self._read_before[mark] = said
+        said = self._known.get(self._mark(token))
+        return said or self._remember(token, self._read(token))
+
+    def _remember(self, token: Secret, said: _Said) -> _Said:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[self._mark(token)] = said
         return said
+
+    def _mark(self, token: Secret) -> bytes:
+        # Not the token itself: what is kept in memory for long is no use to whoever reads it.
+        return hashlib.blake2b(token.encode(), key=self._mark_key).digest()
 
     def _read(self, token: Secret) -> _Said:
         try:
@@ -125,12 +128,15 @@ class Tokens:
 
     def _sign(self, claims: Claims, kind: Kind) -> Secret:
         now = self._now()
+        expires_at = int((now + self._ttl[kind]).timestamp())
         body = {
             "iss": ISSUER,
             "sub": claims.user_id,
             "kind": kind.value,
             "version": claims.version,
             "iat": int(now.timestamp()),
-            "exp": int((now + self._ttl[kind]).timestamp()),
+            "exp": expires_at,
         }
-        return Secret(jwt.encode(body, self._key, algorithm=ALGORITHM))
+        token = Secret(jwt.encode(body, self._key, algorithm=ALGORITHM))
+        self._remember(token, _Said(claims, kind, expires_at))
+        return token
