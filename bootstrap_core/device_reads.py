@@ -111,7 +111,7 @@ class SqliteReads:
         """Read without leaving the event loop."""
         values = (external_id, revision)
         found = (self._connection or self._open()).execute(self._head, values).fetchall()
-        return (found[0][0] or "") if found else None
+        return _revision(found)
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read without leaving the event loop."""
@@ -148,7 +148,7 @@ class AsyncpgReads:
         """Read with a prepared statement."""
         pool = self._pool or await self._open()
         found = await pool.fetch(self._head, external_id, revision)
-        return (found[0][0] or "") if found else None
+        return _revision(found)
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read with a prepared statement."""
@@ -182,7 +182,7 @@ class EngineReads:
     async def profile_revision(self, external_id: str, revision: str) -> str | None:
         """Read on a connection of the engine."""
         found = await self._read(HEAD, external_id=external_id, revision=revision)
-        return (found[0][0] or "") if found else None
+        return _revision(found)
 
     async def rows(self, external_id: str, domain_id: str) -> Sequence[DeviceRow]:
         """Read on a connection of the engine."""
@@ -210,6 +210,10 @@ def open_reads(engine: AsyncEngine) -> DeviceReads:
 def json_column(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Read a JSON column, which drivers give as text or read already."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _revision(found: Sequence[Any]) -> str | None:
+    return (found[0][0] or "") if found else None
 
 
 def _in_order(query: str) -> str:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
-from collections.abc import Awaitable, Collection, Mapping
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
 
 from starlette.requests import Request
 
 from provision.errors import InvalidFields, MalformedBody, TooLarge, UnsupportedType
 
-A = TypeVar("A")
-B = TypeVar("B")
-
 BODY_MOST = 64 * 1024
 CONTENT_TYPE = "application/json"
-
-
-async def together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Await both side by side; where both fail, the first one's error is raised."""
-    a, b = await asyncio.gather(first, second, return_exceptions=True)
-    if isinstance(a, BaseException):
-        raise a
-    if isinstance(b, BaseException):
-        raise b
-    return a, b
 
 
 async def read_object(request: Request) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -16,11 +17,12 @@ from bootstrap_core.model import Caller
 from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.secret import Secret
 from provision.api.answers import JsonAnswer
-from provision.api.decoding import Fields, read_object, together
+from provision.api.decoding import Fields, read_object
 from provision.api.gateways import gateway_answer, mapping_answer
 from provision.api.plans import preview_answer
 from provision.authentication import Authentication, token_of
 from provision.layout.catalog import LayoutCatalog
+from provision.onboarding.creation import all_of
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.model import Outcome, State
 from provision.onboarding.planning import Planner, Wish
@@ -118,8 +120,11 @@ class MappingRoutes:
 
     async def create(self, request: Request) -> Response:
         """Onboard a gateway."""
-        # Whoever may not onboard is told so, whatever the body is.
-        caller, (document, wanted) = await together(self._caller(request), self._wanted(request))
+        identifying = asyncio.ensure_future(self._caller(request))
+        reading = asyncio.ensure_future(self._wanted(request))
+        # Whoever may not onboard is told so, whatever the body is: the first error is raised.
+        await all_of([identifying, reading])
+        caller, (document, wanted) = identifying.result(), reading.result()
         if request.query_params.get("dry_run", "").lower() in TRUE:
             self.onboardings.plan(caller, wanted)
             given = wanted.parameters if "parameters" in document else None

@@ -61,24 +61,11 @@ class RowCodec:
         intent = self._sealer.open(row["intent"], sealed_place(row["id"], "intent"))
         token = self._sealer.open(row["token"], sealed_place(row["id"], "token"))
         return Onboarding(
-            id=row["id"],
+            **_shown(row),
             domain_id=row["domain_id"],
-            external_id=row["external_id"],
-            state=State(row["state"]),
             heading=Heading(row["heading"]),
-            outcome=Outcome(row["outcome"]),
-            actor=row["actor"],
             intent=intent_from_json(intent),
             token=Secret(token.decode()),
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            finished_at=row["finished_at"],
-            replaces=row["replaces"],
-            attempts=row["attempts"],
-            next_attempt_at=row["next_attempt_at"],
-            error_code=row["error_code"],
-            error_message=row["error_message"],
-            steps=tuple(step_from_json(step) for step in row["steps"]),
         )
 
     def seal_token(self, onboarding_id: str, token: Secret) -> str:
@@ -88,24 +75,27 @@ class RowCodec:
 
 def summary_of(row: Mapping[Any, Any]) -> Summary:
     """Return what people see of a row; it need not be possible to open its intent."""
-    return Summary(
-        id=row["id"],
-        external_id=row["external_id"],
-        state=State(row["state"]),
-        outcome=Outcome(row["outcome"]),
-        layout=row["layout"],
-        layout_digest=row["layout_digest"],
-        actor=row["actor"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        finished_at=row["finished_at"],
-        replaces=row["replaces"],
-        attempts=row["attempts"],
-        next_attempt_at=row["next_attempt_at"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        steps=tuple(step_from_json(step) for step in row["steps"]),
-    )
+    return Summary(**_shown(row), layout=row["layout"], layout_digest=row["layout_digest"])
+
+
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what a row tells of an onboarding and of its summary alike."""
+    return {
+        "id": row["id"],
+        "external_id": row["external_id"],
+        "state": State(row["state"]),
+        "outcome": Outcome(row["outcome"]),
+        "actor": row["actor"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "finished_at": row["finished_at"],
+        "replaces": row["replaces"],
+        "attempts": row["attempts"],
+        "next_attempt_at": row["next_attempt_at"],
+        "error_code": row["error_code"],
+        "error_message": row["error_message"],
+        "steps": tuple(step_from_json(step) for step in row["steps"]),
+    }
 
 
 def sealed_place(onboarding_id: str, column: str) -> str:
