@@ -174,6 +174,14 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def is_uuid(text: str) -> bool:
+    """Tell whether ``text`` is a UUID in its canonical form."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def new_revision() -> str:
     """Return a text that no other write has."""
     return secrets.token_hex(12)

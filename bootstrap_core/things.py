@@ -8,7 +8,6 @@ are bound to slots of their own, so that delivery finds their data without askin
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -28,6 +27,7 @@ from bootstrap_core.model import (
     Resource,
     ResourceType,
     Status,
+    is_uuid,
     new_id,
 )
 from bootstrap_core.ports import Resources
@@ -49,7 +49,7 @@ class NewThing:
         """Read the body of a create request. Raises ``Malformed``, ``Unprocessable``."""
         channels = document.texts("channels")
         for index, channel in enumerate(channels):
-            if not _is_uuid(channel):
+            if not is_uuid(channel.lower()):
                 raise Malformed(
                     f"channels[{index}]: {channel!r} is not a channel's ID (a UUID is wanted)"
                 )
@@ -151,10 +151,3 @@ def read_state(document: Document) -> int:
     if isinstance(state, bool) or state not in (0, 1):
         raise Malformed("state: 0 (disconnected) or 1 (connected) is wanted")
     return int(state)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

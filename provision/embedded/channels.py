@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from bootstrap_core.model import is_uuid
 from bootstrap_core.secret import Secret
 from provision.embedded.entities import EntityRegistry, common_row
 from provision.embedded.errors import ChannelExists, Hidden, RouteTaken
-from provision.embedded.identifiers import is_uuid
 from provision.embedded.queries import AnyRow, stamps_of
 from provision.embedded.records import ChannelRecord, DraftChannel, Stamps
 from provision.embedded.tables import ROUTE_UNIQUE, channels, connections

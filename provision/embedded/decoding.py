@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
+from bootstrap_core.model import is_uuid
 from bootstrap_core.secret import Secret
 from provision.embedded.errors import InvalidId, InvalidStatus, Malformed
-from provision.embedded.identifiers import is_route, is_uuid
+from provision.embedded.identifiers import is_route
 from provision.embedded.queries import ORDERS
 from provision.embedded.records import DraftChannel, DraftClient, ListQuery
 from provision.embedded.wire import Fields, Query

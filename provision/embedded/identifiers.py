@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from uuid import UUID
+
+from bootstrap_core.model import is_uuid
 
 ROUTE_FORM: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,35}")
-
-
-def is_uuid(text: str) -> bool:
-    """Tell whether ``text`` is a UUID in its canonical form."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def is_route(text: str) -> bool:

@@ -7,11 +7,11 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, TypeGuard
-from uuid import UUID
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 
+from bootstrap_core.model import is_uuid
 from bootstrap_core.secret import Secret
 from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected
 from provision.platform.types import TokenPair
@@ -158,7 +158,8 @@ def token_user(token: Secret) -> str:
     subject, an e-mail address, is no ID, and a personal access token is no JWT.
     """
     claims = _claims(token)
-    return next((said for name in ("user", "sub") if _is_uuid(said := claims.get(name))), "")
+    said = (claims.get(name) for name in ("user", "sub"))
+    return next((each for each in said if isinstance(each, str) and is_uuid(each)), "")
 
 
 def _claims(token: Secret) -> Mapping[str, Any]:
@@ -168,10 +169,3 @@ def _claims(token: Secret) -> Mapping[str, Any]:
     except (IndexError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
-
-
-def _is_uuid(text: object) -> TypeGuard[str]:
-    try:
-        return isinstance(text, str) and str(UUID(text)) == text
-    except ValueError:
-        return False

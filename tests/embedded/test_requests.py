@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootstrap_core.model import is_uuid
 from provision.embedded.decoding import (
     changes_of,
     channel_of,
@@ -20,7 +21,7 @@ from provision.embedded.decoding import (
     status_of,
 )
 from provision.embedded.errors import Malformed
-from provision.embedded.identifiers import is_route, is_uuid
+from provision.embedded.identifiers import is_route
 from provision.embedded.wire import Fields, decode
 from tests.embedded.people import Person
 
