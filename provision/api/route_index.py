@@ -1,4 +1,4 @@
-"""A router that looks only at routes whose first two path segments can match.
+"""A router that looks only at routes whose first path segments can match.
 
 Starlette tries one route after the other; with some hundred of them that takes longer than many a
 handler. What is answered is the same, since routes that could match are tried in the same order.
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-DEPTH: Final = 2
+DEPTH: Final = 3
 
 Key: TypeAlias = tuple[str | None, ...]
 """First segments of a path: None stands for any in a route, for one that no route names else."""
@@ -52,12 +52,15 @@ class IndexedRouter(Router):
 
 
 def _key(route: Route) -> Key:
-    """Return what a route asks of the first segments."""
+    """Return what a route asks of the first segments; nothing where it decides in its own way."""
+    if type(route).matches is not Route.matches:
+        return (None,) * DEPTH
     key: list[str | None] = []
+    is_open = False
     for segment in _segments(route.path):
+        key.append(None if is_open or "{" in segment else segment)
         # A parameter of kind "path" takes the segments that follow as well.
-        follows = bool(key) and key[-1] is None and ":path}" in route.path
-        key.append(None if follows or "{" in segment else segment)
+        is_open = is_open or ":path}" in segment
     return tuple(key)
 
 

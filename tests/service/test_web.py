@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
@@ -80,6 +81,24 @@ async def test_the_openapi_document_knows_every_route_that_is_its_own(running: R
         if isinstance(operation, dict)
     ]
     assert len(ids) == len(set(ids))
+
+
+async def test_every_path_of_the_openapi_document_is_served(running: Running) -> None:
+    document = (await running.http.get("/openapi.json")).json()
+    for path, item in document["paths"].items():
+        asked = re.sub(r"{[^}]*}", "some", path)
+        for method in item.keys() - {"parameters"}:
+            answer = await running.http.request(method, asked)
+            code = answer.json().get("code") if "json" in answer.headers["content-type"] else ""
+            assert code not in {"unknown_route", "unknown_method"}, f"{method} {path}"
+
+
+async def test_a_device_names_its_domain_where_others_have_its_id_too(running: Running) -> None:
+    await running.map()
+    path = f"/{running.domain}/clients/bootstrap/gw-1"
+    named = await running.http.get(path, headers={"Authorization": f"Client {KEY}"})
+    assert named.status_code == 200
+    assert named.json() == (await running.fetch()).json()
 
 
 async def test_layouts_are_listed_with_their_parameters(running: Running) -> None:
