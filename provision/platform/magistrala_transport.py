@@ -31,22 +31,18 @@ from tenacity import (
 from provision.platform.errors import (
     BadAnswer,
     Failed,
-    InvalidToken,
     Misconfigured,
+    PlatformError,
     TimedOut,
     Unavailable,
 )
 from provision.platform.magistrala_breaker import Breaker
 from provision.platform.magistrala_call import Answer, Call
+from provision.platform.magistrala_request import request_of
 from provision.platform.magistrala_settings import Endpoints, TransportSettings
 
 SERVICES: Final = ("clients", "channels", "users", "domains", "certs")
 SIGNS_OF_BEING_DOWN: Final = frozenset({502, 503, 504})
-HEADERS: Final = {
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
-    "User-Agent": "provision",
-}
 NOTHING_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -82,9 +78,8 @@ class Transport:
             ),
             trust_env=False,
         )
-        times = httpx.Timeout(
-            settings.call_timeout, connect=settings.connect_timeout, pool=settings.connect_timeout
-        )
+        # Reading and writing are timed with the rest of a call, as a whole.
+        times = httpx.Timeout(None, connect=settings.connect_timeout, pool=settings.connect_timeout)
         self._extensions = {"timeout": times.as_dict()}
         self._breakers = {
             service: Breaker(service, settings.breaker_failures, settings.breaker_seconds)
@@ -114,18 +109,36 @@ class Transport:
         """
         deadline = time.monotonic() + self._settings.total_timeout
         breaker = self._breakers[call.service]
+        # Outside of the attempt: an open circuit is not tried again.
+        breaker.admit()
+        try:
+            return await self._attempt(call, breaker, deadline)
+        except PlatformError as error:
+            if not _may_repeat(call, error) or breaker.is_open:
+                raise
+            failed = error
+        return await self._repeat(call, breaker, deadline, failed)
+
+    async def _repeat(
+        self, call: Call, breaker: Breaker, deadline: float, failed: PlatformError
+    ) -> Answer:
+        """Go on after a first attempt that ``failed``."""
         retrying = AsyncRetrying(
             retry=retry_if_exception(
                 lambda error: _may_repeat(call, error) and not breaker.is_open
             ),
             stop=stop_after_attempt(self._settings.attempts)
-            | stop_before_delay(self._settings.total_timeout),
+            | stop_before_delay(deadline - time.monotonic()),
             wait=self._wait,
             before_sleep=lambda state: _log_repetition(call, state),
             reraise=True,
         )
         async for attempt in retrying:
-            # Outside of the attempt: an open circuit is not tried again.
+            if attempt.retry_state.attempt_number == 1:
+                # It is counted, and its error decides how long to wait.
+                with attempt:
+                    raise failed
+                continue
             breaker.admit()
             with attempt:
                 return await self._attempt(call, breaker, deadline)
@@ -146,14 +159,7 @@ class Transport:
     async def _exchange(self, call: Call, deadline: float) -> Answer:
         seconds = min(self._settings.call_timeout, max(0.0, deadline - time.monotonic()))
         try:
-            request = httpx.Request(
-                call.method,
-                self._endpoints.of(call.service) + call.path,
-                params=call.query or None,
-                headers=_headers(call),
-                content=call.content(),
-                extensions=self._extensions,
-            )
+            request = request_of(call, self._endpoints.of(call.service), self._extensions)
             async with asyncio.timeout(seconds):
                 response = await self._wire.handle_async_request(request)
                 async with contextlib.aclosing(response):
@@ -223,18 +229,6 @@ def _log_repetition(call: Call, state: RetryCallState) -> None:
         wait_seconds=round(state.upcoming_sleep, 3),
         error=str(state.outcome.exception()) if state.outcome else "",
     )
-
-
-def _headers(call: Call) -> dict[str, str]:
-    headers = dict(HEADERS)
-    if call.method != "GET":
-        headers["Content-Type"] = "application/json"
-    if call.token is not None:
-        token = call.token.reveal()
-        if not (token and token.isascii() and token.isprintable()):
-            raise InvalidToken(service=call.service, operation=call.operation)
-        headers["Authorization"] = f"Bearer {token}"
-    return headers
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
