@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
-from sqlalchemy import Row, Select, and_, select
+from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.columns import BRIEF
@@ -31,6 +31,22 @@ from provision.embedded.tokens import Claims, Kind, Tokens
 from provision.platform.types import Status
 
 CACHE_LIMIT: Final = 10_000
+_USER_IN_DOMAIN: Final[Select[tuple[str, str, int, str, str, list[str]]]] = (
+    select(
+        users.c.role.label("user_role"),
+        users.c.status.label("user_status"),
+        users.c.token_version,
+        domains.c.id.label("domain_id"),
+        domains.c.status.label("domain_status"),
+        roles.c.actions,
+    )
+    .select_from(users)
+    .outerjoin(domains, domains.c.id == bindparam("domain"))
+    .outerjoin(members, and_(members.c.user_id == users.c.id, members.c.domain_id == domains.c.id))
+    .outerjoin(roles, roles.c.id == members.c.role_id)
+    .where(users.c.id == bindparam("user"))
+    .execution_options(**BRIEF)
+)
 
 
 @frozen
@@ -121,7 +137,10 @@ class AccessControl:
         if known is None or known[0] <= time.monotonic():
             changes = self._changes
             async with self._engine.connect() as connection:
-                rows = (await connection.execute(_query(*key))).all()
+                found = await connection.execute(
+                    _USER_IN_DOMAIN, {"user": key[0], "domain": key[1]}
+                )
+                rows = found.all()
             if not rows or rows[0].user_status != Status.ENABLED:
                 raise InvalidToken("the token's user does not exist or is disabled")
             known = (
@@ -143,27 +162,6 @@ class AccessControl:
         if len(self._cache) >= CACHE_LIMIT:
             self._cache.clear()
         self._cache[key] = known
-
-
-def _query(user_id: str, domain_id: str) -> Select[tuple[str, str, int, str, str, list[str]]]:
-    return (
-        select(
-            users.c.role.label("user_role"),
-            users.c.status.label("user_status"),
-            users.c.token_version,
-            domains.c.id.label("domain_id"),
-            domains.c.status.label("domain_status"),
-            roles.c.actions,
-        )
-        .select_from(users)
-        .outerjoin(domains, domains.c.id == domain_id)
-        .outerjoin(
-            members, and_(members.c.user_id == users.c.id, members.c.domain_id == domains.c.id)
-        )
-        .outerjoin(roles, roles.c.id == members.c.role_id)
-        .where(users.c.id == user_id)
-        .execution_options(**BRIEF)
-    )
 
 
 def _membership(
