@@ -37,9 +37,9 @@ from provision.onboarding import assembly
 from provision.onboarding.clock import SystemClock
 from provision.onboarding.identifiers import RandomIdentifiers
 from provision.onboarding.journal import unchecked
+from provision.onboarding.mapping_request import MappingRequest
 from provision.onboarding.model import Intent, Onboarding, Outcome, State
 from provision.onboarding.retry import Timing
-from provision.onboarding.service import MappingRequest
 from provision.platform.errors import AlreadyExists
 from provision.platform.types import (
     ChannelQuery,
@@ -271,7 +271,7 @@ def _left_behind(bench: Bench, number: int) -> Onboarding:
         state=State.PLANNED,
         outcome=Outcome.CREATED,
         actor=CALLER.user_id,
-        intent=Intent(bench.parts.onboardings.plan(CALLER, request), Secret("key")),
+        intent=Intent(bench.parts.onboardings.plan(CALLER.domain_id, request), Secret("key")),
         token=CALLER.token,
         created_at=now,
         updated_at=now,

@@ -24,9 +24,11 @@ from provision.authentication import Authentication, token_of
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.creation import all_of
 from provision.onboarding.idempotency import Idempotency
+from provision.onboarding.mapping_request import MappingRequest
 from provision.onboarding.model import Outcome, State
+from provision.onboarding.on_existing import OnExisting
 from provision.onboarding.planning import Planner, Wish
-from provision.onboarding.service import MappingRequest, Onboardings, OnExisting
+from provision.onboarding.service import Onboardings
 
 EXTERNAL_MOST = 1024
 NAME_MOST = 1024
@@ -125,8 +127,8 @@ class MappingRoutes:
         # Whoever may not onboard is told so, whatever the body is: the first error is raised.
         await all_of([identifying, reading])
         caller, (document, wanted) = identifying.result(), reading.result()
-        if request.query_params.get("dry_run", "").lower() in TRUE:
-            self.onboardings.plan(caller, wanted)
+        if _is_dry_run(request):
+            self.onboardings.plan(caller.domain_id, wanted)
             given = wanted.parameters if "parameters" in document else None
             wish = Wish(wanted.external_id, wanted.layout, wanted.name, given)
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
@@ -178,7 +180,11 @@ class MappingRoutes:
 
     async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest]:
         document = await read_object(request)
-        return document, self._decode(document)
+        wanted = self._decode(document)
+        domain_id = request.path_params.get("domain_id")
+        if domain_id and not _is_dry_run(request):
+            wanted = await self.onboardings.look_ahead(domain_id, wanted)
+        return document, wanted
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
         fields = Fields(document, FIELDS)
@@ -207,3 +213,7 @@ class MappingRoutes:
 
     def _base_url(self, request: Request) -> str:
         return self.public_url or str(request.base_url).rstrip("/")
+
+
+def _is_dry_run(request: Request) -> bool:
+    return request.query_params.get("dry_run", "").lower() in TRUE

@@ -107,6 +107,8 @@ class _Guarded:
                 raise LeaseLost
             return await method(*values)
 
+        # Kept under its name: it is not made again at the next call.
+        setattr(self, name, call)
         return call
 
 

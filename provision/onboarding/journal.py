@@ -38,6 +38,11 @@ _IN_PLACE: Final = (
     .where(onboardings.c.place == bindparam("gateway"))
     .execution_options(**BRIEF)
 )
+_IS_TAKEN: Final = (
+    select(onboardings.c.id)
+    .where(onboardings.c.place == bindparam("gateway"))
+    .execution_options(**BRIEF)
+)
 _HELD: Final = update(onboardings).where(
     onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
 )
@@ -92,6 +97,12 @@ class Journal:
             found = await connection.execute(_IN_PLACE, {"gateway": _place(domain_id, external_id)})
             row = found.mappings().first()
         return self._rows.decode(row) if row else None
+
+    async def is_taken(self, domain_id: str, external_id: str) -> bool:
+        """Tell whether a row has the gateway's place."""
+        async with self._engine.connect() as connection:
+            found = await connection.execute(_IS_TAKEN, {"gateway": _place(domain_id, external_id)})
+            return found.first() is not None
 
     async def unremoved(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return a row of which something may be left, the one in charge of the gateway first."""

@@ -25,9 +25,8 @@ from provision.onboarding.rotation import Rotation
 from provision.onboarding.steps import RunningSteps, StepLog
 from provision.onboarding.trace import Trace
 
-Certify: TypeAlias = Callable[
-    [Secret, Intent, Trace], Awaitable[tuple[tuple[IssuedCertificate, ...], str]]
-]
+Certified: TypeAlias = tuple[tuple[IssuedCertificate, ...], str]
+Certify: TypeAlias = Callable[[Secret, Intent, Trace], Awaitable[Certified]]
 
 
 class KeyHasher(Protocol):
@@ -92,19 +91,24 @@ class Runner:
         steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
+        creating = [
+            asyncio.ensure_future(steps.run("clients", self._creation.clients(token, plan, trace))),
+            asyncio.ensure_future(
+                steps.run("channels", self._creation.channels(token, plan, trace))
+            ),
+        ]
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
-        await all_of(
-            [
-                steps.run("clients", self._creation.clients(token, plan, trace)),
-                steps.run("channels", self._creation.channels(token, plan, trace)),
-                hashing,
-            ]
-        )
-        # The call goes out first: making certificate requests is work, and its answer takes time.
+        await all_of([*creating, hashing])
         connecting = asyncio.ensure_future(
             steps.run("connections", self._creation.connections(token, plan, trace))
         )
-        certifying = asyncio.ensure_future(steps.run("certificates", certify(token, intent, trace)))
+
+        async def certify_next() -> Certified:
+            # The calls go out first: making certificate requests is work, and answers take time.
+            await asyncio.sleep(0)
+            return await certify(token, intent, trace)
+
+        certifying = asyncio.ensure_future(steps.run("certificates", certify_next()))
         await all_of([connecting, certifying])
         certificates, chain = certifying.result()
         known = evolve(

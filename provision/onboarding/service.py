@@ -6,15 +6,15 @@ and then see what it left. The task goes on when its request is cancelled; the j
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from bootstrap_core.model import Caller
 from bootstrap_core.secret import Secret
 from provision.layout.expansion import expand
-from provision.layout.model import Layout
 from provision.layout.plan import Plan
 from provision.layout.request import GatewayRequest, Identifiers
 from provision.onboarding.certification import make_private_keys
@@ -27,8 +27,9 @@ from provision.onboarding.errors import (
     StillRunning,
 )
 from provision.onboarding.journal import Journal, unchecked
+from provision.onboarding.mapping_request import MappingRequest
 from provision.onboarding.model import Intent, Onboarding, Outcome, State
-from provision.onboarding.on_existing import OnExisting as OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.onboarding.private_keys import device_requests
 from provision.onboarding.runner import KeyHasher
 from provision.onboarding.worker import Worker
@@ -37,22 +38,6 @@ WAIT_FOR_OTHER: Final = 20.0
 OTHER_PAUSE: Final = 0.1
 
 MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
-
-
-@frozen
-class MappingRequest:
-    """A request to onboard a gateway with a layout.
-
-    ``csrs`` are certificate requests (PEM) of devices that hold their key, by the layout's keys.
-    """
-
-    external_id: str
-    external_key: Secret
-    layout: Layout
-    name: str | None = None
-    parameters: Mapping[str, Any] = field(factory=dict)
-    on_existing: OnExisting = OnExisting.REUSE
-    csrs: Mapping[str, str] = field(factory=dict)
 
 
 class Onboardings:
@@ -77,13 +62,13 @@ class Onboardings:
         self._clock = clock
         self._make_keys = make_keys
 
-    def plan(self, caller: Caller, request: MappingRequest) -> Plan:
+    def plan(self, domain_id: str, request: MappingRequest) -> Plan:
         """Return what the request would create; nothing is created.
 
         Raises the layout's ``ParameterError`` and ``ExpansionError``, and ``RequestNotUsable``.
         """
         wanted = GatewayRequest(
-            domain_id=caller.domain_id,
+            domain_id=domain_id,
             external_id=request.external_id,
             name=request.name,
             parameters=request.parameters,
@@ -91,6 +76,16 @@ class Onboardings:
         plan = expand(request.layout, wanted, self._identifiers)
         device_requests(plan, request.csrs)
         return plan
+
+    async def look_ahead(self, domain_id: str, request: MappingRequest) -> MappingRequest:
+        """Return the request with its plan, if its gateway is not there yet.
+
+        It is work for the time in which the platform is asked who is calling: nothing is written,
+        and whoever turns out to be nobody is told nothing of it. Raises what ``plan`` raises.
+        """
+        if await self._journal.is_taken(domain_id, request.external_id):
+            return request
+        return evolve(request, plan=self.plan(domain_id, request))
 
     async def welcome(self, caller: Caller) -> None:
         """Let what waits for credentials in the caller's domain go on with the caller's."""
@@ -103,13 +98,18 @@ class Onboardings:
         had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning`` and
         what ``plan`` raises.
         """
+        if (ahead := request.plan) and ahead.domain_id == caller.domain_id:
+            # Should the gateway's place have been taken since, it is looked at as ever.
+            with contextlib.suppress(StillRunning):
+                return await self._make(caller, request, ahead)
         until = self._clock.monotonic() + WAIT_FOR_OTHER
         while True:
             present = await self._at_rest(caller, request.external_id)
             try:
                 if present is not None:
                     return await self._with_present(caller, request, present)
-                return await self._make(caller, request, None)
+                plan = self.plan(caller.domain_id, request)
+                return await self._make(caller, request, plan)
             except StillRunning:
                 # Another request took the gateway in this very moment: see what it makes of it.
                 if self._clock.monotonic() > until:
@@ -213,7 +213,8 @@ class Onboardings:
                     details={"onboarding_id": present.id},
                 )
             case OnExisting.REPLACE:
-                return await self._make(caller, request, present)
+                plan = self.plan(caller.domain_id, request)
+                return await self._make(caller, request, plan, present)
             case OnExisting.ROTATE:
                 return await self._rotate(caller, request, present)
         known = await self._hasher.verify(request.external_key, present.intent.external_key_hash)
@@ -228,9 +229,8 @@ class Onboardings:
         return evolve(present, outcome=Outcome.REUSED)
 
     async def _make(
-        self, caller: Caller, request: MappingRequest, old: Onboarding | None
+        self, caller: Caller, request: MappingRequest, plan: Plan, old: Onboarding | None = None
     ) -> Onboarding:
-        plan = self.plan(caller, request)
         csrs = device_requests(plan, request.csrs)
         intent = Intent(
             plan=plan,

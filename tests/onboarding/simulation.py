@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from provision.onboarding.errors import OnboardingError
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.platform.errors import PlatformError
 from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.world import OwnToken, Replica, World, audit, new_database, world

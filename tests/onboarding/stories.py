@@ -13,7 +13,7 @@ from bootstrap_core.model import Caller
 from provision.layout.model import Layout
 from provision.layout.reader import read
 from provision.onboarding.model import Onboarding, State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.onboarding.tables import onboardings as table
 from tests.onboarding.simulated_store import rows
 from tests.onboarding.world import LAYOUT, Replica, World, onboardings

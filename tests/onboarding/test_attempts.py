@@ -15,7 +15,7 @@ from provision.onboarding.errors import (
     StillRunning,
 )
 from provision.onboarding.model import State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.platform import errors
 from tests.onboarding.stories import Longest, cut_short, hold, make, watch
 from tests.onboarding.world import (

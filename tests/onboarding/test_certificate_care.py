@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from bootstrap_core.secret import Secret
 from provision.onboarding.errors import CertificateChanged, StillRunning
 from provision.onboarding.model import Onboarding
+from provision.onboarding.on_existing import OnExisting
 from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.service import OnExisting
 from provision.pki.keys import read_key
 from provision.pki.requests import Holder, make_request
 from provision.platform import errors

@@ -13,7 +13,7 @@ from bootstrap_core.enrolling import Enroller
 from bootstrap_core.secret import Secret
 from provision.onboarding.drift import Drift, DriftFinder
 from provision.onboarding.model import Onboarding
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.platform import errors
 from provision.platform.types import Status
 from tests.onboarding.stories import PLAIN, make

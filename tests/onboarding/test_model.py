@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from bootstrap_core.secret import Secret
 from provision.onboarding.errors import GatewayExists, KeyDiffers, OnboardingError
 from provision.onboarding.model import Onboarding, State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.world import World, audit, new_database, onboardings, world
 

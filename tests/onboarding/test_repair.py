@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from bootstrap_core.secret import Secret
 from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.platform import errors
 from provision.platform.types import Status
 from tests.onboarding.simulated_platform import certificates_in_force

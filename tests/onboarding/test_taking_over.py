@@ -10,7 +10,7 @@ import pytest
 from provision.onboarding.errors import StillRunning
 from provision.onboarding.holding import Holding
 from provision.onboarding.model import State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from tests.onboarding.stories import cut_short, held, make, steal
 from tests.onboarding.world import World, audit, onboardings, simulated
 

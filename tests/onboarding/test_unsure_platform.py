@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from provision.onboarding.errors import StepFailed
 from provision.onboarding.model import State
-from provision.onboarding.service import OnExisting
+from provision.onboarding.on_existing import OnExisting
 from provision.platform import errors
 from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.stories import cut_short, make

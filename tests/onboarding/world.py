@@ -22,11 +22,12 @@ from provision.layout.reader import read
 from provision.onboarding import assembly
 from provision.onboarding.chance import Chance
 from provision.onboarding.credentials import TokenSource
+from provision.onboarding.mapping_request import MappingRequest
 from provision.onboarding.model import Onboarding, State
+from provision.onboarding.on_existing import OnExisting
 from provision.onboarding.private_keys import KeepKeys
 from provision.onboarding.retry import Timing
 from provision.onboarding.rows import RowCodec
-from provision.onboarding.service import MappingRequest, OnExisting
 from provision.onboarding.tables import onboardings as table
 from provision.pki.keys import KeyType, make_key
 from provision.platform.types import Certificate
