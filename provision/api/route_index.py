@@ -25,7 +25,7 @@ class IndexedRouter(Router):
         """Serve ``routes``; the first one that matches answers."""
         super().__init__(routes, redirect_slashes=False)
         self._keys = [(_key(route), route) for route in routes]
-        self._named = [{key[place] for key, _ in self._keys} for place in range(DEPTH)]
+        self._named = [{key[place]: key[place] for key, _ in self._keys} for place in range(DEPTH)]
         self._routers: dict[Key, Router] = {}
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,10 +34,7 @@ class IndexedRouter(Router):
             await super().app(scope, receive, send)
             return
         segments = _segments(scope["path"].removeprefix(scope.get("root_path", "")))
-        key = tuple(
-            segment if segment in named else None
-            for segment, named in zip(segments, self._named, strict=True)
-        )
+        key = tuple(map(dict.get, self._named, segments))
         # There are no more of these than combinations of what the routes name.
         router = self._routers.get(key) or self._routers.setdefault(key, self._router(key))
         await router.app(scope, receive, send)
