@@ -168,10 +168,13 @@ class Configs:
             config = await config_rows.find(connection, domain_id, config_id)
             if config is None:
                 raise not_found(config_id)
-            fetch = self._fetch_log.pending(config_id) or await fetch_rows.find(
-                connection, config_id
-            )
-        return config, fetch
+            noted = self._fetch_log.pending(config_id)
+            if noted is not None and noted.content is not None:
+                return config, noted
+            written = await fetch_rows.find(connection, config_id)
+        if noted is not None and written is not None:
+            return config, evolve(noted, content=written.content)
+        return config, noted or written
 
     async def list(self, query: ConfigQuery) -> Page[Config]:
         """List configs, newest first."""

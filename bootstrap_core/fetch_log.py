@@ -24,7 +24,7 @@ class _Noted(NamedTuple):
     at: float
     outcome: str
     digest: str
-    content: str
+    content: str | None
 
 
 class FetchLog:
@@ -50,12 +50,23 @@ class FetchLog:
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, config_id: str, outcome: str, digest: str = "", content: str = "") -> None:
-        """Note a fetch that was answered just now; ``content`` is what was given, masked."""
+    def note(
+        self, config_id: str, outcome: str, digest: str = "", content: str | None = None
+    ) -> None:
+        """Note a fetch that was answered just now.
+
+        ``content`` is what was given, masked; None where nothing was.
+        """
+        if content is None and (earlier := self._pending.get(config_id)):
+            # A refusal is the last fetch, but not what the device was given last.
+            content = earlier.content
         self._pending[config_id] = _Noted(self._clock(), outcome, digest, content)
 
     def pending(self, config_id: str) -> Fetch | None:
-        """Return what is noted of a config and not written yet."""
+        """Return what is noted of a config and not written yet.
+
+        Its content is None where nothing was delivered since what is written.
+        """
         noted = self._pending.get(config_id)
         return _fetch(config_id, noted) if noted else None
 

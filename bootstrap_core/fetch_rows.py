@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Insert, bindparam, func, select, update
+from sqlalchemy import Insert, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.columns import INSERTS
@@ -25,9 +25,8 @@ REPEAT: Final = (
 
 async def find(connection: AsyncConnection, config_id: str) -> Fetch | None:
     """Return the last fetch that was written, with the content that was delivered last."""
-    content = func.coalesce(delivered_contents.c.content, "").label("content")
     query = (
-        select(fetches, content)
+        select(fetches, delivered_contents.c.content)
         .outerjoin(delivered_contents, delivered_contents.c.config_id == fetches.c.config_id)
         .where(fetches.c.config_id == config_id)
     )
@@ -55,12 +54,12 @@ async def put(connection: AsyncConnection, last: Mapping[str, Fetch]) -> None:
         if at and at > fetch.at:
             continue
         seen = {"at": fetch.at, "outcome": fetch.outcome}
+        if fetch.content is not None and (digest != fetch.digest or not digest):
+            contents.append({"config_id": config_id, "content": fetch.content})
         if digest == fetch.digest:
             repeated.append({"of": config_id, "same": digest} | seen)
-            continue
-        others.append({"config_id": config_id, "digest": fetch.digest} | seen)
-        if fetch.digest:
-            contents.append({"config_id": config_id, "content": fetch.content})
+        else:
+            others.append({"config_id": config_id, "digest": fetch.digest} | seen)
     if repeated:
         await connection.execute(REPEAT, repeated)
     if others:

@@ -149,14 +149,14 @@ class Fetch:
 
     ``outcome`` is ``delivered``, ``unchanged`` or an error's code; ``digest`` is the SHA-256 of
     the answer's body in hex, empty when nothing was delivered. ``content`` is the configuration
-    that it was given last, its secrets masked.
+    that it was given last, its secrets masked; None where that is not known.
     """
 
     config_id: str
     at: datetime
     outcome: str
     digest: str = ""
-    content: str = ""
+    content: str | None = None
 
 
 @frozen

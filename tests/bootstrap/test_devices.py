@@ -7,6 +7,7 @@ import hashlib
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -214,6 +215,29 @@ async def test_the_last_fetch_is_told_and_outlives_the_process(tmp_path: Path) -
         # What was noted is in the store now, and is told without the notes.
         assert world.core.fetch_log.pending(config_id) is None
         assert (await world.call("GET", path)).json()["last_fetch"]["at"] == told["at"]
+
+
+async def test_what_was_delivered_last_is_shown_though_the_device_is_refused_now(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, fetch_log_seconds=1000.0) as world:
+        config_id, _ = await make_rendered(world)
+        config = f"/{{d}}/clients/configs/{config_id}"
+
+        async def last_fetch() -> Any:
+            return (await world.call("GET", config + "/delivery")).json()["last_fetch"]
+
+        await world.fetch("gw", "key")
+        delivered = await last_fetch()
+        assert delivered["content"]
+        await world.call("POST", config + "/disable")
+        # What was noted in memory alone first, then what is in the store.
+        for _ in range(2):
+            await world.fetch("gw", "key")
+            refused = await last_fetch()
+            assert refused["outcome"] == "config_disabled"
+            assert refused["content"] == delivered["content"]
+            await world.core.fetch_log.flush()
 
 
 async def test_a_private_key_is_opened_only_after_the_device_has_shown_its_own(

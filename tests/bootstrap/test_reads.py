@@ -133,7 +133,7 @@ class TestFetchLog:
         assert found == Fetch(found.config_id, _at(2000), "unchanged", "d" * 64, "first")
 
     async def test_what_was_delivered_last_stays_through_refusals(self, world: World) -> None:
-        refused = (2000.0, "config_disabled", "", "")
+        refused = (2000.0, "config_disabled", "", None)
         found = await self.noted(world, (1000.0, "delivered", "a" * 64, "first"), refused)
         assert (found.outcome, found.digest, found.content) == ("config_disabled", "", "first")
 
@@ -145,7 +145,22 @@ class TestFetchLog:
         found = await self.noted(world, first, second)
         assert (found.at, found.digest, found.content) == (_at(2000), "b" * 64, "two")
 
-    async def noted(self, world: World, *told: tuple[float, str, str, str]) -> Fetch:
+    async def test_a_refusal_right_after_a_delivery_hides_nothing(self, world: World) -> None:
+        made = await world.make("configs", external_id="gw", external_key="k")
+        log = FetchLog(world.engine)
+        for content in ("one", "two"):
+            log.note(made["id"], "delivered", "d" * 64, content)
+            log.note(made["id"], "config_disabled")
+            pending = log.pending(made["id"])
+            assert pending is not None
+            assert (pending.outcome, pending.content) == ("config_disabled", content)
+            await log.flush()
+            async with world.engine.connect() as connection:
+                found = await fetch_rows.find(connection, made["id"])
+            assert found is not None
+            assert (found.outcome, found.digest, found.content) == ("config_disabled", "", content)
+
+    async def noted(self, world: World, *told: tuple[float, str, str, str | None]) -> Fetch:
         made = await world.make("configs", external_id="gw", external_key="k")
         for at, outcome, digest, content in told:
             log = FetchLog(world.engine, clock=lambda at=at: at)
