@@ -174,7 +174,13 @@ class EmbeddedAuthority:
             # RFC 5280, section 3.3: entries stay for one list beyond the certificate's end.
             certificates.c.expires_at > now - CRL_LIFETIME,
         )
-        state = select(func.count(), func.max(certificates.c.revoked_at)).where(*listed)
+        # An entry that leaves the list takes the first end with it: one that comes in its place,
+        # in the same second as the last one, shows all the same.
+        state = select(
+            func.count(),
+            func.max(certificates.c.revoked_at),
+            func.min(certificates.c.expires_at),
+        ).where(*listed)
         query = select(certificates.c.serial, certificates.c.revoked_at).where(*listed)
         async with self._engine.connect() as connection:
             seen = tuple((await connection.execute(state)).one())

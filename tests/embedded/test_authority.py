@@ -275,6 +275,25 @@ async def test_an_entry_stays_for_one_list_beyond_the_certificates_end(
     assert len(list(await crl(authority))) == 0
 
 
+async def test_an_entry_that_comes_as_another_leaves_is_listed(
+    gateway: Gateway, authority: EmbeddedAuthority, clock: Clock
+) -> None:
+    made = []
+    for days in (1, 60, 60):
+        gateway.key = make_key()
+        made.append(await gateway.sign(authority, days * 24 * HOUR))
+    old, second, third = made
+    await authority.revoke_certificate(*gateway.place, old.serial)
+    clock.now = old.expires_at + CRL_LIFETIME - HOUR / 3600
+    await authority.revoke_certificate(*gateway.place, second.serial)
+    assert len(list(await crl(authority))) == 2
+    await authority.revoke_certificate(*gateway.place, third.serial)
+
+    clock.now += 2 * HOUR / 3600
+    listed = {each.serial_number for each in await crl(authority)}
+    assert listed == {int(each.serial.replace(":", ""), 16) for each in (second, third)}
+
+
 async def test_the_time_of_the_first_revocation_stays(
     gateway: Gateway, authority: EmbeddedAuthority, clock: Clock
 ) -> None:
