@@ -6,6 +6,8 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from bootstrap_core import errors as bootstrap_errors
 from bootstrap_core.model import (
     Caller,
@@ -67,14 +69,18 @@ class PlatformResources:
                     )
 
     async def connect(self, caller: Caller, client_id: str, channel_id: str) -> None:
-        """Let the client publish and subscribe on the channel."""
-        with (
-            _translated(f"client {client_id!r} or channel {channel_id!r}"),
-            contextlib.suppress(AlreadyExists),
-        ):
-            await self._platform.connect(
-                caller.token, caller.domain_id, Connections((client_id,), (channel_id,))
-            )
+        """Let the client publish and subscribe on the channel, whichever it may already."""
+        wanted = Connections((client_id,), (channel_id,))
+        with _translated(f"client {client_id!r} or channel {channel_id!r}"):
+            try:
+                await self._platform.connect(caller.token, caller.domain_id, wanted)
+            except AlreadyExists:
+                # Some of it exists, and then none is made: what is missing is not told.
+                for each in wanted.types:
+                    with contextlib.suppress(AlreadyExists):
+                        await self._platform.connect(
+                            caller.token, caller.domain_id, evolve(wanted, types=(each,))
+                        )
 
     async def disconnect(self, caller: Caller, client_id: str, channel_id: str) -> None:
         """Take the client off the channel; what is not there is not connected."""
