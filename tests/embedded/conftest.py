@@ -6,13 +6,21 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from bootstrap_core.secret import Secret
+from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.first_start import Operator
+from provision.embedded.issuer_store import open_issuer
+from provision.pki.issuer import Issuer
+from provision.pki.profiles import ClientProfile
+from provision.platform.types import NewClient
+from tests.embedded.gateways import START, Clock, Gateway
 from tests.embedded.people import Person, person
-from tests.embedded.service import Installation, http_client, magistrala, prepare, started
+from tests.embedded.service import SEALER, Installation, http_client, magistrala, prepare, started
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +66,25 @@ async def alice(http: httpx.AsyncClient, operator: Person) -> Person:
 @pytest.fixture
 async def bob(http: httpx.AsyncClient, operator: Person) -> Person:
     return await person(http, operator.access, "bob")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def issuer(installed: Installation) -> Issuer:
+    return await open_issuer(installed.engine, SEALER, "Tests", START)
+
+
+@pytest.fixture
+def authority(installed: Installation, issuer: Issuer, clock: Clock) -> EmbeddedAuthority:
+    return EmbeddedAuthority(installed.engine, installed.platform, issuer, ClientProfile(), clock)
+
+
+@pytest.fixture
+async def gateway(installed: Installation) -> Gateway:
+    draft = NewClient(str(uuid4()), "gw", Secret(str(uuid4())))
+    await installed.platform.create_clients(installed.token, installed.operator.domain_id, [draft])
+    return Gateway(installed, draft.id)
