@@ -44,7 +44,8 @@ class Breaker:
         """Let a call through; raises ``Unavailable`` while the circuit is open."""
         if not self.is_open:
             return
-        left = self._closed_from - self._now()
+        # A sum and a difference of times may be off by their last digit.
+        left = min(self._closed_from - self._now(), self._seconds)
         if left > 0 or self._probing:
             raise Unavailable(
                 f"the {self._service} service does not answer; it is asked again in "

@@ -48,6 +48,15 @@ def test_it_opens_after_so_many_failures_in_a_row(breaker: Breaker) -> None:
     assert caught.value.service == "clients"
 
 
+def test_the_wait_is_never_longer_than_the_circuit_is_open(clock: Clock) -> None:
+    clock.now = 122.913
+    breaker = Breaker("clients", 1, SECONDS, clock)
+    fail(breaker)
+    with pytest.raises(Unavailable, match="asked again in 10 s") as caught:
+        breaker.admit()
+    assert caught.value.retry_after == SECONDS
+
+
 def test_one_probe_at_a_time_goes_through_when_the_time_has_passed(
     breaker: Breaker, clock: Clock
 ) -> None:
