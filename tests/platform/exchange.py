@@ -1,0 +1,110 @@
+"""The adapter on a wire where one recorded exchange takes place."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from bootstrap_core.secret import Secret
+from provision.platform.magistrala import Magistrala
+from provision.platform.magistrala_certificates import MagistralaCertificates
+from provision.platform.magistrala_settings import TransportSettings
+from provision.platform.magistrala_transport import Transport
+from provision.platform.types import (
+    Client,
+    NewClient,
+    SigningRequest,
+)
+from tests.platform.faulty import endpoints
+
+RECORDINGS: Final = Path(__file__).parent.parent / "data" / "golden"
+NOWHERE: Final = "11111111-2222-4333-8444-555555555555"
+TIME: Final = "2026-01-02T03:04:05.123456789Z"
+A, T = "{{domain_a}}", Secret("{{alice_token}}")
+SIGNED: Final = SigningRequest("{{client_id}}", "csr", timedelta(hours=24))
+
+
+class Exchange(httpx.AsyncBaseTransport):
+    """A wire on which one recorded exchange takes place, again and again."""
+
+    def __init__(self, name: str) -> None:
+        self.row = ROWS[name]
+        self.sent: list[httpx.Request] = []
+
+    @property
+    def answer(self) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.row["response"]
+        return answer
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        body = json.dumps(self.answer["json"]) if "json" in self.answer else ""
+        return httpx.Response(self.answer["status"], text=body.replace("<time>", TIME))
+
+
+def rows() -> Mapping[str, Mapping[str, Any]]:
+    found = {}
+    for path in RECORDINGS.glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            found[row["id"]] = row
+    return found
+
+
+ROWS: Final = rows()
+Act = Callable[[Magistrala, MagistralaCertificates], Awaitable[Any]]
+
+
+async def play(name: str, act: Act) -> tuple[Any, Exchange]:
+    wire = Exchange(name)
+    settings = TransportSettings(attempts=1)
+    async with Transport(endpoints("http://magistrala.test"), settings, wire) as transport:
+        platform = Magistrala(transport)
+        result = await act(platform, MagistralaCertificates(transport, platform))
+    return result, wire
+
+
+def same_request(wire: Exchange) -> None:
+    """The adapter asked as was recorded."""
+    sent, recorded = wire.sent[0], wire.row["request"]
+    path = re.sub(r"%7B%7B(\w+)%7D%7D", r"{{\1}}", sent.url.raw_path.decode())
+    assert (sent.method, path.partition("?")[0]) == (
+        recorded["method"],
+        recorded["path"].partition("?")[0],
+    )
+
+
+def parameters(url: httpx.URL) -> dict[str, Any]:
+    """Return the query, without the order, which the adapter leaves as it is."""
+    found: dict[str, Any] = {
+        name: value for name, value in url.params.items() if name not in ("order", "dir")
+    }
+    if "metadata" in found:
+        found["metadata"] = json.loads(found["metadata"])
+    return found
+
+
+def compare(client: Any, recorded: Mapping[str, Any]) -> None:
+    """Every field that client and recording both have is the same."""
+    assert client.id == recorded["id"]
+    assert client.name == recorded.get("name", "")
+    assert client.domain_id == recorded["domain_id"]
+    assert client.metadata == recorded.get("metadata", {})
+    assert list(client.tags) == recorded.get("tags", [])
+    assert client.status.value == recorded["status"]
+    assert client.created_at.isoformat() == "2026-01-02T03:04:05.123456+00:00"
+    assert (client.updated_at is None) == (recorded["updated_at"] != "<time>")
+    if isinstance(client, Client):
+        credentials = recorded["credentials"]
+        assert client.secret.reveal() == credentials.get("secret", "")
+        assert client.identity == credentials.get("identity", "")
+    else:
+        assert client.route == recorded.get("route", "")
+
+
+def client(client_id: str, name: str = "x", secret: str = "s") -> NewClient:
+    return NewClient(client_id, name, Secret(secret))
