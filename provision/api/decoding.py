@@ -18,11 +18,11 @@ CONTENT_TYPE = "application/json"
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object.
 
-    Raises ``UnsupportedType``, ``TooLarge`` (over 64 KiB) and ``MalformedBody``. The content type
-    is compared exactly, as the Go service does.
+    Raises ``UnsupportedType``, ``TooLarge`` (over 64 KiB) and ``MalformedBody``. Parameters of the
+    content type, such as a charset, change nothing (RFC 8259, section 11): JSON is UTF-8.
     """
     given = request.headers.get("content-type", "")
-    if given != CONTENT_TYPE:
+    if given.partition(";")[0].strip().lower() != CONTENT_TYPE:
         shown = repr(given) if given else "missing"
         raise UnsupportedType(f"the content type is {shown}; send Content-Type: {CONTENT_TYPE}")
     body = bytearray()

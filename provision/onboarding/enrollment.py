@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +23,7 @@ from bootstrap_core.model import (
 )
 from bootstrap_core.rendering import ContentFormat
 from bootstrap_core.secret import Secret
+from bootstrap_core.things import CHANNEL_SLOT, THING_SLOT
 from provision.layout import model as layout_model
 from provision.layout.plan import Plan, PlannedBinding, PlannedConfig
 from provision.onboarding.certificate_ledger import CertificateLedger
@@ -89,7 +92,7 @@ class Enrollments:
         present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
         if present is None:
             return False
-        return {each.slot for each in plan.bindings} <= {each.slot for each in present.bindings}
+        return {each.slot for each in _bound(plan)} <= {each.slot for each in present.bindings}
 
     async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
         """Remove the config and its bindings; the profile is shared and stays."""
@@ -178,7 +181,27 @@ def _enrollment(
         client_cert=certificate.certificate if certificate else "",
         client_key=certificate.private_key if certificate else Secret(""),
         ca_cert=intent.ca_chain if certificate else "",
-        bindings={each.slot: _resource(intent, each) for each in plan.bindings},
+        bindings={each.slot: _resource(intent, each) for each in _bound(plan)},
+    )
+
+
+def _bound(plan: Plan) -> Sequence[PlannedBinding]:
+    """Return what is bound; Mainflux's layouts bind the gateway's thing and its channels.
+
+    Mainflux's routes tell the device its key and channels, and connect it, by these.
+    """
+    if plan.config is None or plan.dialect is not layout_model.Dialect.MAINFLUX:
+        return plan.bindings
+    channel_ids = dict.fromkeys(
+        channel_id
+        for group in plan.connections
+        if plan.config.id in group.client_ids
+        for channel_id in group.channel_ids
+    )
+    return (
+        PlannedBinding(THING_SLOT, "client", plan.config.id),
+        *(PlannedBinding(CHANNEL_SLOT + each, "channel", each) for each in channel_ids),
+        *plan.bindings,
     )
 
 

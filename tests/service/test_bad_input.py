@@ -132,7 +132,18 @@ async def test_a_body_over_the_limit(untouched: Running) -> None:
     assert "64 KiB" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize("given", ["application/json; charset=utf-8", "Application/JSON"])
+async def test_a_charset_and_capitals_in_the_content_type(untouched: Running, given: str) -> None:
+    path = f"/{untouched.domain}/mapping?dry_run=true"
+    headers = untouched.headers | {"Content-Type": given}
+    answer = await untouched.http.post(path, content=json.dumps(GOOD), headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+OTHER_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "")
+
+
+@pytest.mark.parametrize("given", OTHER_TYPES)
 async def test_another_content_type(untouched: Running, given: str) -> None:
     answer = await post(untouched, json.dumps(GOOD), **{"Content-Type": given})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_content_type")

@@ -113,6 +113,25 @@ async def test_the_mainflux_dialect_answers_things_with_their_key(running: Runni
     assert made["whitelisted"] == {thing["id"]: True}
 
 
+async def test_a_mainflux_device_gets_its_key_and_channels(running: Running) -> None:
+    made = (await running.map(layout="mainflux")).json()
+    (client,) = made["things"]
+    device = {"Authorization": KEY}
+    got = (await running.http.get("/things/bootstrap/gw-1", headers=device)).json()
+    held = await running.get(f"/clients/{client['id']}")
+    assert (got["thing_id"], got["thing_key"]) == (client["id"], held["credentials"]["secret"])
+    assert {each["id"] for each in got["channels"]} == {each["id"] for each in made["channels"]}
+
+    listed = f"/channels?client={client['id']}"
+    assert (await running.get(listed))["total"] == len(made["channels"])
+    for state, count in ((0, 0), (1, len(made["channels"]))):
+        answer = await running.http.put(
+            f"/things/state/{client['id']}", json={"state": state}, headers=running.headers
+        )
+        assert answer.status_code == 200
+        assert (await running.get(listed))["total"] == count
+
+
 async def test_post_mapping_without_a_domain_means_the_callers_only_one(running: Running) -> None:
     body = {"external_id": "gw-1", "external_key": KEY}
     answer = await running.http.post("/mapping", json=body, headers=running.headers)
