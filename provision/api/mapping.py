@@ -69,7 +69,7 @@ class MappingRoutes:
                     tag="mapping",
                     replies={
                         CREATED: Reply("Onboarded", "Mapping", headers={"Location": "The gateway"}),
-                        OK: Reply("It existed, or dry_run was asked for"),
+                        OK: Reply("It existed, or dry_run was asked for", "MappingOrPlan"),
                     },
                     errors=(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504),
                     parameters=(DRY_RUN, IDEMPOTENCY_KEY),

@@ -61,7 +61,7 @@ class OperationsRoutes:
                 id="metrics",
                 summary="Metrics for Prometheus",
                 tag="operations",
-                replies={200: Reply("All metrics")},
+                replies={200: Reply("All metrics", "Metrics", "text/plain")},
                 security="",
             ),
         ]

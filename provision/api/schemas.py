@@ -99,6 +99,13 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         bootstrap={**OBJECT, "description": "Config, profile, bindings, and the device's URL"},
         onboarding=ONBOARDING_NOTE,
     ),
+    "MappingOrPlan": {
+        "description": "The gateway that is there; with dry_run, what would be created.",
+        "anyOf": [
+            {"$ref": "#/components/schemas/Mapping"},
+            {"$ref": "#/components/schemas/Plan"},
+        ],
+    },
     "MappingContent": {"description": "The bootstrap content of the layout; null without one."},
     "Gateway": _object(
         "external_id clients channels connections certificates onboarding",
@@ -196,6 +203,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         serial_number=TEXT,
         expiry_time=TIME,
     ),
+    "Metrics": {"type": "string", "description": "Prometheus' text format."},
     "Health": _object("status", status={"type": "string", "enum": ["pass", "fail"]}),
     "LayoutPage": _object(
         "default layouts",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
+from jsonschema import Draft202012Validator
 
 from tests.service.running import KEY, Running, embedded
 
@@ -91,6 +93,25 @@ async def test_every_path_of_the_openapi_document_is_served(running: Running) ->
             answer = await running.http.request(method, asked)
             code = answer.json().get("code") if "json" in answer.headers["content-type"] else ""
             assert code not in {"unknown_route", "unknown_method"}, f"{method} {path}"
+
+
+async def test_all_answers_of_mapping_and_the_metrics_are_described(running: Running) -> None:
+    document = (await running.http.get("/openapi.json")).json()
+
+    def schema(path: str, method: str, status: int, kind: str) -> Any:
+        answers = document["paths"][path][method]["responses"]
+        return answers[str(status)]["content"][kind]["schema"]
+
+    plan = f"/{running.domain}/mapping?dry_run=true"
+    body = {"external_id": "gw-2", "external_key": KEY}
+    planned = await running.http.post(plan, json=body, headers=running.headers)
+    for answer in (await running.map(), await running.map(), planned):
+        told = schema("/{domain_id}/mapping", "post", answer.status_code, "application/json")
+        whole = {**told, "components": document["components"]}
+        Draft202012Validator(whole).validate(answer.json())
+    metrics = await running.http.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    assert schema("/metrics", "get", 200, "text/plain")
 
 
 async def test_a_device_names_its_domain_where_others_have_its_id_too(running: Running) -> None:
