@@ -90,7 +90,7 @@ class ConfigRoutes:
         return answer(view)
 
     async def connect(self, request: Request) -> Response:
-        """Replace the channels that a config's client is connected to."""
+        """Replace the channels that a config's client is connected to; those of slots stay."""
         caller, channels = await self._door.member_with(request, self._channels(request))
         await self._of_clients.change_channels(caller, _id(request), channels)
         return answer({})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import ssl
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from tests.service.running import KEY, Running, by_key
+from tests.service.running import KEY, Running, by_key, embedded
 
 
 async def test_one_request_makes_the_whole_gateway(running: Running) -> None:
@@ -130,6 +132,23 @@ async def test_a_mainflux_device_gets_its_key_and_channels(running: Running) -> 
         )
         assert answer.status_code == 200
         assert (await running.get(listed))["total"] == count
+
+
+async def test_repair_gives_a_mainflux_device_of_an_earlier_version_its_key(
+    tmp_path: Path,
+) -> None:
+    async with embedded(tmp_path) as running:
+        made = (await running.map(layout="mainflux")).json()
+        with sqlite3.connect(tmp_path / "provision.db") as store:
+            # Up to 0.2.1 nothing was bound for such a layout.
+            store.execute("DELETE FROM bindings")
+        store.close()
+        repaired = await running.map(layout="mainflux", on_existing="repair")
+        assert repaired.status_code == 200
+        device = {"Authorization": KEY}
+        got = (await running.http.get("/things/bootstrap/gw-1", headers=device)).json()
+        assert got["thing_key"] == made["things"][0]["key"]
+        assert len(got["channels"]) == len(made["channels"])
 
 
 async def test_post_mapping_without_a_domain_means_the_callers_only_one(running: Running) -> None:
