@@ -13,6 +13,7 @@ from provision.errors import InvalidFields, MalformedBody, TooLarge, Unsupported
 
 BODY_MOST = 64 * 1024
 CONTENT_TYPE = "application/json"
+MOST_TOLD = 10
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -51,11 +52,14 @@ class Fields:
         """Note every field that is not ``known``."""
         self._document = document
         self._problems: list[dict[str, str]] = []
-        for name in document:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f", did you mean {near[0]!r}?" if near else ""
-                self.refuse(name, f"unknown field{hint}; known are {', '.join(sorted(known))}")
+        unknown = [name for name in document if name not in known]
+        for name in unknown[:MOST_TOLD]:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            self.refuse(name, f"unknown field{hint}; known are {', '.join(sorted(known))}")
+        # Looking for what was meant takes time, which thousands of fields would take from others.
+        if more := unknown[MOST_TOLD:]:
+            self.refuse(more[0], f"unknown field, as are {len(more) - 1} more")
 
     def text(self, name: str, *, most_bytes: int, required: bool) -> str | None:
         """Return a text that is not blank, of at most ``most_bytes`` as UTF-8."""

@@ -22,7 +22,6 @@ from provision.api.gateways import gateway_answer, mapping_answer
 from provision.api.plans import preview_answer
 from provision.authentication import Authentication, token_of
 from provision.layout.catalog import LayoutCatalog
-from provision.onboarding.creation import all_of
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.mapping_request import MappingRequest
 from provision.onboarding.model import Outcome, State
@@ -122,11 +121,7 @@ class MappingRoutes:
 
     async def create(self, request: Request) -> Response:
         """Onboard a gateway."""
-        identifying = asyncio.ensure_future(self._caller(request))
-        reading = asyncio.ensure_future(self._wanted(request))
-        # Whoever may not onboard is told so, whatever the body is: the first error is raised.
-        await all_of([identifying, reading])
-        caller, (document, wanted) = identifying.result(), reading.result()
+        caller, (document, wanted) = await self._understood(request)
         if _is_dry_run(request):
             self.onboardings.plan(caller.domain_id, wanted)
             given = wanted.parameters if "parameters" in document else None
@@ -171,6 +166,20 @@ class MappingRoutes:
         if left.state is State.UNDONE:
             return Response(status_code=NO_CONTENT)
         return JsonAnswer(gateway_answer(left, None), ACCEPTED)
+
+    async def _understood(
+        self, request: Request
+    ) -> tuple[Caller, tuple[Mapping[str, Any], MappingRequest]]:
+        """Return who asks for what; the body is read while the platform is asked who it is."""
+        reading = asyncio.ensure_future(self._wanted(request))
+        try:
+            caller = await self._caller(request)
+        except BaseException:
+            # Whoever may not onboard is told so at once, whatever the body is.
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
+        return caller, await reading
 
     async def _caller(self, request: Request) -> Caller:
         token = token_of(request.headers.get("authorization"))

@@ -13,6 +13,8 @@ from provision.layout.report import nearest
 
 MAX_CHARACTERS: Final = 4096
 """Characters in a string parameter."""
+MOST_UNKNOWN: Final = 10
+"""Unknown names of which it is told what may have been meant: looking for it takes time."""
 
 
 @frozen
@@ -27,9 +29,10 @@ def validate_parameters(layout: Layout, given: JsonObject) -> dict[str, JsonValu
     """Return the parameters of a request, defaults filled in, in the order of the layout.
 
     One without a default that the request does not give stays absent. Raises
-    :class:`ParameterError` with everything that is wrong.
+    :class:`ParameterError` with everything that is wrong, but no more than ten unknown names.
     """
     declared = {parameter.name: parameter for parameter in layout.parameters}
+    unknown = [name for name in given if name not in declared]
     problems = [
         ParameterProblem(
             f"parameters.{name}",
@@ -37,8 +40,7 @@ def validate_parameters(layout: Layout, given: JsonObject) -> dict[str, JsonValu
             allowed=tuple(declared),
             suggestion=nearest(name, declared),
         )
-        for name in given
-        if name not in declared
+        for name in unknown[:MOST_UNKNOWN]
     ]
     values: dict[str, JsonValue] = {}
     for name, parameter in declared.items():

@@ -9,7 +9,6 @@ from attrs import field, frozen
 
 from bootstrap_core.secret import Secret
 from provision.layout.model import Layout
-from provision.layout.plan import Plan
 from provision.onboarding.on_existing import OnExisting
 
 
@@ -18,7 +17,8 @@ class MappingRequest:
     """A request to onboard a gateway with a layout.
 
     ``csrs`` are certificate requests (PEM) of devices that hold their key, by the layout's keys.
-    ``plan`` is what the request would create, where that was worked out ahead.
+    ``free_in`` is the domain in which no gateway had the external ID a moment ago; empty where
+    nobody has looked.
     """
 
     external_id: str
@@ -28,4 +28,4 @@ class MappingRequest:
     parameters: Mapping[str, Any] = field(factory=dict)
     on_existing: OnExisting = OnExisting.REUSE
     csrs: Mapping[str, str] = field(factory=dict)
-    plan: Plan | None = None
+    free_in: str = ""

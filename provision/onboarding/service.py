@@ -78,14 +78,13 @@ class Onboardings:
         return plan
 
     async def look_ahead(self, domain_id: str, request: MappingRequest) -> MappingRequest:
-        """Return the request with its plan, if its gateway is not there yet.
+        """Return the request with what can be known of its gateway before its caller is.
 
-        It is work for the time in which the platform is asked who is calling: nothing is written,
-        and whoever turns out to be nobody is told nothing of it. Raises what ``plan`` raises.
+        It is work for the time in which the platform is asked who is calling, so it is little, and
+        as much for a gateway that is there as for one that is not: a stranger learns nothing.
         """
-        if await self._journal.is_taken(domain_id, request.external_id):
-            return request
-        return evolve(request, plan=self.plan(domain_id, request))
+        taken = await self._journal.is_taken(domain_id, request.external_id)
+        return request if taken else evolve(request, free_in=domain_id)
 
     async def welcome(self, caller: Caller) -> None:
         """Let what waits for credentials in the caller's domain go on with the caller's."""
@@ -98,18 +97,17 @@ class Onboardings:
         had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning`` and
         what ``plan`` raises.
         """
-        if (ahead := request.plan) and ahead.domain_id == caller.domain_id:
+        if request.free_in == caller.domain_id:
             # Should the gateway's place have been taken since, it is looked at as ever.
             with contextlib.suppress(StillRunning):
-                return await self._make(caller, request, ahead)
+                return await self._make(caller, request)
         until = self._clock.monotonic() + WAIT_FOR_OTHER
         while True:
             present = await self._at_rest(caller, request.external_id)
             try:
                 if present is not None:
                     return await self._with_present(caller, request, present)
-                plan = self.plan(caller.domain_id, request)
-                return await self._make(caller, request, plan)
+                return await self._make(caller, request)
             except StillRunning:
                 # Another request took the gateway in this very moment: see what it makes of it.
                 if self._clock.monotonic() > until:
@@ -213,8 +211,7 @@ class Onboardings:
                     details={"onboarding_id": present.id},
                 )
             case OnExisting.REPLACE:
-                plan = self.plan(caller.domain_id, request)
-                return await self._make(caller, request, plan, present)
+                return await self._make(caller, request, present)
             case OnExisting.ROTATE:
                 return await self._rotate(caller, request, present)
         known = await self._hasher.verify(request.external_key, present.intent.external_key_hash)
@@ -229,8 +226,9 @@ class Onboardings:
         return evolve(present, outcome=Outcome.REUSED)
 
     async def _make(
-        self, caller: Caller, request: MappingRequest, plan: Plan, old: Onboarding | None = None
+        self, caller: Caller, request: MappingRequest, old: Onboarding | None = None
     ) -> Onboarding:
+        plan = self.plan(caller.domain_id, request)
         csrs = device_requests(plan, request.csrs)
         intent = Intent(
             plan=plan,

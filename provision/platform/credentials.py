@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -20,6 +21,8 @@ RENEWED_BEFORE: Final = timedelta(minutes=1)
 """A token is renewed this long before it ends, so that it lasts through a request."""
 ASSUMED_LIFE: Final = timedelta(minutes=5)
 """How long a token is used that does not say when it ends."""
+COMPACT: Final = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII)
+"""A JWS in its compact form (RFC 7515, section 3.1)."""
 
 
 class TokenSource(Protocol):
@@ -163,9 +166,14 @@ def token_user(token: Secret) -> str:
 
 
 def _claims(token: Secret) -> Mapping[str, Any]:
-    body = token.reveal().split(".")[1:2]
+    # In RFC 7515's JSON form, which platforms take too, other words than the claims that were
+    # signed may stand between two dots.
+    compact = COMPACT.fullmatch(token.reveal())
+    if compact is None:
+        return {}
+    body = compact[1]
     try:
-        claims = json.loads(base64.urlsafe_b64decode(body[0] + "=" * (-len(body[0]) % 4)))
-    except (IndexError, ValueError, RecursionError):
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -213,3 +213,16 @@ def test_a_token_tells_whose_it_is_or_nothing(claims: object, user: str) -> None
 def token_of(claims: object) -> Secret:
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     return Secret(f"h.{body}.s")
+
+
+def test_a_token_in_another_form_tells_nobody() -> None:
+    head, claims, signature = token_of({"sub": USER}).reveal().split(".")
+    forged = token_of({"sub": OTHER}).reveal().split(".")[1]
+    # RFC 7515, section 7.2.1: what a platform verifies are the members that have names in it.
+    signed = {
+        "payload": claims,
+        "signatures": [{"protected": head, "signature": signature}],
+        "x": f".{forged}.",
+    }
+    assert token_user(Secret(json.dumps(signed))) == ""
+    assert token_user(Secret(f"pat_1.{forged}")) == ""

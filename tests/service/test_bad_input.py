@@ -140,6 +140,19 @@ async def test_a_charset_and_capitals_in_the_content_type(untouched: Running, gi
     assert answer.status_code == 200, answer.text
 
 
+NAMES = {f"paramete{number}": 1 for number in range(3000)}
+
+
+@pytest.mark.parametrize("body", [NAMES, {"parameters": NAMES}, {"csrs": dict.fromkeys(NAMES, "")}])
+async def test_of_thousands_of_mistakes_some_are_told(
+    untouched: Running, body: dict[str, Any]
+) -> None:
+    answer = await post(untouched, json.dumps(GOOD | body))
+    assert answer.status_code == 400
+    assert "paramete0" in answer.text
+    assert len(answer.content) < 10_000
+
+
 OTHER_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "")
 
 

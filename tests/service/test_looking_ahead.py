@@ -1,4 +1,4 @@
-"""While the platform is asked who is calling, the gateway is looked at and planned."""
+"""While the platform is asked who is calling, the body is read and the gateway looked at."""
 
 from __future__ import annotations
 
@@ -83,6 +83,46 @@ async def test_a_stranger_learns_nothing_of_a_gateway_or_a_layout(running: Runni
     assert len({answer.json()["message"] for answer in answers}) == 1
     page = await running.get("/onboardings")
     assert [each["external_id"] for each in page["onboardings"]] == ["known"]
+
+
+async def test_a_stranger_is_refused_before_the_body_is_there(running: Running) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    request = running.http.post(
+        f"/{running.domain}/mapping",
+        content=never(),
+        headers={"Authorization": "Bearer not.a.token", "Content-Type": "application/json"},
+    )
+    assert (await asyncio.wait_for(request, 10)).status_code == 401
+
+
+async def test_a_kept_answer_is_given_again_whatever_the_layout_says_now(tmp_path: Path) -> None:
+    layouts = tmp_path / "layouts"
+    layouts.mkdir()
+    file = layouts / "site.toml"
+    file.write_text(SITE_LAYOUT.replace("required = true", 'default = "north"'))
+    environment = {"MG_PROVISION_LAYOUTS": str(layouts)}
+    async with beside_platform(tmp_path / "run", **environment) as running:
+
+        async def onboard(query: str = "") -> httpx.Response:
+            return await running.http.post(
+                f"/{running.domain}/mapping{query}",
+                json={"external_id": "gw-1", "external_key": KEY, "layout": "site"},
+                headers=running.headers | {"Idempotency-Key": "k"},
+            )
+
+        first = await onboard()
+        assert first.status_code == 201
+        await running.http.delete(f"/{running.domain}/mapping/gw-1", headers=running.headers)
+        file.write_text(SITE_LAYOUT)
+        async with asyncio.timeout(10):
+            # The file is read every now and then.
+            while (await onboard("?dry_run=true")).status_code != 400:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        again = await onboard()
+        assert (again.status_code, again.json()) == (201, first.json())
 
 
 async def test_a_gateway_that_is_there_needs_no_parameters_to_be_asked_for_again(
