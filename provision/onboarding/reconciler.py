@@ -16,6 +16,8 @@ from provision.onboarding.worker import Worker
 
 PAUSE: Final = 1.0
 AT_ONCE: Final = 16
+TOGETHER: Final = 8
+"""Rows that are leased in one transaction where many wait; one for each row costs as much again."""
 
 
 class Reconciler:
@@ -48,12 +50,13 @@ class Reconciler:
 
     async def _run(self) -> None:
         while True:
-            if len(self._working) >= AT_ONCE:
+            while len(self._working) > AT_ONCE - TOGETHER:
                 await asyncio.wait(self._working, return_when=asyncio.FIRST_COMPLETED)
             free = AT_ONCE - len(self._working)
-            rows = await self._due(free) if free else ()
+            asked_at = self._clock.monotonic()
+            rows = await self._due(free)
             for row in rows:
-                task = asyncio.create_task(self._worker.take_over(row))
+                task = asyncio.create_task(self._worker.take_over(row, asked_at))
                 self._working.add(task)
                 task.add_done_callback(self._working.discard)
             if len(rows) < free:

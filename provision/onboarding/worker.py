@@ -21,6 +21,8 @@ from provision.onboarding.tasks import Answer, GatewayTasks
 
 WAIT_FOR_OTHER: Final = 20.0
 OTHER_PAUSE: Final = 0.1
+FRESH: Final = 1.0
+"""A lease that was taken less than these seconds ago is as good as a new one."""
 
 Remake: TypeAlias = Callable[[Onboarding], Onboarding]
 
@@ -126,12 +128,13 @@ class Worker:
         self._in_need = await self._leases.domains_in_need()
         return await self._leases.take_due(limit)
 
-    async def take_over(self, row: Onboarding) -> None:
-        """Go on with a row of ``due``; a failure is logged."""
+    async def take_over(self, row: Onboarding, asked_at: float) -> None:
+        """Go on with a row of ``due``, asked at that time (monotonic); a failure is logged."""
 
         async def work(answer: Answer) -> None:
             # It may have waited here while somebody else worked on its gateway.
-            if not await self._leases.renew(row):
+            late = self._clock.monotonic() > asked_at + FRESH
+            if late and not await self._leases.renew(row):
                 raise LeaseLost
             await self._resume(row, answer)
 

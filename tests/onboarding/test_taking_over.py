@@ -92,9 +92,11 @@ async def test_what_has_ended_since_it_was_seen_is_left_as_it_is(world: World) -
 @simulated
 async def test_what_was_lost_while_it_waited_is_not_gone_on_with(world: World) -> None:
     replica, row = await held(world)
+    leased_at = replica.clock.monotonic()
+    await asyncio.sleep(2.0)
     steal(world, row)
     asked = dict(world.platform.asked)
-    await replica.parts.worker.take_over(row)
+    await replica.parts.worker.take_over(row, leased_at)
     assert dict(world.platform.asked) == asked
 
 
