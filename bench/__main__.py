@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from bench.catalog import benchmarks
+from bench.catalog import benchmarks, measured
 from bench.document import keep
 from bench.machine import this_machine
-from bench.progress import logs_silenced
 from bench.table import markdown, show
 
 TABLE_WIDTH = 150
@@ -33,8 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.keep and given.names:
         parser.error("--keep writes the whole table: name no benchmark with it")
     machine = this_machine()
-    with logs_silenced():
-        results = [each for name in given.names or known for each in known[name].results()]
+    results = measured(given.names or known)
     if given.keep:
         keep("figures", markdown(results, machine))
     if given.markdown:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from types import ModuleType
 
 from attrs import frozen
 
 import bench
+from bench.progress import logs_silenced
 from bench.result import Figure, Result
 
 
@@ -27,6 +30,23 @@ class Benchmark:
         missing = set(self.figures) ^ {each.figure for each in results}
         assert not missing, f"bench.{self.name}: {sorted(each.name for each in missing)}"
         return results
+
+
+def measured(names: Iterable[str]) -> list[Result]:
+    """Measure benchmarks one after another, each in a process of its own.
+
+    As a service is on its own: what one left in memory would slow the next one down.
+    """
+    found: list[Result] = []
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
+        for name in names:
+            found += processes.submit(_measured, name).result()
+    return found
+
+
+def _measured(name: str) -> Sequence[Result]:
+    with logs_silenced():
+        return benchmarks()[name].results()
 
 
 def benchmarks() -> Mapping[str, Benchmark]:

@@ -14,7 +14,7 @@ _STARTED = time.monotonic()
 
 
 def say(what: str) -> None:
-    """Tell what begins now, and how many seconds after the start of the program."""
+    """Tell what begins now, and how many seconds after the start of its process."""
     print(f"{time.monotonic() - _STARTED:6.0f} s  {what}", file=sys.stderr, flush=True)
 
 
