@@ -59,7 +59,8 @@ class Fields:
             self.refuse(name, f"unknown field{hint}; known are {', '.join(sorted(known))}")
         # Looking for what was meant takes time, which thousands of fields would take from others.
         if more := unknown[MOST_TOLD:]:
-            self.refuse(more[0], f"unknown field, as are {len(more) - 1} more")
+            others = f", as are {len(more) - 1} more" if more[1:] else ""
+            self.refuse(more[0], f"unknown field{others}")
 
     def text(self, name: str, *, most_bytes: int, required: bool) -> str | None:
         """Return a text that is not blank, of at most ``most_bytes`` as UTF-8."""
