@@ -39,7 +39,8 @@ async def put(connection: AsyncConnection, last: Mapping[str, Fetch]) -> None:
 
     A fetch that is older than the stored one changes nothing, and one that delivered nothing
     leaves the content that was delivered before it. The content is written only where the digest
-    is another: a fleet that polls would write the same one over and over.
+    is another: a fleet that polls would write the same one over and over. A refusal, which has no
+    digest, may come with the content of a delivery right before it.
     """
     repeated, others, contents = [], [], []
     # In one order in every process, so that no two wait for each other's rows.

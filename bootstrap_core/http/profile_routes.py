@@ -18,7 +18,7 @@ from bootstrap_core.http.answers import (
     slots_view,
     version_view,
 )
-from bootstrap_core.http.requests import JSON, Bodies, Query, path_id, read_json
+from bootstrap_core.http.requests import JSON, Bodies, Query, media_type, path_id, read_json
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
 from bootstrap_core.model import Profile
 from bootstrap_core.openapi import Group, Operation, Parameter, Reply
@@ -178,8 +178,7 @@ class ProfileRoutes:
         document = await self._bodies.read(
             request, {kind: reader for kind, (reader, _) in UPLOADS.items()}
         )
-        kind = request.headers["content-type"].partition(";")[0].strip().lower()
-        return NewProfile.read(document, default_format=UPLOADS[kind][1])
+        return NewProfile.read(document, default_format=UPLOADS[media_type(request)][1])
 
     async def _change(self, request: Request) -> ProfileChange:
         return ProfileChange.read(await self._bodies.json(request))

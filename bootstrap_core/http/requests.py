@@ -23,6 +23,12 @@ LARGEST_UNSIGNED: Final = 2**64 - 1
 LARGEST_OFFSET: Final = 2**63 - 1
 
 
+def media_type(request: Request) -> str:
+    """Return the media type of the body in small letters, without its parameters; empty if none."""
+    sent: str = request.headers.get("content-type", "")
+    return sent.partition(";")[0].strip().lower()
+
+
 @frozen
 class Bodies:
     """Reads request bodies of at most ``limit`` bytes."""
@@ -40,7 +46,7 @@ class Bodies:
         self, request: Request, readers: Mapping[str, Callable[[bytes], Document]]
     ) -> Document:
         """Return the body, read by the reader of its content type; errors as for ``json``."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = media_type(request)
         reader = readers.get(kind)
         if reader is None:
             allowed = ", ".join(readers)

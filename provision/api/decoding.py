@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 from starlette.requests import Request
 
+from bootstrap_core.http.requests import media_type
 from provision.errors import InvalidFields, MalformedBody, TooLarge, UnsupportedType
+from provision.layout.report import MOST_HINTED
 
 BODY_MOST = 64 * 1024
 CONTENT_TYPE = "application/json"
-MOST_TOLD = 10
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -22,8 +23,8 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises ``UnsupportedType``, ``TooLarge`` (over 64 KiB) and ``MalformedBody``. Parameters of the
     content type, such as a charset, change nothing (RFC 8259, section 11): JSON is UTF-8.
     """
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != CONTENT_TYPE:
+    if media_type(request) != CONTENT_TYPE:
+        given = request.headers.get("content-type", "")
         shown = repr(given) if given else "missing"
         raise UnsupportedType(f"the content type is {shown}; send Content-Type: {CONTENT_TYPE}")
     body = bytearray()
@@ -53,12 +54,11 @@ class Fields:
         self._document = document
         self._problems: list[dict[str, str]] = []
         unknown = [name for name in document if name not in known]
-        for name in unknown[:MOST_TOLD]:
+        for name in unknown[:MOST_HINTED]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             self.refuse(name, f"unknown field{hint}; known are {', '.join(sorted(known))}")
-        # Looking for what was meant takes time, which thousands of fields would take from others.
-        if more := unknown[MOST_TOLD:]:
+        if more := unknown[MOST_HINTED:]:
             others = f", as are {len(more) - 1} more" if more[1:] else ""
             self.refuse(more[0], f"unknown field{others}")
 

@@ -176,11 +176,8 @@ class EmbeddedAuthority:
         )
         # An entry that leaves the list takes the first end with it: one that comes in its place,
         # in the same second as the last one, shows all the same.
-        state = select(
-            func.count(),
-            func.max(certificates.c.revoked_at),
-            func.min(certificates.c.expires_at),
-        ).where(*listed)
+        last, first_end = func.max(certificates.c.revoked_at), func.min(certificates.c.expires_at)
+        state = select(func.count(), last, first_end).where(*listed)
         query = select(certificates.c.serial, certificates.c.revoked_at).where(*listed)
         async with self._engine.connect() as connection:
             seen = tuple((await connection.execute(state)).one())

@@ -9,12 +9,10 @@ from attrs import frozen
 
 from provision.layout.errors import ParameterError, ParameterProblem
 from provision.layout.model import JsonObject, JsonValue, Layout, Parameter
-from provision.layout.report import nearest
+from provision.layout.report import MOST_HINTED, nearest
 
 MAX_CHARACTERS: Final = 4096
 """Characters in a string parameter."""
-MOST_UNKNOWN: Final = 10
-"""Unknown names of which it is told what may have been meant: looking for it takes time."""
 
 
 @frozen
@@ -40,7 +38,7 @@ def validate_parameters(layout: Layout, given: JsonObject) -> dict[str, JsonValu
             allowed=tuple(declared),
             suggestion=nearest(name, declared),
         )
-        for name in unknown[:MOST_UNKNOWN]
+        for name in unknown[:MOST_HINTED]
     ]
     values: dict[str, JsonValue] = {}
     for name, parameter in declared.items():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import Factory, define
 
 from provision.layout.errors import Problem
 from provision.layout.model import KeyPath, Place
 from provision.layout.source import Source, path_text
+
+MOST_HINTED: Final = 10
+"""Unknown names in one request of which it is told what may have been meant: looking takes time."""
 
 
 @define

@@ -38,11 +38,7 @@ _IN_PLACE: Final = (
     .where(onboardings.c.place == bindparam("gateway"))
     .execution_options(**BRIEF)
 )
-_IS_TAKEN: Final = (
-    select(onboardings.c.id)
-    .where(onboardings.c.place == bindparam("gateway"))
-    .execution_options(**BRIEF)
-)
+_IS_TAKEN: Final = _IN_PLACE.with_only_columns(onboardings.c.id)
 _HELD: Final = update(onboardings).where(
     onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
 )

@@ -5,19 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Final
 
 from attrs import evolve
 
 from provision.layout.plan import Plan
+from provision.layout.report import MOST_HINTED
 from provision.onboarding.certification import NO_KEY
 from provision.onboarding.errors import RequestNotUsable
 from provision.onboarding.model import Intent, IssuedCertificate
 from provision.pki.errors import PkiError
 from provision.pki.requests import Holder, check_request
-
-MOST_UNKNOWN: Final = 10
-"""Unknown keys of which it is told what may have been meant: looking for it takes time."""
 
 
 class KeepKeys(StrEnum):
@@ -55,7 +52,7 @@ def device_requests(plan: Plan, csrs: Mapping[str, str]) -> Mapping[str, str]:
     certified = {each.client_id for each in plan.certificates}
     clients = {each.key: each.id for each in plan.clients if each.id in certified}
     unknown = [key for key in csrs if key not in clients]
-    problems = [(key, _unknown(key, plan, clients)) for key in unknown[:MOST_UNKNOWN]]
+    problems = [(key, _unknown(key, plan, clients)) for key in unknown[:MOST_HINTED]]
     for key, csr in csrs.items():
         if key not in clients:
             continue

@@ -91,14 +91,14 @@ class Runner:
         steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
-        creating = [
-            asyncio.ensure_future(steps.run("clients", self._creation.clients(token, plan, trace))),
-            asyncio.ensure_future(
-                steps.run("channels", self._creation.channels(token, plan, trace))
-            ),
-        ]
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
-        await all_of([*creating, hashing])
+        await all_of(
+            [
+                steps.run("clients", self._creation.clients(token, plan, trace)),
+                steps.run("channels", self._creation.channels(token, plan, trace)),
+                hashing,
+            ]
+        )
         connecting = asyncio.ensure_future(
             steps.run("connections", self._creation.connections(token, plan, trace))
         )

@@ -67,15 +67,18 @@ class Onboardings:
 
         Raises the layout's ``ParameterError`` and ``ExpansionError``, and ``RequestNotUsable``.
         """
+        plan = self._expanded(domain_id, request)
+        device_requests(plan, request.csrs)
+        return plan
+
+    def _expanded(self, domain_id: str, request: MappingRequest) -> Plan:
         wanted = GatewayRequest(
             domain_id=domain_id,
             external_id=request.external_id,
             name=request.name,
             parameters=request.parameters,
         )
-        plan = expand(request.layout, wanted, self._identifiers)
-        device_requests(plan, request.csrs)
-        return plan
+        return expand(request.layout, wanted, self._identifiers)
 
     async def look_ahead(self, domain_id: str, request: MappingRequest) -> MappingRequest:
         """Return the request with what can be known of its gateway before its caller is.
@@ -228,7 +231,7 @@ class Onboardings:
     async def _make(
         self, caller: Caller, request: MappingRequest, old: Onboarding | None = None
     ) -> Onboarding:
-        plan = self.plan(caller.domain_id, request)
+        plan = self._expanded(caller.domain_id, request)
         csrs = device_requests(plan, request.csrs)
         intent = Intent(
             plan=plan,

@@ -38,7 +38,7 @@ def request_of(call: Call, endpoint: str, extensions: Mapping[str, Any]) -> http
         url,
         headers=_headers(call, url, len(content)),
         stream=httpx.ByteStream(content),
-        extensions=dict(extensions),
+        extensions=extensions,
     )
     # As httpx does: whoever is shown the request may look at its content.
     request.read()
