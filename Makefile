@@ -1,56 +1,80 @@
-PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 PORT   ?=
 DATA   ?=
 KEEP   ?=
+# The store that the tests run on: sqlite, postgresql, or the URL of a PostgreSQL server.
+DATABASE ?= sqlite
+# The files or folders of tests to run; all where none is named.
+TESTS    ?=
+# At a time: one more than there are processors, as tests also wait. A file stays together, for what its tests share.
+WORKERS  ?= 3
+# How many schedules of several replicas the long run simulates.
+SCHEDULES ?= 20000
 
 MUTANT ?=
 # What may least be wrong: each of these has 95 % of its lines and branches run by the suite.
-COVERED := provision/onboarding/* provision/layout/* \
-  bootstrap_core/delivery.py,bootstrap_core/keys.py,bootstrap_core/sealing.py,bootstrap_core/secret.py,bootstrap_core/throttle.py
+COVERED := provision/onboarding/** provision/layout/* \
+  bootstrap_core/delivery/delivery.py,bootstrap_core/keys.py,bootstrap_core/secrets.py,bootstrap_core/throttle.py
 
-.PHONY: run test test-long test-live coverage mutants demo bench bench-growth check docs lock clean
+# Each Python that the tests start would compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-run: $(VENV)/runtime
+# Sets an environment up, or sees that it is complete; a Python that was named must be its own.
+define set_up
+@command -v '$(PYTHON)' >/dev/null || { \
+  echo 'There is no $(PYTHON). Install Python 3.11 or later, or name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+  "Python 3.11 or later is needed, and $(PYTHON) is older. Name another one: make PYTHON=python3.12 ...")'
+@'$(PYTHON)' requirements/install.py '$(VENV)' $(1) $(if $(filter file,$(origin PYTHON)),,--this-python)
+endef
+
+.PHONY: runtime development mutants-environment run test test-long test-live coverage mutants rehearse demo bench bench-growth check docs lock clean
+
+run: runtime
 	@$(BIN)/provision serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
 
-demo: $(VENV)/runtime
+demo: runtime
 	@$(BIN)/python -m provision.demo
 
-test: $(VENV)/development
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+test: development
+	PROVISION_TEST_DATABASE='$(DATABASE)' $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
 
-test-long: $(VENV)/development
-	$(BIN)/python -m pytest -n 2 -m slow
-	$(BIN)/python -m tests.onboarding.simulation --schedules 20000
+test-long: development
+	PROVISION_TEST_DATABASE='$(DATABASE)' $(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m tests.onboarding.simulation --schedules $(SCHEDULES)
 
-test-live: $(VENV)/development
+test-live: development
 	$(BIN)/python -m pytest tests/live/live_magistrala.py
 
-coverage: $(VENV)/development
-	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
+rehearse: runtime
+	$(BIN)/python docker/rehearse_image.py
+	$(BIN)/python docker/rehearse_bare_machine.py
+
+coverage: development
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=
 	@set -e; for part in $(foreach each,$(COVERED),'$(each)'); do \
 	  $(BIN)/coverage report --show-missing --skip-covered --fail-under=95 --include="$$part"; \
 	done
 
-mutants: $(VENV)/mutants
+mutants: mutants-environment
 	nice $(BIN)/mutmut run --max-children 2 $(if $(MUTANT),'$(MUTANT)')
 	$(BIN)/mutmut results | grep -v 'not checked'
 
-bench: $(VENV)/development
+bench: development
 	$(BIN)/python -m bench $(if $(KEEP),--keep)
 
-bench-growth: $(VENV)/development
+bench-growth: development
 	$(BIN)/python -m bench.growth $(if $(KEEP),--keep)
 
-check: $(VENV)/development
+check: development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/development
+docs: development
 	$(BIN)/python -m tests.documents
 
 lock:
@@ -66,22 +90,11 @@ lock:
 clean:
 	rm -rf $(VENV)
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with PYTHON=python3.12")'
-	@$(PYTHON) -m venv $(VENV)
+runtime:
+	$(call set_up,runtime)
 
-$(VENV)/runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing packages (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+development:
+	$(call set_up,development)
 
-$(VENV)/development: requirements/development.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing packages (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/runtime
-
-$(VENV)/mutants: requirements/mutants.txt $(VENV)/development
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
-	@touch $@
+mutants-environment:
+	$(call set_up,mutants)

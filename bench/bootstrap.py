@@ -27,10 +27,11 @@ from bench.progress import say
 from bench.result import Figure, Floor, Result
 from bench.scrypt import scrypt_rate, scrypt_seconds
 from bench.server import serving
-from bootstrap_core.core import BootstrapCore, Options
+from bootstrap_core.core import BootstrapCore, Foundation, Options
 from bootstrap_core.keys import COST
 from bootstrap_core.model import Caller, Resource, ResourceType
-from bootstrap_core.secret import Secret
+from bootstrap_core.ports import Keep, NewParts
+from bootstrap_core.secrets import Secret
 
 DEVICES = 10_000
 ROUNDS = 9
@@ -72,22 +73,14 @@ class Anyone:
     async def disconnect(self, caller: Caller, client_id: str, channel_id: str) -> None:
         """Never asked."""
 
-    async def create_client(self, caller: Caller, client_id: str, name: str) -> Resource:
-        """Never asked."""
-        raise NotImplementedError
-
-    async def create_channel(self, caller: Caller, channel_id: str, name: str) -> Resource:
-        """Never asked."""
-        raise NotImplementedError
-
-    async def delete_client(self, caller: Caller, client_id: str) -> None:
+    async def make(self, caller: Caller, parts: NewParts, keep: Keep) -> None:
         """Never asked."""
 
 
 def core_app(database: str) -> Starlette:
     """Return an app with the core's routes and nothing else."""
     engine = create_async_engine(database)
-    core = BootstrapCore(engine, SEALER, Anyone(), Anyone(), Options())
+    core = BootstrapCore(Foundation.lay(engine, SEALER, Options()), Anyone(), Anyone())
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

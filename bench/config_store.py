@@ -10,13 +10,12 @@ from attrs import evolve
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bootstrap_core import config_rows, profile_rows
+from bootstrap_core.formats.rendering import ContentFormat
 from bootstrap_core.keys import Cost, KeyHasher
 from bootstrap_core.model import Config, Profile, new_id, new_revision, utc_now
-from bootstrap_core.rendering import ContentFormat
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
-from bootstrap_core.tables import configs, metadata, profiles
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
+from bootstrap_core.store import config_rows, profile_rows
+from bootstrap_core.store.tables import configs, metadata, profiles
 
 KEY = "a-device-key"
 CHEAP = Cost(ln=1, r=1, p=1)

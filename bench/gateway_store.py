@@ -11,14 +11,13 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.model import new_id
-from bootstrap_core.secret import Secret
-from bootstrap_core.tables import configs
+from bootstrap_core.secrets import Secret
+from bootstrap_core.store.tables import configs
 from provision.data_directory import DataDirectory
 from provision.database import open_engine
-from provision.onboarding.certificate_tables import certificates_in_use
 from provision.onboarding.model import Onboarding
 from provision.onboarding.rows import RowCodec
-from provision.onboarding.tables import onboardings
+from provision.onboarding.tables import certificates_in_use, onboardings
 
 AT_ONCE = 2_000
 

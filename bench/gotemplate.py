@@ -13,9 +13,7 @@ from typing import Final
 
 from bench.progress import say
 from bench.result import Figure, Floor, Result
-from bootstrap_core.gotemplate import Template
-from bootstrap_core.gotemplate.context import from_json
-from bootstrap_core.rendering import (
+from bootstrap_core.formats.rendering import (
     ContentFormat,
     RenderBinding,
     RenderContext,
@@ -23,6 +21,8 @@ from bootstrap_core.rendering import (
     Renderer,
     RenderProfile,
 )
+from bootstrap_core.gotemplate import Template
+from bootstrap_core.gotemplate.context import from_json
 from tests.gotemplate.test_hostile import HOSTILE, attempt
 
 PARSED_ONCE: Final = Figure("renders a second, parsed once", Floor.ONE_CORE, least=80_000)

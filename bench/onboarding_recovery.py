@@ -26,20 +26,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.progress import say
 from bench.result import Figure, Floor, Result
-from bootstrap_core.enrolling import Enroller
+from bootstrap_core.enrollments import Enroller
 from bootstrap_core.keys import COST, Cost, KeyHasher
 from bootstrap_core.model import Caller
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
+from bootstrap_core.store.ownership import Ownership
+from bootstrap_core.store.pair_rows import KeyChanges, PairDigests
 from provision.database import migrate, open_engine
 from provision.layout.reader import read
 from provision.onboarding import assembly
-from provision.onboarding.clock import SystemClock
-from provision.onboarding.identifiers import RandomIdentifiers
+from provision.onboarding.clock import SystemClock, Timing
+from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.journal import unchecked
-from provision.onboarding.mapping_request import MappingRequest
-from provision.onboarding.model import Intent, Onboarding, Outcome, State
-from provision.onboarding.retry import Timing
+from provision.onboarding.model import Intent, MappingRequest, Onboarding, Outcome, State
 from provision.platform.errors import AlreadyExists
 from provision.platform.types import (
     ChannelQuery,
@@ -189,8 +188,10 @@ async def _opened(file: Path, cost: Cost) -> AsyncIterator[Bench]:
     await migrate(engine)
     hasher = KeyHasher(cost)
     platform = MemoryPlatform()
+    digests = PairDigests()
+    admit = Ownership(engine, digests, KeyChanges()).admit
     parts = assembly.assemble(
-        assembly.Store(engine, SEALER, Enroller(SEALER), hasher),
+        assembly.Store(engine, SEALER, Enroller(SEALER, digests=digests), hasher, admit),
         assembly.Surroundings(
             platform=cast("Any", platform),
             authority=cast("Any", platform),

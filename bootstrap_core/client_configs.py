@@ -8,38 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core import binding_rows, config_rows
 from bootstrap_core.configs import Configs, NewConfig, not_found
-from bootstrap_core.documents import Document
 from bootstrap_core.errors import Malformed, NotFound
+from bootstrap_core.formats.documents import Document
 from bootstrap_core.model import (
+    CHANNEL_SLOT,
+    THING_SLOT,
     Binding,
     BindingSlot,
     Caller,
     Config,
     Resource,
     ResourceType,
-    new_id,
+    new_client,
     new_revision,
+    read_status,
     utc_now,
 )
-from bootstrap_core.ports import Resources
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.statuses import read_status
-from bootstrap_core.things import CHANNEL_SLOT, THING_SLOT
+from bootstrap_core.ports import NewParts, Resources
+from bootstrap_core.secrets import Sealer
+from bootstrap_core.store import binding_rows, config_rows
 
 
 @frozen
 class NewClientConfig:
-    """A client's config to be created; without ``client_id`` the client is made as well."""
+    """A client's config to be created; without ``client_id`` the client is made as well.
+
+    ``connected``: the client is connected to the channels at once, not when its state is set.
+    """
 
     config: NewConfig
     client_id: str
     channels: Sequence[str]
+    connected: bool = True
 
     @classmethod
     def read(cls, document: Document) -> NewClientConfig:
@@ -47,11 +53,30 @@ class NewClientConfig:
         status = read_status(document.values.get("status") or "", "status")
         if status is None:
             raise Malformed("status: enabled or disabled is wanted")
-        return cls(
-            evolve(NewConfig.read(document), status=status),
-            document.text("client_id"),
-            document.texts("channels"),
+        return evolve(
+            cls.read_lazily(document), config=evolve(NewConfig.read(document), status=status)
         )
+
+    @classmethod
+    def read_lazily(cls, document: Document) -> NewClientConfig:
+        """Read what SuperMQ's create request holds: the state is set by another request.
+
+        Raises ``Malformed``, ``Unprocessable``.
+        """
+        return cls(NewConfig.read(document), document.text("client_id"), document.texts("channels"))
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether a client or channels are named."""
+        return bool(self.client_id or self.channels)
+
+
+@frozen
+class ClientParts:
+    """A client's config with the channels that it was made with."""
+
+    config: Config
+    channels: Sequence[Binding]
 
 
 class ClientConfigs:
@@ -73,7 +98,7 @@ class ClientConfigs:
         self._now = now
 
     async def create(self, caller: Caller, new: NewClientConfig) -> Config:
-        """Create a config, its client where none is named, and connect it to the channels.
+        """Create a config and its client where none is named, and connect it to the channels.
 
         Raises ``NotFound``: there is no such client or channel; ``Conflict``: the external ID, the
         name or the client has a config already. Then nothing is left behind.
@@ -81,30 +106,46 @@ class ClientConfigs:
         channels = await self._channels(caller, new.channels)
         client = await self._client(caller, new)
         bound = {CHANNEL_SLOT + each.id: each for each in channels} | {THING_SLOT: client}
-        wanted = evolve(new.config, id=client.id, bound=bound, connected=True)
-        created = False
-        try:
-            config = await self._configs.create(caller.domain_id, wanted)
-            created = True
-            for channel in channels:
-                await self._resources.connect(caller, client.id, channel.id)
-        except BaseException:
-            if created:
-                await self._configs.remove(caller.domain_id, client.id)
-            if not new.client_id:
-                await self._resources.delete_client(caller, client.id)
-            raise
-        return config
+        wanted = evolve(new.config, id=client.id, bound=bound, connected=new.connected)
+        draft = await self._configs.draft(caller.domain_id, wanted)
+        await self._configs.rehearse(draft)
+        parts = NewParts(
+            external_id=new.config.external_id,
+            client_id=client.id,
+            client=None if new.client_id else client,
+            connected_to=[channel.id for channel in channels] if new.connected else (),
+        )
+        await self._resources.make(caller, parts, partial(self._configs.add, draft))
+        return draft.config
+
+    async def parts(self, configs: Sequence[Config]) -> Mapping[str, ClientParts]:
+        """Return, by the config's ID, the client's channels; only for configs of clients."""
+        ids = [config.id for config in configs]
+        async with self._engine.connect() as connection:
+            found = await binding_rows.of_configs(connection, ids)
+        return {
+            config.id: ClientParts(
+                config, [each for each in found[config.id] if each.slot.startswith(CHANNEL_SLOT)]
+            )
+            for config in configs
+            if any(each.slot == THING_SLOT for each in found[config.id])
+        }
 
     async def change_channels(
-        self, caller: Caller, config_id: str, channel_ids: Sequence[str]
+        self, caller: Caller, config_id: str, channel_ids: Sequence[str], *, lazily: bool = False
     ) -> None:
         """Connect a config's client to exactly these of the channels that were chosen here.
 
-        Channels that are bound to slots of a profile stay as they are. Raises ``NotFound``: the
-        config, its client or a channel.
+        Channels that are bound to slots of a profile stay as they are. ``lazily``: a client whose
+        state is 0 is connected when its state is set. Raises ``NotFound``: the config, its client
+        or a channel.
         """
-        await self._configs.view(caller.domain_id, config_id)
+        config, _ = await self._configs.view(caller.domain_id, config_id)
+        if lazily and not config.connected:
+            channels = await self._channels(caller, channel_ids)
+            wanted = {CHANNEL_SLOT + each.id: each for each in channels}
+            await self._rebind(caller.domain_id, config_id, wanted)
+            return
         channels = await self._channels(caller, channel_ids)
         wanted = {CHANNEL_SLOT + each.id: each for each in channels}
         async with self._engine.connect() as connection:
@@ -148,7 +189,7 @@ class ClientConfigs:
     async def _client(self, caller: Caller, new: NewClientConfig) -> Resource:
         if not new.client_id:
             name = new.config.name or new.config.external_id
-            return await self._resources.create_client(caller, new_id(), name)
+            return new_client(caller, name)
         try:
             return await self._resources.resolve(caller, ResourceType.CLIENT, new.client_id)
         except NotFound as error:

@@ -2,36 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core import binding_rows, config_rows, fetch_rows, profile_rows
-from bootstrap_core.config_rows import ConfigQuery
-from bootstrap_core.conflicts import conflicts_named
-from bootstrap_core.documents import Document
+from bootstrap_core.credentials import external_key_fault, new_external_id_fault
+from bootstrap_core.delivery.fetch_log import FetchLog
 from bootstrap_core.errors import NotFound, Unprocessable
-from bootstrap_core.fetch_log import FetchLog
+from bootstrap_core.formats import documents
+from bootstrap_core.formats.documents import Document
 from bootstrap_core.keys import KeyHasher
 from bootstrap_core.model import (
-    EXTERNAL_ID_BYTES,
-    EXTERNAL_KEY_BYTES,
     Binding,
     BindingSlot,
     Config,
     Fetch,
     Page,
     Resource,
+    ResourceType,
     Status,
+    certificate_resource,
     new_id,
     new_revision,
     utc_now,
 )
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.ports import Settle, settle_nothing
+from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.store import binding_rows, config_rows, fetch_rows, pair_rows, profile_rows
+from bootstrap_core.store.config_rows import ConfigQuery
+from bootstrap_core.store.ownership import Ownership
+from bootstrap_core.store.pair_rows import Pair
+from bootstrap_core.store.tables import conflicts_named
+
+PRIVATE_KEY: Final = "private_key"
+NO_KEY: Final = Secret("")
+
+
+@frozen
+class HeldCertificate:
+    """A client's certificate with its chain (PEM); the key is empty where it is not held here."""
+
+    serial: str
+    client_id: str
+    certificate: str
+    expires_at: datetime
+    chain: str
+    private_key: Secret = field(default=NO_KEY)
+
+
+async def replace_certificate(
+    connection: AsyncConnection,
+    sealer: Sealer,
+    place: tuple[str, str],
+    old: HeldCertificate,
+    new: HeldCertificate,
+    at: datetime,
+) -> bool:
+    """Put ``new`` where the config at ``place`` (domain, config ID) holds ``old``.
+
+    Returns whether it held it anywhere; a config that is not there does not.
+    """
+    config = await config_rows.find_for_update(connection, *place)
+    if config is None:
+        return False
+    bound = [
+        each
+        for each in await binding_rows.of_config(connection, config.id)
+        if each.type is ResourceType.CERTIFICATE and each.resource_id == old.serial
+    ]
+    changed = config
+    if config.client_cert.strip() == old.certificate.strip():
+        changed = evolve(
+            config,
+            client_cert=new.certificate,
+            ca_cert=new.chain,
+            sealed_client_key=binding_rows.seal_client_key(sealer, config.id, new.private_key),
+        )
+    if changed is config and not bound:
+        return False
+    slots = await _slots(connection, config)
+    fresh = evolve(changed, revision=new_revision(), updated_at=at)
+    await config_rows.replace(connection, fresh)
+    rebound = [_rebound(sealer, each, slots, new, at) for each in bound]
+    await binding_rows.put(connection, rebound)
+    return True
+
+
+def _rebound(
+    sealer: Sealer,
+    binding: Binding,
+    slots: Mapping[str, BindingSlot],
+    certificate: HeldCertificate,
+    at: datetime,
+) -> Binding:
+    resource = certificate_resource(
+        certificate.serial,
+        client_id=certificate.client_id,
+        certificate=certificate.certificate,
+        expires_at=certificate.expires_at,
+    )
+    # Empty rather than left out, so that a template that shows the key still renders.
+    resource = evolve(resource, secret={PRIVATE_KEY: certificate.private_key})
+    slot = slots.get(binding.slot, BindingSlot(binding.slot, ResourceType.CERTIFICATE))
+    return binding_rows.snapshot(sealer, binding.config_id, slot, resource, at)
+
+
+async def _slots(connection: AsyncConnection, config: Config) -> Mapping[str, BindingSlot]:
+    if not config.profile_id:
+        return {}
+    profile = await profile_rows.find(connection, config.domain_id, config.profile_id)
+    return {slot.name: slot for slot in profile.binding_slots} if profile else {}
 
 
 @frozen
@@ -59,9 +143,10 @@ class NewConfig:
     @classmethod
     def read(cls, document: Document) -> NewConfig:
         """Read the body of a create request. Raises ``Malformed``, ``Unprocessable``."""
+        document.of(documents.CONFIG)
         return cls(
-            external_id=document.bounded_text("external_id", EXTERNAL_ID_BYTES),
-            external_key=Secret(document.bounded_text("external_key", EXTERNAL_KEY_BYTES)),
+            external_id=document.checked_text("external_id", new_external_id_fault),
+            external_key=Secret(document.checked_text("external_key", external_key_fault)),
             name=document.text("name"),
             content=document.text("content"),
             client_cert=document.text("client_cert"),
@@ -70,6 +155,19 @@ class NewConfig:
             profile_id=document.text("profile_id"),
             render_context=document.object("render_context"),
         )
+
+
+@frozen
+class ConfigDraft:
+    """A config as it is about to be written, with its device's pair and its bindings."""
+
+    config: Config
+    pair: Pair
+    bindings: Sequence[Binding]
+
+
+class _RehearsedError(Exception):
+    """Rolls a rehearsal back."""
 
 
 @frozen
@@ -83,6 +181,7 @@ class ConfigChange:
     @classmethod
     def read(cls, document: Document) -> ConfigChange:
         """Read the body of a PATCH; null clears. Raises ``Malformed``, ``Unprocessable``."""
+        document.of(documents.CONFIG)
         return cls(
             name=document.text("name") if "name" in document else None,
             content=document.text("content") if "content" in document else None,
@@ -103,6 +202,7 @@ class CertificateChange:
     @classmethod
     def read(cls, document: Document) -> CertificateChange:
         """Read the body of a PATCH; null clears. Raises ``Malformed``, ``Unprocessable``."""
+        document.of(documents.CONFIG)
 
         def named(key: str) -> str | None:
             return document.text(key) if key in document else None
@@ -120,9 +220,11 @@ class Configs:
         hasher: KeyHasher,
         sealer: Sealer,
         fetch_log: FetchLog,
+        ownership: Ownership,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``fetch_log`` knows the fetches that are not written yet."""
+        """``fetch_log`` knows fetches not written yet, ``ownership`` whose device is whose."""
+        self._ownership = ownership
         self._engine = engine
         self._hasher = hasher
         self._sealer = sealer
@@ -130,10 +232,18 @@ class Configs:
         self._now = now
 
     async def create(self, domain_id: str, new: NewConfig) -> Config:
-        """Create a config.
+        """Create a config; raises what ``draft`` and ``add`` raise."""
+        draft = await self.draft(domain_id, new)
+        await self.add(draft, settle_nothing)
+        return draft.config
 
-        Raises ``Conflict``: name or external ID is taken; ``Unprocessable``: no such profile.
+    async def draft(self, domain_id: str, new: NewConfig) -> ConfigDraft:
+        """Return what is to be written of a new config; nothing is written.
+
+        Raises ``PairTaken``: another domain's device has the external key; ``Throttled``: too many
+        keys were tried.
         """
+        await self._ownership.admit(domain_id, new.external_id, new.external_key)
         hashed = await self._hasher.hash(new.external_key)
         at = self._now()
         config_id = new.id or new_id()
@@ -155,26 +265,59 @@ class Configs:
             ca_cert=new.ca_cert,
             revision=new_revision(),
         )
-        with conflicts_named(name=new.name, external_id=new.external_id):
+        pair = self._ownership.pair(domain_id, new.external_id, new.external_key, config_id)
+        return ConfigDraft(config, pair, self._bindings(config, new))
+
+    async def rehearse(self, draft: ConfigDraft) -> None:
+        """Make sure that a draft can be written; nothing is written. Raises what ``add`` raises."""
+
+        async def roll_back(_: AsyncConnection) -> None:
+            raise _RehearsedError
+
+        with contextlib.suppress(_RehearsedError):
+            await self.add(draft, roll_back)
+
+    async def add(self, draft: ConfigDraft, settle: Settle) -> None:
+        """Write a draft, and what ``settle`` writes, in one transaction.
+
+        Raises ``Conflict``: name, external ID or ID is taken; ``PairTaken``: so is the external
+        key; ``Unprocessable``: no such profile.
+        """
+        config = draft.config
+        with conflicts_named(name=config.name, external_id=config.external_id):
             async with self._engine.begin() as connection:
-                await _require_profile(connection, domain_id, new.profile_id)
+                await _require_profile(connection, config.domain_id, config.profile_id)
                 await config_rows.add(connection, config)
-                await binding_rows.put(connection, self._bindings(config, new))
-        return config
+                await pair_rows.take(connection, draft.pair, config.created_at)
+                await binding_rows.put(connection, draft.bindings)
+                await settle(connection)
 
     async def view(self, domain_id: str, config_id: str) -> tuple[Config, Fetch | None]:
-        """Return a config and its device's last fetch. Raises ``NotFound``."""
+        """Return a config and its device's last fetch. Raises ``NotFound``.
+
+        The content of a fetch that is not written yet is the one before: see
+        ``view_with_content``.
+        """
         async with self._engine.connect() as connection:
             config = await config_rows.find(connection, domain_id, config_id)
             if config is None:
                 raise not_found(config_id)
             noted = self._fetch_log.pending(config_id)
-            if noted is not None and noted.content is not None:
-                return config, noted
             written = await fetch_rows.find(connection, config_id)
         if noted is not None and written is not None:
             return config, evolve(noted, content=written.content)
         return config, noted or written
+
+    async def view_with_content(
+        self, domain_id: str, config_id: str
+    ) -> tuple[Config, Fetch | None]:
+        """Do as ``view`` does; the fetch has the content of now, which may have to be made."""
+        config, fetch = await self.view(domain_id, config_id)
+        content = await self._fetch_log.content(config_id)
+        if content is None:
+            # What was noted before may have been written meanwhile.
+            return await self.view(domain_id, config_id)
+        return config, evolve(fetch, content=content) if fetch else None
 
     async def list(self, query: ConfigQuery) -> Page[Config]:
         """List configs, newest first."""
@@ -193,6 +336,15 @@ class Configs:
             if value is not None
         }
         return await self._update(domain_id, config_id, named)
+
+    def _sealed(self, config: Config, named: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a change in which variables that are secret in ``config`` are sealed again."""
+        if not config.sealed_context or "render_context" not in named:
+            return dict(named)
+        context, sealed = binding_rows.with_secrets_sealed(
+            self._sealer, config.id, named["render_context"], config.sealed_context
+        )
+        return {**named, "render_context": context, "sealed_context": sealed}
 
     async def change_certificates(
         self, domain_id: str, config_id: str, change: CertificateChange
@@ -229,7 +381,7 @@ class Configs:
                 config = await config_rows.find_for_update(connection, domain_id, config_id)
                 if config is None:
                     raise not_found(config_id)
-                changed = evolve(config, **named)
+                changed = evolve(config, **self._sealed(config, named))
                 if changed == config:
                     return config
                 changed = evolve(changed, revision=new_revision(), updated_at=self._now())

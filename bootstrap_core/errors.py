@@ -12,6 +12,7 @@ BootstrapError
 ├── NotFound                     404  the config, profile or domain does not exist
 ├── Conflict                     409  what exists stands in the way
 │   ├── ProfileInUse             409  configs are made with the profile
+│   ├── PairTaken                409  the external key cannot be used with the external ID
 │   ├── NotRenderable            409  the device's configuration is not complete yet
 │   └── SlotUnbound              409  a required slot has no resource of its type
 ├── TooLarge                     413  the body is over the limit
@@ -19,6 +20,7 @@ BootstrapError
 ├── Unprocessable                422  understood, but it cannot be done
 ├── TryLater                          the caller is told how long to wait
 │   ├── Throttled                429  too many failed attempts
+│   ├── TooManyAtOnce            429  too many long renderings of one caller
 │   └── Busy                     503  too much to do at the moment; also Unavailable
 ├── Unavailable                  503  a part that is needed is switched off
 │   └── SecureRouteOff           503  no encryption key is set
@@ -112,10 +114,19 @@ class Forbidden(BootstrapError):
     code = "forbidden"
 
 
+class NotPermitted(Forbidden):
+    """The caller's role or token lacks a right that this needs."""
+
+    code = "not_permitted"
+
+
 class DeviceRefused(Forbidden):
     """The external ID and the external key do not belong together."""
 
     code = "device_refused"
+
+    is_stored: bool = False
+    """Whether a device has this external ID. The log may tell, the answer must not."""
 
 
 class ConfigDisabled(Forbidden):
@@ -132,10 +143,16 @@ class NotFound(BootstrapError):
 
 
 class Conflict(BootstrapError):
-    """What exists stands in the way."""
+    """It conflicts with what exists."""
 
     status = 409
     code = "conflict"
+
+
+class PairTaken(Conflict):
+    """The external key cannot be used with this external ID; give the device another key."""
+
+    code = "external_key_taken"
 
 
 class ProfileInUse(Conflict):
@@ -191,6 +208,13 @@ class Throttled(TryLater):
 
     status = 429
     code = "throttled"
+
+
+class TooManyAtOnce(TryLater):
+    """You have as many long renderings under way as one caller may; wait for one of them."""
+
+    status = 429
+    code = "too_many_at_once"
 
 
 class Unavailable(BootstrapError):

@@ -1,4 +1,4 @@
-"""External keys: hashing and verifying them, and remembering which were verified a while ago.
+"""External keys: hashing and verifying them.
 
 New hashes are scrypt with their parameters in the text, ``$scrypt$ln=14,r=8,p=1$<salt>$<hash>``
 (ln is the binary logarithm of N; salt and hash in unpadded base64), so that the parameters can be
@@ -16,7 +16,6 @@ import os
 import re
 import secrets
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -25,19 +24,30 @@ import bcrypt
 from attrs import frozen
 
 from bootstrap_core.errors import Busy
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from bootstrap_core.work import FairTurns, Lane
 
 T = TypeVar("T")
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32
 LESS_URGENT: Final = 10
+OWN_LANE: Final[Lane] = ("", "")
+"""Where the keys of those wait who are known to the platform, and not an address."""
 BCRYPT_KEY_BYTES: Final = 72
 SCRYPT: Final = re.compile(
     r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 )
 GO_SCRYPT: Final = re.compile(r"scrypt\$([A-Za-z0-9+/]+)={0,2}\.([A-Za-z0-9+/]+)={0,2}")
-BCRYPT: Final = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
+BCRYPT: Final = re.compile(r"(\$2[aby]\$)(\d\d)(\$[./A-Za-z0-9]{53})")
+BCRYPT_COSTS: Final = range(4, 18)
+"""More would take a verification many seconds; the cost of Go's package is 10."""
+SALTS: Final = range(8, 129)
+DIGESTS: Final = range(16, 129)
+"""Bytes of a salt and of a digest: any key would fit a digest of a byte or two, sooner or later."""
+_LIKE_A_HASH: Final = re.compile(
+    r"\$(?:2[abxy]?|1|5|6|7|y|scrypt|argon2[a-z]*|pbkdf2[a-z0-9-]*)\$|scrypt\$"
+)
 
 
 @frozen
@@ -72,7 +82,8 @@ class _Scrypt:
 class KeyHasher:
     """Hashes and verifies external keys in a few threads of its own.
 
-    At most ``waiting`` callers queue for a thread; further ones are turned away with ``Busy``.
+    At most ``waiting`` callers queue for a thread, half of them from one address; further ones are
+    turned away with ``Busy``.
     """
 
     def __init__(self, cost: Cost = COST, threads: int | None = None, waiting: int = 1000) -> None:
@@ -82,7 +93,7 @@ class KeyHasher:
         self._pool = ThreadPoolExecutor(
             self._threads, thread_name_prefix="external-keys", initializer=_let_others_go_first
         )
-        self._turns = asyncio.Semaphore(self._threads)
+        self._turns = FairTurns(self._threads)
         self._waiting = waiting
         self._queued = 0
         self._dummy = _write_scrypt(self._cost, secrets.token_bytes(SALT_BYTES), b"\0" * HASH_BYTES)
@@ -92,23 +103,37 @@ class KeyHasher:
         return await self.take_turn(lambda: _hash(key.encode(), self._cost))
 
     async def verify(
-        self, key: Secret, stored: str | None, *, admit: Callable[[], None] = lambda: None
+        self,
+        key: Secret,
+        stored: str | None,
+        *,
+        admit: Callable[[], None] = lambda: None,
+        lane: Lane = OWN_LANE,
     ) -> bool:
         """Tell whether ``stored`` is a hash of ``key``.
 
         With None, for a device that is not known, the same work is done and the answer is False.
         ``admit`` is called when a thread is free and before any work is done: it may raise to
-        refuse the attempt after all. Raises ``Busy``.
+        refuse the attempt after all. ``lane`` tells from where the attempt comes and for which
+        device. Raises ``Busy``.
         """
-        return await self.take_turn(lambda: _verify(key.encode(), stored or self._dummy), admit)
+        return await self.take_turn(
+            lambda: _verify(key.encode(), stored or self._dummy), admit, lane
+        )
 
-    async def take_turn(self, work: Callable[[], T], admit: Callable[[], None] = lambda: None) -> T:
+    async def take_turn(
+        self,
+        work: Callable[[], T],
+        admit: Callable[[], None] = lambda: None,
+        lane: Lane = OWN_LANE,
+    ) -> T:
         """Run ``work`` in a thread as soon as one is free. Raises ``Busy``."""
-        if self._queued >= self._waiting:
+        is_long = lane is not OWN_LANE and self._turns.queued(lane[0]) >= self._waiting // 2
+        if self._queued >= self._waiting or is_long:
             raise Busy(retry_after=1)
         self._queued += 1
         try:
-            async with self._turns:
+            async with self._turns.turn(lane):
                 admit()
                 return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
@@ -119,57 +144,26 @@ class KeyHasher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class VerifiedKeys:
-    """Remembers which keys were verified, so that a device that asks again costs nothing.
-
-    What is kept is a keyed BLAKE2b (RFC 7693) of config, revision and key under a random key of
-    this process, which takes a third of an HMAC's time; it holds for ``seconds``, at most
-    ``limit`` of them, and no longer than the config's revision.
-    """
-
-    def __init__(
-        self,
-        seconds: float = 3600.0,
-        limit: int = 200_000,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """``clock`` gives seconds that never go back."""
-        self._seconds = seconds
-        self._limit = limit
-        self._clock = clock
-        self._process_key = secrets.token_bytes(32)
-        self._known: dict[str, tuple[bytes, float]] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def knows(self, config_id: str, revision: str, key: bytes) -> bool:
-        """Tell whether this key was verified for this revision of the config."""
-        found = self._known.get(config_id)
-        if found is None:
-            return False
-        mac, until = found
-        if until < self._clock():
-            del self._known[config_id]
-            return False
-        return hmac.compare_digest(mac, self._mac(config_id, revision, key))
-
-    def remember(self, config_id: str, revision: str, key: bytes) -> None:
-        """Note that the key was verified just now."""
-        self._known.pop(config_id, None)
-        if len(self._known) >= self._limit:
-            del self._known[next(iter(self._known))]
-        until = self._clock() + self._seconds
-        self._known[config_id] = (self._mac(config_id, revision, key), until)
-
-    def _mac(self, config_id: str, revision: str, key: bytes) -> bytes:
-        message = f"{config_id} {revision} ".encode() + key
-        return hashlib.blake2b(message, key=self._process_key, digest_size=32).digest()
-
-
 def is_hash(text: str) -> bool:
     """Tell whether ``text`` is a stored hash of a kind that is verified here."""
-    return _parsed(text) is not None or bool(BCRYPT.fullmatch(text))
+    return _parsed(text) is not None or _is_bcrypt(text)
+
+
+def is_like_hash(text: str) -> bool:
+    """Tell whether ``text`` begins as hashes do, so that it is no key in clear."""
+    return _LIKE_A_HASH.match(text) is not None
+
+
+def _is_bcrypt(text: str) -> bool:
+    match = BCRYPT.fullmatch(text)
+    if match is None or int(match[2]) not in BCRYPT_COSTS:
+        return False
+    try:
+        # The least cost, to see whether the salt can be read.
+        bcrypt.checkpw(b"", f"{match[1]}04{match[3]}".encode())
+    except ValueError:
+        return False
+    return True
 
 
 def _let_others_go_first() -> None:
@@ -195,7 +189,7 @@ def _verify(key: bytes, stored: str) -> bool:
     if known := _parsed(stored):
         digest = _scrypt(key, known.salt, known.cost, len(known.digest))
         return hmac.compare_digest(digest, known.digest)
-    if BCRYPT.fullmatch(stored):
+    if _is_bcrypt(stored):
         # Go refuses to hash longer keys; cutting one short here would let two keys open one config.
         matches = bcrypt.checkpw(key[:BCRYPT_KEY_BYTES], stored.encode())
         return matches and len(key) <= BCRYPT_KEY_BYTES
@@ -215,7 +209,8 @@ def _parsed(stored: str) -> _Scrypt | None:
         known = _Scrypt(cost, _decoded(salt), _decoded(digest))
     except ValueError:
         return None
-    return known if cost.bearable else None
+    usable = len(known.salt) in SALTS and len(known.digest) in DIGESTS
+    return known if cost.bearable and usable else None
 
 
 def _decoded(text: str) -> bytes:

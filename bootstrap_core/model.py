@@ -8,16 +8,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote
 
 from attrs import field, frozen
 
-from bootstrap_core.rendering import ContentFormat
-from bootstrap_core.secret import Secret
+from bootstrap_core.credentials import DOTS
+from bootstrap_core.errors import Malformed, SlotUnbound
+from bootstrap_core.formats.rendering import ContentFormat, RenderBinding
+from bootstrap_core.secrets import Secret
+
+
+def segment(text: str) -> str:
+    """Return ``text`` escaped as one segment of a path, which no client takes for a step in it."""
+    escaped = quote(text, safe="")
+    return escaped.replace(".", "%2E") if text in DOTS else escaped
+
 
 T = TypeVar("T")
 
-EXTERNAL_ID_BYTES: Final = 1024
-EXTERNAL_KEY_BYTES: Final = 1024
 PROFILE_NAME_CHARACTERS: Final = 1024
 
 
@@ -77,8 +85,9 @@ class Config:
 
     ``revision`` is a new random text at every write to the config or its bindings.
     ``sealed_client_key`` is the private key as it is stored; empty when there is none.
-    ``connected`` is the state that the Mainflux routes speak of: whether the client is connected
-    to the config's channels.
+    ``sealed_context`` has the secret variables, sealed: each counts where ``render_context`` has a
+    mask for it. ``connected`` is the state that the Mainflux routes speak of: whether the client is
+    connected to the config's channels.
     """
 
     id: str
@@ -92,6 +101,7 @@ class Config:
     profile_id: str = ""
     content: str = field(default="", repr=False)
     render_context: Mapping[str, Any] = field(factory=dict)
+    sealed_context: str = field(default="", repr=False)
     client_cert: str = field(default="", repr=False)
     sealed_client_key: str = field(default="", repr=False)
     ca_cert: str = field(default="", repr=False)
@@ -136,18 +146,38 @@ class Resource:
 
 @frozen
 class Caller:
-    """Who asks, and in which domain; ``token`` is what the platform is asked with."""
+    """Who asks, and in which domain; ``token`` is what the platform is asked with.
+
+    ``actions`` are what the caller may do in all of the domain, by the platform's names for it;
+    None where the platform does not tell.
+    """
 
     user_id: str
     domain_id: str
     token: Secret
+    actions: frozenset[str] | None = None
+
+
+@frozen
+class Asked:
+    """What a request asks for.
+
+    ``path`` is the route's as it is declared, ``values`` are what the request puts into it.
+    ``conditions`` name what more the request turned out to want, such as ``secrets``.
+    """
+
+    method: str
+    path: str
+    values: Mapping[str, str] = field(factory=dict)
+    conditions: tuple[str, ...] = ()
 
 
 @frozen
 class Fetch:
     """The last time that a device asked for its configuration.
 
-    ``outcome`` is ``delivered``, ``unchanged`` or an error's code; ``digest`` is the SHA-256 of
+    ``outcome`` is ``delivered``, ``unchanged``, ``interrupted`` (the connection was closed before
+    the answer was sent) or an error's code; ``digest`` is the SHA-256 of
     the answer's body in hex, empty when nothing was delivered. ``content`` is the configuration
     that it was given last, its secrets masked; None where that is not known.
     """
@@ -205,6 +235,11 @@ def client_resource(
     )
 
 
+def new_client(caller: Caller, name: str) -> Resource:
+    """Return a client to be created in the caller's domain, with an ID and a secret of its own."""
+    return client_resource(new_id(), name=name, domain_id=caller.domain_id, secret=Secret(new_id()))
+
+
 def channel_resource(
     channel_id: str,
     *,
@@ -256,3 +291,91 @@ def certificate_resource(
 def rfc3339(at: datetime) -> str:
     """Write an aware time as RFC 3339 in UTC, with microseconds where there are any."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+WRITTEN: Final[dict[str, Status | None]] = {
+    "": Status.ENABLED,
+    "enabled": Status.ENABLED,
+    "0": Status.ENABLED,
+    "disabled": Status.DISABLED,
+    "1": Status.DISABLED,
+    "all": None,
+}
+
+
+def read_status(value: object, place: str) -> Status | None:
+    """Return the status that a text or number stands for; None stands for all.
+
+    Raises ``Malformed``, naming ``place``.
+    """
+    written = str(value).lower() if isinstance(value, str | int) else None
+    if written is None or isinstance(value, bool) or written not in WRITTEN:
+        raise Malformed(
+            f"{place}: {value!r} is not known; allowed are enabled, disabled, all, 0, 1"
+        )
+    return WRITTEN[written]
+
+
+THING_SLOT: Final = "thing"
+"""What the client is bound to that a config is named after."""
+CHANNEL_SLOT: Final = "channel-"
+"""What the slots of such a client's channels begin with; their IDs follow."""
+
+
+def slot_for(slots: Sequence[BindingSlot], request: BindingRequest, place: str) -> BindingSlot:
+    """Return the slot that a request is for.
+
+    A profile without slots takes any name. Raises ``Malformed``, naming ``place`` in the body: the
+    profile has no such slot, or one of another type.
+    """
+    if not slots:
+        return BindingSlot(request.slot, request.type)
+    for slot in slots:
+        if slot.name == request.slot:
+            if slot.type is not request.type:
+                raise Malformed(
+                    f"{place}.type: slot {slot.name!r} takes a {slot.type}, not a {request.type}"
+                )
+            return slot
+    known = ", ".join(repr(slot.name) for slot in slots)
+    raise Malformed(f"{place}.slot: the profile has no slot {request.slot!r}; it has {known}")
+
+
+def require_bound(slots: Sequence[BindingSlot], bound: Mapping[str, RenderBinding]) -> None:
+    """Check that required slots are bound, and every bound slot to its type.
+
+    Raises ``SlotUnbound``.
+    """
+    for slot in slots:
+        found = bound.get(slot.name)
+        if found is None and slot.required:
+            raise SlotUnbound(f"slot {slot.name!r} is required and nothing is bound to it")
+        if found is not None and found.type != slot.type:
+            raise SlotUnbound(
+                f"slot {slot.name!r} takes a {slot.type} and has a {found.type}; bind it again"
+            )
+
+
+def slots_from_json(slots: Sequence[Mapping[str, Any]]) -> tuple[BindingSlot, ...]:
+    """Read stored binding slots."""
+    return tuple(
+        BindingSlot(
+            slot["name"],
+            ResourceType(slot["type"]),
+            slot.get("required", False),
+            tuple(slot.get("fields", ())),
+        )
+        for slot in slots
+    )
+
+
+def slot_to_json(slot: BindingSlot) -> dict[str, Any]:
+    """Write a binding slot as the JSON object that is stored and answered."""
+    document: dict[str, Any] = {
+        "name": slot.name,
+        "type": slot.type.value,
+        "required": slot.required,
+    }
+    if slot.fields:
+        document["fields"] = list(slot.fields)
+    return document

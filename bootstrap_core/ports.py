@@ -7,23 +7,52 @@ the errors of ``bootstrap_core.errors`` where they are named here; other failure
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
 
-from bootstrap_core.model import Caller, Resource, ResourceType
-from bootstrap_core.secret import Secret
+from attrs import frozen
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bootstrap_core.model import Asked, Caller, Resource, ResourceType
+from bootstrap_core.secrets import Secret
+
+Settle: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
+"""Writes, in a transaction, that what was made on the platform is there to stay."""
+Keep: TypeAlias = Callable[[Settle], Awaitable[None]]
+"""Writes what belongs to it on this side, in one transaction with what ``Settle`` writes."""
+
+
+@frozen
+class NewParts:
+    """What one config needs made on the platform, under IDs and secrets that are chosen already.
+
+    ``client`` and ``channels`` are to be created; the client ``client_id``, which is ``client`` or
+    one that is there, is to be connected to the channels ``connected_to``.
+    """
+
+    external_id: str
+    client_id: str
+    client: Resource | None = None
+    channels: Sequence[Resource] = ()
+    connected_to: Sequence[str] = ()
 
 
 class Identity(Protocol):
-    """Knows who is behind a token."""
+    """Knows who is behind a token, and what they may do."""
 
-    async def identify(self, token: Secret, domain_id: str | None) -> Caller:
-        """Return the caller, who is a member of the domain ``domain_id`` (its ID, not its route).
+    async def admit(self, token: Secret, domain_id: str | None, asked: Asked) -> Caller:
+        """Return the caller, who may do in the domain ``domain_id`` what is ``asked``.
 
-        With None the domain is the one that the service is set to, else the caller's only one.
+        ``domain_id`` is an ID, not a route. With None the domain is the one that the service is set
+        to, else the caller's only one.
 
-        Raises ``Unauthenticated``: the token is not valid; ``Forbidden``: not a member;
-        ``NotFound``: there is no such domain; ``Malformed``: a domain must be named.
+        Raises ``Unauthenticated``: the token is not valid; ``Forbidden``: not a member, or without
+        the right; ``NotFound``: there is no such domain; ``Malformed``: a domain must be named.
         """
+        ...
+
+    async def permit(self, caller: Caller, asked: Asked) -> None:
+        """Make sure that the caller may do what is asked as well. Raises ``NotPermitted``."""
         ...
 
 
@@ -48,20 +77,15 @@ class Resources(Protocol):
         """Take the client off the channel; not connected is no error."""
         ...
 
-    async def create_client(self, caller: Caller, client_id: str, name: str) -> Resource:
-        """Create a client with a new secret under the chosen ID.
+    async def make(self, caller: Caller, parts: NewParts, keep: Keep) -> None:
+        """Make what a config needs, and then ``keep`` it: all of it, or nothing.
 
-        Raises ``Conflict``: the ID is taken.
+        Whatever is refused, and whenever the process ends: what had been made is removed again.
+        Raises ``NotFound`` (nothing to connect), ``Conflict`` (an ID is taken), the platform's
+        failures and what ``keep`` raises.
         """
         ...
 
-    async def create_channel(self, caller: Caller, channel_id: str, name: str) -> Resource:
-        """Create a channel under the chosen ID.
 
-        Raises ``Conflict``: the ID is taken.
-        """
-        ...
-
-    async def delete_client(self, caller: Caller, client_id: str) -> None:
-        """Delete a client that was created a moment ago; not there is no error."""
-        ...
+async def settle_nothing(_: AsyncConnection) -> None:
+    """Write nothing: nothing was made on the platform."""

@@ -3,22 +3,98 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import asdict, evolve
+from attrs import asdict, evolve, field, frozen
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core import config_rows, profile_rows, version_rows
-from bootstrap_core.conflicts import conflicts_named
 from bootstrap_core.errors import NotFound, ProfileInUse, ProfileInvalid, RenderError
-from bootstrap_core.model import Page, Profile, new_id, new_revision, utc_now
-from bootstrap_core.profile_documents import NewProfile, ProfileChange
-from bootstrap_core.rendering import Renderer
-from bootstrap_core.tables import configs
+from bootstrap_core.formats.profile_documents import NewProfile, ProfileChange
+from bootstrap_core.formats.rendering import ContentFormat, Renderer
+from bootstrap_core.model import BindingSlot, Page, Profile, new_id, new_revision, utc_now
+from bootstrap_core.store import config_rows, profile_rows
+from bootstrap_core.store.profile_rows import Origin
+from bootstrap_core.store.tables import configs, conflicts_named
+
+
+@frozen
+class InlineProfile:
+    """A profile that belongs to a layout.
+
+    There is one per domain and ``origin`` (the layout's name). While ``digest`` (the layout's)
+    stays the same it is reused; another digest makes it a new version. ``name`` is a wish: should
+    another profile have it, the domain's gets a suffix.
+    """
+
+    origin: str
+    digest: str
+    name: str
+    content_format: ContentFormat
+    content_template: str
+    description: str = ""
+    defaults: Mapping[str, Any] = field(factory=dict)
+    binding_slots: Sequence[BindingSlot] = ()
+
+
+async def put(
+    connection: AsyncConnection, domain_id: str, inline: InlineProfile, at: datetime
+) -> Profile:
+    """Return the domain's profile for ``inline``, made or brought up to date."""
+    found = await profile_rows.find_by_origin(connection, domain_id, inline.origin)
+    if found is None:
+        return await _add(connection, domain_id, inline, at)
+    profile, origin = found
+    if origin.digest == inline.digest:
+        return profile
+    updated = evolve(
+        profile,
+        version=profile.version + 1,
+        revision=new_revision(),
+        updated_at=at,
+        **_content(inline),
+    )
+    origin = Origin(inline.origin, inline.digest)
+    await profile_rows.replace(connection, updated, origin)
+    return updated
+
+
+async def _add(
+    connection: AsyncConnection, domain_id: str, inline: InlineProfile, at: datetime
+) -> Profile:
+    profile = Profile(
+        id=new_id(),
+        domain_id=domain_id,
+        name=inline.name,
+        revision=new_revision(),
+        created_at=at,
+        updated_at=at,
+        **_content(inline),
+    )
+    if await profile_rows.find_by_name(connection, domain_id, profile.name):
+        profile = evolve(profile, name=f"{inline.name}-{profile.id[:8]}")
+    origin = Origin(inline.origin, inline.digest)
+    try:
+        async with connection.begin_nested():
+            await profile_rows.add(connection, profile, origin)
+    except IntegrityError:
+        # Another transaction was first; what it made is the one to use.
+        return await put(connection, domain_id, inline, at)
+    return profile
+
+
+def _content(inline: InlineProfile) -> dict[str, Any]:
+    return {
+        "description": inline.description,
+        "content_format": inline.content_format,
+        "content_template": inline.content_template,
+        "defaults": dict(inline.defaults),
+        "binding_slots": tuple(inline.binding_slots),
+    }
+
 
 NAMED_CONFIGS: Final = 100
 
@@ -53,7 +129,7 @@ class Profiles:
             binding_slots=new.binding_slots,
             revision=new_revision(),
         )
-        self._check(profile)
+        await self._check(profile)
         with conflicts_named(name=profile.name):
             async with self._engine.begin() as connection:
                 await profile_rows.add(connection, profile)
@@ -90,17 +166,17 @@ class Profiles:
         """
         async with self._engine.connect() as connection:
             profile = await _find(connection, domain_id, profile_id)
-            return await version_rows.of_profile(connection, profile)
+            return await profile_rows.versions_of(connection, profile)
 
     async def view_version(self, domain_id: str, profile_id: str, version: int) -> Profile:
         """Return a profile as it was in one version. Raises ``NotFound``."""
         async with self._engine.connect() as connection:
             profile = await _find(connection, domain_id, profile_id)
-            found = await version_rows.find(connection, profile, version)
+            found = await profile_rows.find_version(connection, profile, version)
         if found is None:
             raise NotFound(
                 f"version {version} of profile {profile_id!r} is not known; the last "
-                f"{version_rows.KEPT} versions are kept"
+                f"{profile_rows.KEPT} versions are kept"
             )
         return found
 
@@ -117,7 +193,7 @@ class Profiles:
                     updated_at=self._now(),
                     **values,
                 )
-                self._check(changed)
+                await self._check(changed)
                 await profile_rows.replace(connection, changed)
         return changed
 
@@ -135,8 +211,9 @@ class Profiles:
                 ]
                 ids = ", ".join(each["id"] for each in named)
                 raise ProfileInUse(
-                    f"profile {profile_id} is assigned to {len(users)} configs: {ids}; give them "
-                    "another one first, or add force=true to leave them without a profile",
+                    f"profile {profile_id} is assigned to {len(users)} "
+                    f"{'config' if len(users) == 1 else 'configs'}: {ids}; give them another one "
+                    "first, or add force=true to leave them without a profile",
                     details={"configs": named, "total": len(users)},
                 )
             await profile_rows.remove(connection, domain_id, profile_id)
@@ -165,9 +242,9 @@ class Profiles:
             .values(profile_id=None, revision=new_revision(), updated_at=self._now())
         )
 
-    def _check(self, profile: Profile) -> None:
+    async def _check(self, profile: Profile) -> None:
         try:
-            self._renderer.check(profile.content_format, profile.content_template)
+            await self._renderer.checked(profile.content_format, profile.content_template)
         except RenderError as error:
             raise ProfileInvalid(
                 f"content_template: {error}",

@@ -12,50 +12,49 @@ from pathlib import Path
 import httpx
 from attrs import frozen
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
-from bootstrap_core.core import BootstrapCore, Options
+from bootstrap_core.core import BootstrapCore, Foundation, Options
 from bootstrap_core.errors import SealingError
-from bootstrap_core.sealing import Sealer
-from provision.api.assembly import Part, make_api, make_app
+from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.store.pair_rows import PairDigests
+from provision.api.app import Part, make_api, make_app, make_inner_app
 from provision.api.certificates import CertificateRoutes
-from provision.api.drift import DriftRoutes
-from provision.api.gateway_list import GatewayListRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
-from provision.api.onboardings import OnboardingRoutes
+from provision.api.onboardings import GatewayListRoutes, OnboardingRoutes
 from provision.api.operations import OperationsRoutes
-from provision.api.plans import PlanRoutes
-from provision.authentication import Authentication
+from provision.api.plans import DriftRoutes, PlanRoutes
+from provision.authentication import REMEMBERED_SECONDS, Authentication, HomeDomain
 from provision.build_info import build_info
 from provision.certificates import Certificates
-from provision.console.assembly import Ground as ConsoleGround
-from provision.console.assembly import open_console
+from provision.console.console import HERE, open_console
+from provision.console.console import Ground as ConsoleGround
 from provision.data_directory import DataDirectory
-from provision.database import migrate, open_engine
+from provision.database import StoreEngine, migrate, open_engine
 from provision.errors import StartError
+from provision.key_store import KeyStore
 from provision.layout.catalog import LayoutCatalog
-from provision.layout.durations import parse_lifetime, parse_overlap
-from provision.layout.model import DEFAULT_TTL_SECONDS
+from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
 from provision.layouts_in_force import LayoutWatcher, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
 from provision.onboarding.assembly import Onboarding, Store, Surroundings, assemble
-from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
-from provision.onboarding.clock import Clock, SystemClock
+from provision.onboarding.certificates.renewal import CareSettings, CertificateCare, take_care
+from provision.onboarding.certificates.signing import CertificateRequests, KeepKeys
+from provision.onboarding.clock import Clock, SystemClock, Timing
+from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.drift import DriftFinder
-from provision.onboarding.gateway_list import GatewayList
-from provision.onboarding.identifiers import RandomIdentifiers
+from provision.onboarding.lists import GatewayList
 from provision.onboarding.model import State
-from provision.onboarding.planning import Planner
-from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.retry import Timing
+from provision.onboarding.preview import Planner
+from provision.permissions import Permissions
 from provision.pki.errors import PkiError
 from provision.platform.errors import Misconfigured
 from provision.platform_choice import PlatformChoice, open_platform
 from provision.resources import PlatformResources
 from provision.settings import Settings
 from provision.settings_reader import Loaded
+from provision.subjects import RequestSubjects
 
 
 @frozen
@@ -96,9 +95,11 @@ async def open_service(
 class _Ground:
     """What everything else stands on."""
 
-    engine: AsyncEngine
+    engine: StoreEngine
     sealer: Sealer
     choice: PlatformChoice
+    foundation: Foundation
+    onboarding: Onboarding
     authentication: Authentication
     core: BootstrapCore
 
@@ -123,23 +124,22 @@ class _Opening:
         data.prepare()
         self.stack.callback(data.release)
         catalog = self.layouts()
-        ground = await self.ground(data)
         metrics = Metrics()
         metrics.watch_layouts(catalog)
         observer = OnboardingObserver(metrics)
-        onboarding = self.onboarding(ground, observer)
+        ground = await self.ground(data, observer)
+        metrics.watch_fetch_log(ground.core.fetch_log)
+        onboarding = ground.onboarding
         care = self.care(ground, onboarding, observer)
         await self.start(onboarding, care)
-        finder = DriftFinder(
-            ground.choice.platform, ground.choice.authority, ground.engine, ground.core.enroller
-        )
-        planner = Planner(onboarding.journal, ground.engine, ground.core.enroller, finder)
+        finder = self.finder(ground)
+        planner = Planner(onboarding.journal, ground.engine, ground.foundation.enroller, finder)
         mapping = MappingRoutes(
             onboarding.onboardings,
             onboarding.idempotency,
             catalog,
             ground.authentication,
-            ground.core.enroller,
+            ground.foundation.enroller,
             ground.engine,
             self.settings.public_url.rstrip("/") or self.base_url,
             planner,
@@ -161,24 +161,42 @@ class _Opening:
             self.operations(ground, metrics, onboarding, care),
         ]
         api = make_api(parts, ground.core, ground.choice.routes)
-        served = await self.console(ground, api, metrics)
-        app = make_app(served, metrics, self.settings.cors_origins)
+        served = await self.console(ground, api)
+        words = api.words | {HERE.strip("/")}
+        app = make_app(served, metrics, self.settings.cors_origins, words)
         return Service(app, *_operator(data))
 
-    async def console(self, ground: _Ground, api: ASGIApp, metrics: Metrics) -> ASGIApp:
+    def finder(self, ground: _Ground) -> DriftFinder:
+        return DriftFinder(
+            ground.choice.platform,
+            ground.choice.authority,
+            ground.engine,
+            ground.foundation.enroller,
+            self.clock.now,
+        )
+
+    async def console(self, ground: _Ground, api: ASGIApp) -> ASGIApp:
         """Open the web console before the API."""
         standing = ConsoleGround(
             ground.engine,
             ground.sealer,
             ground.choice.platform,
             self.clock.now,
-            self.settings.domain_id,
+            self.home(ground.choice),
             self.settings.public_url,
         )
-        opening = open_console(standing, make_app(api, metrics, ()), api)
+        opening = open_console(standing, make_inner_app(api), api)
         return await self.stack.enter_async_context(opening)
 
-    async def ground(self, data: DataDirectory) -> _Ground:
+    def home(self, choice: PlatformChoice) -> HomeDomain:
+        """Return what tells the domain that a user enters first: the configured one, or the own."""
+
+        async def home(token: Secret) -> str:
+            return self.settings.domain_id or await choice.home(token)
+
+        return home
+
+    async def ground(self, data: DataDirectory, observer: OnboardingObserver) -> _Ground:
         sealer = data.sealer(self.settings.sealing_keys)
         engine = open_engine(self.settings.database)
         self.stack.push_async_callback(engine.dispose)
@@ -186,13 +204,25 @@ class _Opening:
         choice = await self.stack.enter_async_context(
             open_platform(self.settings, engine, sealer, data, self.wire, self.clock.now)
         )
-        authentication = Authentication(choice.platform, choice.own, self.settings.domain_id)
-        resources = PlatformResources(choice.platform, choice.authority)
-        options = Options(encrypt_key=self.settings.encrypt_key)
-        core = BootstrapCore(engine, sealer, authentication, resources, options)
+        # All replicas know a device by the same key.
+        pairs = PairDigests(await KeyStore(engine, sealer).key("device pairs"))
+        options = Options(encrypt_key=self.settings.encrypt_key, pair_digests=pairs)
+        foundation = Foundation.lay(engine, sealer, options)
+        onboarding = self.onboarding(foundation, choice, observer)
+        subjects = RequestSubjects(onboarding.journal, choice.authority)
+        authentication = Authentication(
+            choice.platform,
+            Permissions(choice.platform, subjects, REMEMBERED_SECONDS),
+            choice.own,
+            self.settings.domain_id,
+            home=choice.home,
+            welcome=onboarding.onboardings.welcome,
+        )
+        resources = PlatformResources(choice.platform, choice.authority, onboarding.config_parts)
+        core = BootstrapCore(foundation, authentication, resources)
         core.start()
         self.stack.push_async_callback(core.stop)
-        return _Ground(engine, sealer, choice, authentication, core)
+        return _Ground(engine, sealer, choice, foundation, onboarding, authentication, core)
 
     def layouts(self) -> LayoutCatalog:
         catalog = open_catalog(self.loaded)
@@ -201,14 +231,22 @@ class _Opening:
         self.stack.push_async_callback(watcher.stop)
         return catalog
 
-    def onboarding(self, ground: _Ground, observer: OnboardingObserver) -> Onboarding:
+    def onboarding(
+        self, foundation: Foundation, choice: PlatformChoice, observer: OnboardingObserver
+    ) -> Onboarding:
         keeping = self.keeping()
         return assemble(
-            Store(ground.engine, ground.sealer, ground.core.enroller, ground.core.hasher),
+            Store(
+                foundation.engine,
+                foundation.sealer,
+                foundation.enroller,
+                foundation.hasher,
+                foundation.ownership.admit,
+            ),
             Surroundings(
-                platform=ground.choice.platform,
-                authority=ground.choice.onboarding_authority,
-                own=ground.choice.own,
+                platform=choice.platform,
+                authority=choice.onboarding_authority,
+                own=choice.own,
                 observer=observer,
                 clock=self.clock,
                 chance=random.SystemRandom(),
@@ -249,6 +287,7 @@ class _Opening:
         onboarding.reconciler.start()
         care.upkeep.start()
         grace = self.settings.shutdown_grace
+        self.stack.push_async_callback(onboarding.idempotency.close)
         self.stack.push_async_callback(onboarding.worker.tasks.close, grace)
         self.stack.push_async_callback(onboarding.reconciler.stop)
         self.stack.push_async_callback(care.upkeep.stop)
@@ -262,6 +301,7 @@ class _Opening:
             ground.choice.platform,
             ground.choice.authority,
             care.ledger,
+            CertificateRequests(ground.engine, self.clock),
             care.renewal,
             timedelta(seconds=seconds),
             self.clock.now,
@@ -279,6 +319,7 @@ class _Opening:
             tuple(state.value for state in State),
             build_info(),
             str(uuid.uuid4()),
+            ground.choice.presence,
         )
 
 

@@ -10,24 +10,45 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
 from bootstrap_core.errors import Forbidden, Malformed, NotFound, Unauthenticated
-from bootstrap_core.model import Caller
-from bootstrap_core.secret import Secret
+from bootstrap_core.model import Asked, Caller
+from bootstrap_core.secrets import Secret
+from provision.permissions import Permissions
 from provision.platform.credentials import TokenSource, token_user
 from provision.platform.errors import DomainNotFound, InvalidToken, NotAMember, PlatformError
-from provision.platform.port import Domains, Tokens
+from provision.platform.port import Domains, Memberships, Tokens
 from provision.platform.types import Status
 
 REMEMBERED_SECONDS = 5.0
 REMEMBERED_MOST = 10_000
 DOMAINS_NAMED = 10
+UNVERIFIED = "unverified:"
+"""What the actor of a token begins with whose user the platform has never told."""
 
 
-class Directory(Tokens, Domains, Protocol):
+HomeDomain: TypeAlias = Callable[[Secret], Awaitable[str]]
+"""Tells the domain that the caller means who is in several and names none; empty: none."""
+
+
+async def no_home(_: Secret) -> str:
+    """Tell no domain, as a Magistrala does."""
+    return ""
+
+
+Welcome: TypeAlias = Callable[[Caller], Awaitable[None]]
+"""Does what waited for somebody of the caller's domain; never raises."""
+
+
+async def nothing_waits(_: Caller) -> None:
+    """Do nothing."""
+
+
+class Directory(Tokens, Domains, Memberships, Protocol):
     """What is asked of the platform here."""
 
 
@@ -38,26 +59,51 @@ class _Known:
 
 
 class Authentication:
-    """Turns a token and a domain into a caller who is a member of the domain."""
+    """Turns a token and a domain into a caller who is a member of the domain and may do this."""
 
     def __init__(
         self,
         directory: Directory,
+        permissions: Permissions,
         own: TokenSource | None = None,
         default_domain: str = "",
         remembered_seconds: float = REMEMBERED_SECONDS,
+        home: HomeDomain = no_home,
+        welcome: Welcome = nothing_waits,
     ) -> None:
-        """``own`` credentials serve requests without a header; ``default_domain`` those without."""
+        """Ask ``permissions`` for the rights that routes need.
+
+        ``own`` credentials serve requests without a header; ``default_domain``, then ``home``,
+        those that name no domain. ``welcome`` is told of every member who asks for anything.
+        """
+        self._welcome = welcome
         self._directory = directory
+        self._permissions = permissions
         self._own = own
         self._default_domain = default_domain
         self._remembered_seconds = remembered_seconds
+        self._home = home
         self._known: OrderedDict[tuple[bytes, str], _Known] = OrderedDict()
+        self._users: OrderedDict[bytes, str] = OrderedDict()
+
+    async def admit(self, token: Secret, domain_id: str | None, asked: Asked) -> Caller:
+        """Return the caller, who may do in the domain what is asked.
+
+        Raises what ``identify`` and ``permit`` raise.
+        """
+        caller = await self.identify(token, domain_id)
+        await self._welcome(caller)
+        await self.permit(caller, asked)
+        return caller
+
+    async def permit(self, caller: Caller, asked: Asked) -> None:
+        """Make sure that the caller has the rights to what is asked. Raises ``NotPermitted``."""
+        await self._permissions.require(caller, asked)
 
     async def identify(self, token: Secret, domain_id: str | None) -> Caller:
         """Return the caller behind ``token`` (empty: the service's own) in ``domain_id``.
 
-        Without a domain the configured one is meant, else the caller's only one. Raises
+        Without a domain the configured one is meant, else the caller's only or own one. Raises
         ``Unauthenticated``, ``Forbidden``, ``NotFound``, ``Malformed`` (no domain is named and
         there are several) and the platform's own failures.
         """
@@ -107,22 +153,34 @@ class Authentication:
         return caller
 
     async def _ask(self, token: Secret, domain_id: str) -> Caller:
-        viewing = self._directory.view_domain(token, domain_id)
+        viewing = self._directory.view_membership(token, domain_id)
         # What the token says may be believed: the platform is asked whether it takes the token.
         if user_id := token_user(token):
-            domain = await viewing
+            found = await viewing
         else:
-            domain, user_id = await asyncio.gather(viewing, self._user_id(token))
+            found, user_id = await asyncio.gather(viewing, self._actor(token))
+        domain = found.domain
         if domain.status is Status.DISABLED:
             raise Forbidden(f"domain {domain.id} is disabled: enable it first")
-        return Caller(user_id=user_id, domain_id=domain.id, token=token)
+        return Caller(user_id, domain.id, token, found.actions)
 
-    async def _user_id(self, token: Secret) -> str:
-        """Return the caller's ID for the audit trail; an API key need not tell whose it is."""
+    async def _actor(self, token: Secret) -> str:
+        """Return whose token it is that does not say so, for the audit trail.
+
+        A token has one user for ever, so who was told once is known while the platform can't be
+        asked. One that was never told is named by its digest, which tells that nobody verified it.
+        """
+        digest = hashlib.sha256(token.encode())
+        if user_id := self._users.get(digest.digest()):
+            return user_id
         try:
-            return (await self._directory.view_user(token)).id
+            user_id = (await self._directory.view_user(token)).id
         except PlatformError:
-            return ""
+            return f"{UNVERIFIED}{digest.hexdigest()[:16]}"
+        self._users[digest.digest()] = user_id
+        while len(self._users) > REMEMBERED_MOST:
+            self._users.popitem(last=False)
+        return user_id
 
     async def _only_domain(self, token: Secret) -> str:
         page = await self._directory.list_domains(token, 0, DOMAINS_NAMED)
@@ -130,8 +188,14 @@ class Authentication:
             return page.items[0].id
         if not page.total:
             raise Forbidden("you are not a member of any domain")
+        if home := await self._home(token):
+            return home
         some = ", ".join(f"{each.id} ({each.name})" for each in page.items)
-        raise Malformed(f"name the domain: POST /{{domain_id}}/mapping; you are a member of {some}")
+        more = f" and {page.total - len(page.items)} more" if page.total > len(page.items) else ""
+        raise Malformed(
+            "the request names no domain, and you are a member of several: put the ID of one "
+            f"before the path, as in /{page.items[0].id}/mapping. They are {some}{more}"
+        )
 
     def _remember(self, place: tuple[bytes, str], caller: Caller) -> None:
         self._known[place] = _Known(caller, time.monotonic() + self._remembered_seconds)

@@ -6,15 +6,16 @@ meanwhile. The archive holds the sealing keys and the operator's account, too: k
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
-from provision.data_directory import KEYS_LOCK_FILE, LOCK_FILE, DataDirectory
+from provision.data_directory import ADDRESS_FILE, KEYS_LOCK_FILE, LOCK_FILE, DataDirectory
 from provision.errors import ProvisionError
 from provision.private_files import PRIVATE
 
@@ -37,6 +38,8 @@ def back_up(data: Path, archive: Path, told: Progress) -> tuple[str, ...]:
     """
     if not data.is_dir():
         raise BackupFailed(f"there is no data directory {data}; name it with --data")
+    if not archive.absolute().parent.is_dir():
+        raise BackupFailed(f"there is no directory {archive.parent}; make it, or name another one")
     if archive.exists():
         raise BackupFailed(f"{archive} exists; choose another name, or remove it")
     try:
@@ -56,7 +59,7 @@ def back_up(data: Path, archive: Path, told: Progress) -> tuple[str, ...]:
                     made.add(file, arcname=name)
             draft.replace(archive)
     except (OSError, sqlite3.Error) as error:
-        raise BackupFailed(f"{data} could not be copied to {archive}: {error}") from error
+        raise BackupFailed(f"{data} could not be copied to {archive}: {_reason(error)}") from error
     return tuple(sorted(files))
 
 
@@ -83,15 +86,22 @@ def restore(archive: Path, data: Path, *, overwrite: bool) -> tuple[str, ...]:
                 (Path(space) / name).chmod(PRIVATE)
                 (Path(space) / name).replace(data / name)
     except (OSError, tarfile.TarError, sqlite3.Error) as error:
-        raise BackupFailed(f"{archive} could not be restored to {data}: {error}") from error
+        raise BackupFailed(
+            f"{archive} could not be restored to {data}: {_reason(error)}"
+        ) from error
     finally:
         directory.release()
     return names
 
 
+def _reason(error: Exception) -> str:
+    """Return what went wrong, without the names of files that exist only meanwhile."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 def _belongs(file: Path) -> bool:
-    locks = (LOCK_FILE, KEYS_LOCK_FILE)
-    passing = file.name in locks or file.suffix == ".new" or file.name.startswith(DATABASE)
+    of_a_run = (LOCK_FILE, KEYS_LOCK_FILE, ADDRESS_FILE)
+    passing = file.name in of_a_run or file.suffix == ".new" or file.name.startswith(DATABASE)
     return file.is_file() and not passing
 
 
@@ -116,5 +126,8 @@ def _extract(archive: Path, space: Path) -> tuple[str, ...]:
         members = given.getmembers()
         if strange := [m.name for m in members if not m.isfile() or Path(m.name).name != m.name]:
             raise BackupFailed(f"{archive} is no backup of this service: it has {strange[0]}")
-        given.extractall(space, members, filter="data")
+        # Written one by one: ``extractall`` knows no filter before Python 3.11.4.
+        for member in members:
+            with (space / member.name).open("wb") as file:
+                shutil.copyfileobj(cast("BinaryIO", given.extractfile(member)), file)
     return tuple(sorted(each.name for each in members))

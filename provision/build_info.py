@@ -1,14 +1,19 @@
-"""Which build this is. A checkout has none of it; an image writes ``build_info.json``."""
+"""Which build this is: an image writes ``build_info.json``, a checkout asks git."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from attrs import frozen
 
 BUILD_FILE = Path(__file__).parent / "build_info.json"
+CHECKOUT = Path(__file__).parent.parent
+TIME = "%Y-%m-%d_%H:%M:%S"
+GIT_SECONDS = 2
 
 
 def release() -> str:
@@ -29,10 +34,27 @@ class BuildInfo:
 
 
 def build_info() -> BuildInfo:
-    """Return the version and what the image's build wrote down.
+    """Return the version, and the commit and time that the image's build wrote down.
 
-    Outside of an image these are Magistrala's values for "not known".
+    In a checkout they are the commit that is checked out and its time. Where neither is known
+    they have Magistrala's values for "not known".
     """
-    if not BUILD_FILE.exists():
-        return BuildInfo()
-    return BuildInfo(release(), **json.loads(BUILD_FILE.read_text(encoding="utf-8")))
+    if BUILD_FILE.exists():
+        return BuildInfo(release(), **json.loads(BUILD_FILE.read_text(encoding="utf-8")))
+    if (CHECKOUT / ".git").exists():
+        # Not for an installed package that happens to stand below another project's checkout.
+        command = ["git", "-C", str(CHECKOUT), "log", "-1", f"--date=format-local:{TIME}"]
+        try:
+            told = subprocess.run(  # noqa: S603 - our own words
+                [*command, "--format=%H %cd"],
+                capture_output=True,
+                check=True,
+                text=True,
+                timeout=GIT_SECONDS,
+                env={**os.environ, "TZ": "UTC"},
+            )
+        except (OSError, subprocess.SubprocessError):
+            return BuildInfo(release())
+        commit, time = told.stdout.split()
+        return BuildInfo(release(), commit, time)
+    return BuildInfo(release())

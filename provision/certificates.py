@@ -11,14 +11,15 @@ from attrs import evolve, frozen
 from cryptography import x509
 
 from bootstrap_core.model import Caller
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.errors import CertificateRevoked, InvalidFields, LifetimeTooLong, UnknownClient
-from provision.onboarding.certificate_ledger import REVOKED, CertificateLedger, InUse
+from provision.onboarding.certificates.ledger import REVOKED, CertificateLedger, InUse
+from provision.onboarding.certificates.renewal import Renewal, issued_to
+from provision.onboarding.certificates.signing import CertificateRequests, KeyOfClient
 from provision.onboarding.errors import CertificateChanged
 from provision.onboarding.model import Onboarding
-from provision.onboarding.renewal import Renewal, issued_to
 from provision.pki.errors import KeyTypeUnknown
-from provision.pki.keys import KeyType, make_key
+from provision.pki.keys import KeyType, check_strength, fingerprint, make_key
 from provision.pki.requests import Holder, check_request, make_request
 from provision.platform.errors import NotFound
 from provision.platform.port import CertificateAuthority, Clients
@@ -66,6 +67,7 @@ class Certificates:
         clients: Clients,
         authority: CertificateAuthority,
         ledger: CertificateLedger,
+        requests: CertificateRequests,
         renewal: Renewal,
         default_ttl: timedelta,
         now: Callable[[], datetime],
@@ -74,6 +76,7 @@ class Certificates:
         self._clients = clients
         self._authority = authority
         self._ledger = ledger
+        self._requests = requests
         self._renewal = renewal
         self._default_ttl = default_ttl
         self._now = now
@@ -132,6 +135,9 @@ class Certificates:
     async def renew(self, caller: Caller, serial: str, wish: CertificateWish) -> MadeCertificate:
         """Issue another certificate for the client of one; that one stays as it is.
 
+        It is for the same key where the device holds that, unless a ``csr`` or a type of key is
+        asked for.
+
         A gateway's certificate is renewed as its layout says, but for a ``csr``, and its device
         gets the new one at its next fetch. Raises ``NotFound``, ``CertificateRevoked``,
         ``CertificateChanged`` (the gateway has another one by now), ``InvalidFields`` and what
@@ -143,6 +149,8 @@ class Certificates:
             raise CertificateRevoked("the certificate is revoked: issue another one instead")
         if row is not None:
             return await self._renew_in_use(caller, row, wish)
+        if not (wish.csr or wish.key_type or wish.key_bits):
+            wish = evolve(wish, csr=await self._requests.find(_key_of(caller, certificate)))
         if await self._ledger.is_superseded(caller.domain_id, certificate.serial):
             raise CertificateChanged
         return await self.issue(caller, evolve(wish, client_id=certificate.client_id))
@@ -176,14 +184,18 @@ class Certificates:
     async def _request(self, caller: Caller, wish: CertificateWish) -> tuple[Secret, str]:
         holder = Holder(caller.domain_id, wish.client_id)
         if wish.csr:
-            check_request(wish.csr, holder)
+            key = fingerprint(check_request(wish.csr, holder))
+            # Kept before it is signed: a certificate whose answer is lost is renewed alike.
+            ends = self._now() + (wish.ttl or self._default_ttl)
+            known = KeyOfClient(caller.domain_id, wish.client_id, key)
+            await self._requests.keep(known, wish.csr, ends)
             return NO_KEY, wish.csr
         try:
             key_type = KeyType.named(wish.key_type, wish.key_bits)
         except KeyTypeUnknown as error:
             raise InvalidFields(f"key_type: {error}") from error
-        key = await asyncio.to_thread(make_key, key_type)
-        return Secret(key.pem()), make_request(key, holder)
+        made = await asyncio.to_thread(make_key, key_type)
+        return Secret(made.pem()), make_request(made, holder)
 
     def _check_lifetime(self, ttl: timedelta, chain: str) -> None:
         try:
@@ -198,6 +210,12 @@ class Certificates:
                 f"ttl: the authority that signs ends at {ends:%Y-%m-%d %H:%M} UTC; ask for at "
                 f'most "{hours}h"'
             )
+
+
+def _key_of(caller: Caller, certificate: Certificate) -> KeyOfClient:
+    public_key = x509.load_pem_x509_certificate(certificate.certificate.encode()).public_key()
+    key = fingerprint(check_strength(public_key))
+    return KeyOfClient(caller.domain_id, certificate.client_id, key)
 
 
 def _known(certificate: Certificate, in_use: InUse | None) -> KnownCertificate:

@@ -9,8 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
 from provision.errors import SettingsError, StartError
 from provision.key_file import KeyFile, read_keys
 from provision.private_files import PRIVATE, write_private
@@ -18,6 +17,7 @@ from provision.private_files import PRIVATE, write_private
 OPERATOR_FILE = "operator.json"
 KEY_FILE = "sealing.keys"
 KEYS_SETTING = "MG_PROVISION_SEALING_KEYS"
+ADDRESS_FILE = "address"
 LOCK_FILE = "lock"
 KEYS_LOCK_FILE = "keys.lock"
 
@@ -129,6 +129,10 @@ class DataDirectory:
         account = {"username": username, "password": password.reveal(), "domain_id": domain_id}
         write_private(self.operator_file, json.dumps(account, indent=2) + "\n")
 
+    def forget_operator(self) -> None:
+        """Drop the generated operator account, which is nobody's."""
+        self.operator_file.unlink(missing_ok=True)
+
     def read_operator(self) -> dict[str, str]:
         """Return the generated operator account; empty where there is none.
 
@@ -144,3 +148,31 @@ class DataDirectory:
                 "--token and --domain and move it away"
             ) from error
         return account
+
+    def write_address(self, address: str) -> None:
+        """Keep where this process listens, for commands on its host."""
+        kept = {"address": address, "process": os.getpid()}
+        write_private(self.path / ADDRESS_FILE, json.dumps(kept) + "\n")
+
+    def read_address(self) -> str:
+        """Return where the service on this directory listens; empty where none runs."""
+        try:
+            kept = json.loads((self.path / ADDRESS_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ""
+        # A crash leaves the file behind.
+        return str(kept["address"]) if _is_running(kept["process"]) else ""
+
+    def remove_address(self) -> None:
+        """Forget where the service listened: it ends."""
+        (self.path / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,8 @@ import httpx
 from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
+
+from provision.former_settings import PREFIXES
 
 EXTERNAL_ID = "demo:00:16:3e:4f:21"
 EXTERNAL_KEY = "demo-key-7f2c"
@@ -30,6 +33,9 @@ class DemoFailedError(Exception):
 
 def main() -> int:
     """Run the demonstration; return 0 only if all of it was right."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that has no such character shows its code.
+        sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(markup=False, emoji=False)
     try:
         with tempfile.TemporaryDirectory(prefix="provision-demo-") as data:
@@ -44,9 +50,7 @@ def main() -> int:
 def _run(console: Console, data: Path) -> None:
     ready, log = data / "address", data / "log"
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MG_PROVISION_", "MF_PROVISION_"))
+        name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)
     }
     environment["MG_PROVISION_LAYOUTS"] = str(LAYOUTS)
     command = [sys.executable, "-m", "provision.cli.main", "serve", "--port", "0"]

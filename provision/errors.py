@@ -7,6 +7,8 @@
       StartError           the service can't start
       RequestError
         MalformedBody      400  not JSON, or not an object
+        NotText            400  NUL in the path or the query
+        MalformedPath      400  the path is not UTF-8
         InvalidFields      400  fields that are missing, unknown or of the wrong kind
         UnsupportedType    415  the body's content type
         TooLarge           413  the body is over the limit
@@ -15,12 +17,16 @@
         LifetimeTooLong    400  a certificate would outlive its authority
         CertificateRevoked 409  what is asked can't be done with a revoked certificate
         LayoutNotFound     404  no layout has this name
+        StoreUnavailable   503  the database is stopped, full, locked, or does not answer
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+COUNTED_STATUS: Final = "provision.counted_status"
+"""Where a request's scope has the status that is counted, if it is not the one answered."""
 
 
 class ProvisionError(Exception):
@@ -72,10 +78,34 @@ class MalformedBody(RequestError):
     code = "malformed_body"
 
 
+class MalformedPath(RequestError):
+    """The path is not UTF-8; write every part of it in percent-encoded UTF-8."""
+
+    code = "malformed_path"
+
+
+class MalformedQuery(RequestError):
+    """The query holds a % without two hexadecimal digits after it; write %25 for a %."""
+
+    code = "malformed_query"
+
+
+class TokenInPath(RequestError):
+    """The path holds what looks like a token: send it as "Authorization: Bearer <token>"."""
+
+    code = "token_in_path"
+
+
 class InvalidFields(RequestError):
     """Fields of the request are missing, unknown or of the wrong kind."""
 
     code = "invalid_fields"
+
+
+class NotText(RequestError):
+    """The path or the query holds the character NUL (%00), which is no text: leave it out."""
+
+    code = "not_text"
 
 
 class UnsupportedType(RequestError):
@@ -118,6 +148,14 @@ class CertificateRevoked(RequestError):
 
     status = 409
     code = "certificate_revoked"
+
+
+class StoreUnavailable(RequestError):
+    """The service's database can't be used at the moment: try again; GET /health tells more."""
+
+    status = 503
+    code = "unavailable"
+    retry_after: ClassVar[int] = 5
 
 
 class LayoutNotFound(RequestError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from attrs import define, field
 
 from bootstrap_core.errors import SealingKeyInvalid
-from bootstrap_core.sealing import SealingKey
+from bootstrap_core.secrets import SealingKey
 from provision.errors import SettingsError
 from provision.private_files import write_private
 

@@ -9,8 +9,8 @@ from sqlalchemy import Column, MetaData, String, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.resealing import reseal_column
-from bootstrap_core.sealing import Sealer
+from bootstrap_core.secrets import Sealer
+from bootstrap_core.store.reseal import reseal_column
 
 KEY_BYTES = 32
 

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
-import tomli
 
+from bootstrap_core.formats.documents import without_mark
+from bootstrap_core.formats.toml import read_toml
 from provision.errors import SettingsError
 from provision.layout.catalog import LayoutCatalog, LayoutState
-from provision.layout.durations import parse_lifetime
-from provision.layout.model import Overrides
+from provision.layout.dialect_magistrala import choose_key
+from provision.layout.model import Overrides, parse_lifetime
+from provision.layout.report import nearest
 from provision.settings_reader import Loaded
 
 PREFERRED = "gateway"
@@ -42,9 +44,12 @@ def open_catalog(loaded: Loaded) -> LayoutCatalog:
     )
     _tell(catalog.reload_changed())
     if settings.default_layout and settings.default_layout not in catalog.names:
+        near = nearest(settings.default_layout, catalog.names)
+        hint = f'; did you mean "{near}"?' if near else "."
+        known = f"has {', '.join(catalog.names)}" if catalog.names else "has no layouts"
         raise SettingsError(
-            f"{loaded.origins['default_layout']}: there is no layout {settings.default_layout!r}; "
-            f"{directory} has {', '.join(catalog.names) or 'none'}"
+            f"{loaded.origins['default_layout']}: there is no layout "
+            f'"{settings.default_layout}"{hint} {directory} {known}'
         )
     return catalog
 
@@ -79,7 +84,7 @@ def _is_layout(file: Path) -> bool:
     """Say whether the settings' file describes a layout too (that it is TOML is known by now)."""
     if not file.is_file():
         return False
-    return not LAYOUT_KEYS.isdisjoint(tomli.loads(file.read_text(encoding="utf-8")))
+    return not LAYOUT_KEYS.isdisjoint(read_toml(file.read_text(encoding="utf-8")))
 
 
 def _overrides(loaded: Loaded) -> Overrides:
@@ -87,14 +92,15 @@ def _overrides(loaded: Loaded) -> Overrides:
     settings = loaded.settings
     given = loaded.is_given_outside_file
     content = settings.bootstrap_content
-    ttl = settings.certificate_ttl
+    ttl, bits = settings.certificate_ttl, settings.certificate_bits
     return Overrides(
         x509_provision=settings.x509_provision if given("x509_provision") else None,
         bootstrap_provision=settings.bootstrap_provision if given("bootstrap_provision") else None,
         autowhite_list=settings.auto_whitelist if given("auto_whitelist") else None,
         profile_id=settings.profile_id if given("profile_id") else None,
-        content=json.loads(content) if content else None,
+        content=json.loads(without_mark(content)) if content else None,
         ttl_seconds=parse_lifetime(ttl) if given("certificate_ttl") else None,
+        key_type=choose_key("", bits).key_type if given("certificate_bits") else None,
     )
 
 

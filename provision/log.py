@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 

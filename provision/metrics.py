@@ -8,9 +8,10 @@ from datetime import datetime
 import structlog
 from attrs import frozen
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bootstrap_core.delivery.fetch_log import FetchLog
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.model import Onboarding, State
 
@@ -44,19 +45,20 @@ class Metrics:
         )
         self.onboarding_seconds = Histogram(
             "provision_onboarding_seconds",
-            "Time from the intent to the commit",
+            "Seconds from the start of an onboarding to its commit",
             buckets=ONBOARDING_BUCKETS,
             registry=self.registry,
         )
         self.onboarding_rows = Gauge(
             "provision_onboarding_rows",
-            "Rows of the journal, by state; anything in stuck needs a look",
+            "Rows of the journal, by state; look at any that are stuck; the same on each replica",
             ("state",),
             registry=self.registry,
         )
         self.certificate_days_left = Gauge(
             "provision_certificate_days_left",
-            "Days until the first of a domain's certificates in use expires; below 0: it has",
+            "Days until the first of a domain's certificates in use expires; below 0: it has "
+            "expired; the same on each replica",
             ("domain",),
             registry=self.registry,
         )
@@ -70,6 +72,10 @@ class Metrics:
     def watch_layouts(self, catalog: LayoutCatalog) -> None:
         """Tell of the layouts of ``catalog``, too, as they are whenever somebody asks."""
         self.registry.register(LayoutCollector(catalog))
+
+    def watch_fetch_log(self, log: FetchLog) -> None:
+        """Tell of ``log``, too, how many fetches it had no room to note."""
+        self.registry.register(FetchLogCollector(log))
 
     def note_certificate_ends(self, ends: Mapping[str, datetime], now: datetime) -> None:
         """Take over when the first certificate of each domain expires; other domains are gone."""
@@ -93,12 +99,12 @@ class LayoutCollector(Collector):
         """Yield the metrics."""
         good = GaugeMetricFamily(
             "provision_layout_good",
-            "1 where the layout's file is in force, 0 where a bad edit of it was refused",
+            "1 if the layout's present file is in force, 0 if it was refused",
             labels=("layout",),
         )
         problems = GaugeMetricFamily(
             "provision_layout_problems",
-            "Errors and warnings of the layout's file as it is now",
+            "Errors and warnings of the layout's present file",
             labels=("layout", "severity"),
         )
         for state in self.catalog.states:
@@ -107,6 +113,21 @@ class LayoutCollector(Collector):
                 count = sum(each.severity == severity for each in state.problems)
                 problems.add_metric((state.name, severity), count)
         yield from (good, problems)
+
+
+@frozen
+class FetchLogCollector(Collector):
+    """Tells how many notes of devices' fetches were dropped."""
+
+    log: FetchLog
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the metric."""
+        yield CounterMetricFamily(
+            "provision_fetch_notes_dropped",
+            "Notes of devices' fetches that were dropped, since the store did not take them",
+            self.log.dropped,
+        )
 
 
 class OnboardingObserver:

@@ -6,7 +6,7 @@ from attrs import frozen
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.authority import Members
 from provision.embedded.tables import clients
 from provision.platform.errors import InvalidToken, NotFound
@@ -62,8 +62,12 @@ class HoldersMade:
         await self.members.check_member(token, domain_id)
 
     async def check_change(self, token: Secret, domain_id: str) -> None:
-        """Raise the platform's error unless the caller may change clients of the domain."""
-        await self.members.check_change(token, domain_id)
+        """Raise the platform's error unless the caller is a member of the domain.
+
+        The right to change the gateway was asked for where the request came in
+        (``provision.rights``); it may be one on the gateway's own clients alone.
+        """
+        await self.members.check_member(token, domain_id)
 
     async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Do nothing: the caller's token has made the client, or found it there."""

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import httpx
+import structlog
 from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
+from provision.authentication import HomeDomain, no_home
 from provision.data_directory import DataDirectory
 from provision.embedded.authority import EmbeddedAuthority, Members
-from provision.embedded.authority_routes import OCSP, REVOCATION_LIST, AuthorityRoutes
-from provision.embedded.certificate_routes import CertificateRoutes
-from provision.embedded.first_start import USERNAME, first_start, new_password
-from provision.embedded.issuer_store import open_issuer
-from provision.embedded.passwords import Passwords
+from provision.embedded.certificate_routes import (
+    OCSP,
+    REVOCATION_LIST,
+    AuthorityRoutes,
+    CertificateRoutes,
+)
+from provision.embedded.errors import Missing, WrongPassword
+from provision.embedded.issuer_store import (
+    NoUpperLists,
+    OperatorsLists,
+    RootList,
+    UpperLists,
+    open_issuer,
+)
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
 from provision.embedded.routes import routes as embedded_routes
+from provision.embedded.start import USERNAME, ServerCertificates, first_start, new_password
+from provision.embedded.users import Passwords
 from provision.errors import StartError
 from provision.key_store import KeyStore
-from provision.onboarding.upkeep import OwnAuthority
+from provision.onboarding.certificates.renewal import OwnAuthority
 from provision.own_authority import (
     HoldersMade,
     NobodyAsks,
@@ -36,11 +48,14 @@ from provision.own_authority import (
 from provision.pki.errors import PkiError
 from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
+from provision.pki.status import without_list
+from provision.pki.trial import try_issuer
 from provision.platform.credentials import ApiKey, PasswordSignIn, TokenSource
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_certificates import MagistralaCertificates
-from provision.platform.magistrala_settings import Endpoints, TransportSettings
-from provision.platform.magistrala_transport import Transport
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.calls import Endpoints, TransportSettings
+from provision.platform.magistrala.certificates import MagistralaCertificates
+from provision.platform.magistrala.transport import Transport
+from provision.platform.magistrala.users import Presence
 from provision.platform.port import CertificateAuthority, Platform, Tokens
 from provision.settings import Settings
 
@@ -55,6 +70,8 @@ class PlatformChoice:
 
     There is one authority, asked in three ways: ``authority`` for a caller who names a client,
     ``onboarding_authority`` for the clients of a plan, ``own_authority`` without any caller.
+    ``home`` tells which of several domains a request means that names none. ``presence`` looks
+    whether a Magistrala is where the settings say.
     """
 
     platform: Platform
@@ -63,6 +80,8 @@ class PlatformChoice:
     own_authority: OwnAuthority
     own: TokenSource | None
     routes: tuple[Route, ...] = ()
+    home: HomeDomain = no_home
+    presence: Presence | None = None
 
 
 @contextlib.asynccontextmanager
@@ -87,10 +106,13 @@ async def open_platform(
     async with Transport(endpoints(settings), transport_settings(settings), wire) as transport:
         magistrala = Magistrala(transport)
         own = own_credentials(settings, magistrala)
+        presence = Presence(transport)
         if settings.certs_url:
             authority = MagistralaCertificates(transport, magistrala)
             background = OwnAuthority(authority, own or NoCredentials())
-            yield PlatformChoice(magistrala, authority, authority, background, own)
+            yield PlatformChoice(
+                magistrala, authority, authority, background, own, presence=presence
+            )
             return
         issuer = await _issuer(store)
         members = _Members(magistrala)
@@ -98,7 +120,9 @@ async def open_platform(
         onboarding = _authority(store, issuer, HoldersMade(members))
         background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
         public = tuple(AuthorityRoutes(embedded).routes())
-        yield PlatformChoice(magistrala, embedded, onboarding, background, own, public)
+        yield PlatformChoice(
+            magistrala, embedded, onboarding, background, own, public, presence=presence
+        )
 
 
 def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
@@ -142,7 +166,9 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     )
     try:
         own = own_credentials(settings, platform)
-        yield PlatformChoice(platform, authority, onboarding, background, own, served)
+        yield PlatformChoice(
+            platform, authority, onboarding, background, own, served, platform.home_domain
+        )
     finally:
         passwords.close()
 
@@ -172,7 +198,8 @@ async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> 
     """Make the operator's account at the first start.
 
     It is written down before it is made: whenever the process dies, there is never an
-    administrator whose password nobody knows.
+    administrator whose password nobody knows. Of several replicas that start at once for the
+    first time, one makes the account; the others drop what they wrote down.
     """
     account = data.read_operator()
     if not account:
@@ -183,16 +210,53 @@ async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> 
         return
     else:
         password = Secret(account["password"])
-    operator = await first_start(platform, password)
+    try:
+        operator = await first_start(platform, password)
+    except (Missing, WrongPassword):
+        data.forget_operator()
+        structlog.get_logger().info(
+            "another replica has made the operator's account: its data directory has the password"
+        )
+        return
     data.write_operator(operator.username, operator.password, operator.domain_id)
 
 
+async def open_server_certificates(
+    settings: Settings, engine: AsyncEngine, sealer: Sealer, now: Callable[[], datetime]
+) -> ServerCertificates:
+    """Return what issues the certificates of servers with the service's authority.
+
+    Raises ``StartError``: Magistrala's certs service signs, or the authority can't be used.
+    """
+    if settings.uses_magistrala and settings.certs_url:
+        raise StartError(
+            f"the certificates here are signed by Magistrala's certs service at "
+            f"{settings.certs_url}: have its authority issue the server's certificate, or leave "
+            "certs_url out and use the service's own authority"
+        )
+    issuer = await _issuer(_Store(settings, engine, sealer, now))
+    return ServerCertificates(engine, issuer, _profile(settings), now)
+
+
+def _profile(settings: Settings) -> ClientProfile:
+    if not (public := settings.public_url.rstrip("/")):
+        return ClientProfile()
+    return ClientProfile(crl_url=public + REVOCATION_LIST, ocsp_url=public + OCSP)
+
+
 def _authority(store: _Store, issuer: Issuer, members: Members) -> EmbeddedAuthority:
-    public = store.settings.public_url.rstrip("/")
-    profile = ClientProfile()
-    if public:
-        profile = ClientProfile(crl_url=public + REVOCATION_LIST, ocsp_url=public + OCSP)
-    return EmbeddedAuthority(store.engine, members, issuer, profile, store.now)
+    profile = _profile(store.settings)
+    lists = _upper_lists(store, issuer)
+    return EmbeddedAuthority(store.engine, members, issuer, profile, store.now, lists)
+
+
+def _upper_lists(store: _Store, issuer: Issuer) -> UpperLists:
+    settings = store.settings
+    if not settings.issuer_chain:
+        return RootList(store.engine, store.sealer, store.now)
+    if not settings.issuer_crl:
+        return NoUpperLists()
+    return OperatorsLists(Path(settings.issuer_crl), issuer, store.now)
 
 
 async def _issuer(store: _Store) -> Issuer:
@@ -200,7 +264,9 @@ async def _issuer(store: _Store) -> Issuer:
     settings, now = store.settings, store.now()
     if not settings.issuer_chain:
         return await open_issuer(store.engine, store.sealer, ORGANIZATION, now)
-    return _operators_issuer(settings, now)
+    issuer = _operators_issuer(settings, now)
+    _check_upper_lists(store, issuer)
+    return issuer
 
 
 def _operators_issuer(settings: Settings, now: datetime) -> Issuer:
@@ -208,7 +274,8 @@ def _operators_issuer(settings: Settings, now: datetime) -> Issuer:
     try:
         chain = Path(settings.issuer_chain).read_bytes()
         key = Path(settings.issuer_key).read_bytes()
-        return read_issuer(chain, key, now, passphrase)
+        issuer = read_issuer(chain, key, now, passphrase)
+        try_issuer(issuer, now)
     except OSError as error:
         raise StartError(
             f"issuer_chain and issuer_key: {error.filename}: {error.strerror}"
@@ -218,6 +285,26 @@ def _operators_issuer(settings: Settings, now: datetime) -> Issuer:
             f"issuer_chain {settings.issuer_chain} and issuer_key {settings.issuer_key}: "
             f"{error.message}"
         ) from error
+    return issuer
+
+
+def _check_upper_lists(store: _Store, issuer: Issuer) -> None:
+    """See at the start that the operator's CRLs can be used; warn where one is missing or ended."""
+    file = store.settings.issuer_crl
+    lists: Sequence[bytes] = ()
+    if file:
+        try:
+            lists, ended = OperatorsLists(Path(file), issuer, store.now).check()
+        except PkiError as error:
+            raise StartError(f"{file}: {error.message}") from error
+        if ended:
+            structlog.get_logger().warning(f"issuer_crl: {ended}", file=file)
+    if missing := without_list(issuer.chain[1:], lists):
+        structlog.get_logger().warning(
+            "a server that checks the whole chain refuses every device until issuer_crl names a "
+            "file with the CRLs of all authorities above the one that signs",
+            without_crl=missing,
+        )
 
 
 def endpoints(settings: Settings) -> Endpoints:

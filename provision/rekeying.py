@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.resealing import reseal as reseal_bootstrap
-from bootstrap_core.resealing import reseal_column
-from bootstrap_core.sealing import Sealer
-from provision.console.session_rows import reseal_sessions
+from bootstrap_core.secrets import Sealer
+from bootstrap_core.store.reseal import reseal as reseal_bootstrap
+from bootstrap_core.store.reseal import reseal_column
+from provision.console.sessions import reseal_sessions
 from provision.embedded.issuer_store import reseal_issuer
 from provision.embedded.sealing import reseal_client_secrets
 from provision.key_store import KeyStore

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 
 from attrs import evolve
@@ -17,19 +16,38 @@ from bootstrap_core.model import (
     channel_resource,
     client_resource,
 )
-from bootstrap_core.secret import Secret
-from provision.platform.errors import AlreadyExists, NotFound, Rejected
+from bootstrap_core.ports import Keep, NewParts, settle_nothing
+from provision.layout.plan import PlannedPair
+from provision.onboarding.absence import Asker, Sight, Types, connection_types
+from provision.onboarding.attempts import Settle
+from provision.onboarding.config_parts import ConfigParts, WantedParts
+from provision.onboarding.leases import Hold, LeasedPlatform
+from provision.onboarding.steps import Trace
+from provision.platform.errors import (
+    AlreadyExists,
+    NotFound,
+    NotReady,
+    Overloaded,
+    PlatformError,
+    Rejected,
+)
 from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import Connections, NewChannel, NewClient
+from provision.platform.types import Connections, ConnectionType, NewChannel, NewClient
 
 
 class PlatformResources:
     """``bootstrap_core.ports.Resources`` over the port to the platform."""
 
-    def __init__(self, platform: Platform, authority: CertificateAuthority) -> None:
-        """Ask ``platform`` for clients and channels, ``authority`` for certificates."""
+    def __init__(
+        self, platform: Platform, authority: CertificateAuthority, parts: ConfigParts
+    ) -> None:
+        """Ask ``platform`` for clients and channels, ``authority`` for certificates.
+
+        ``parts`` sees to it that what is made is made whole.
+        """
         self._platform = platform
         self._authority = authority
+        self._parts = parts
 
     async def resolve(self, caller: Caller, kind: ResourceType, resource_id: str) -> Resource:
         """Return the resource as it is now; a certificate is named by its serial number."""
@@ -74,8 +92,13 @@ class PlatformResources:
         with _translated(f"client {client_id!r} or channel {channel_id!r}"):
             try:
                 await self._platform.connect(caller.token, caller.domain_id, wanted)
+            except NotFound as error:
+                raise await self._refusal(caller, client_id, channel_id) from error
+            except NotReady as error:
+                refusal = await self._refusal(caller, client_id, channel_id)
+                raise (refusal if isinstance(refusal, Rejected) else error) from error
             except AlreadyExists:
-                # Some of it exists, and then none is made: what is missing is not told.
+                # Some of it exists, and then none is made: each type alone is, or exists.
                 for each in wanted.types:
                     with contextlib.suppress(AlreadyExists):
                         await self._platform.connect(
@@ -83,33 +106,84 @@ class PlatformResources:
                         )
 
     async def disconnect(self, caller: Caller, client_id: str, channel_id: str) -> None:
-        """Take the client off the channel; what is not there is not connected."""
-        with contextlib.suppress(NotFound):
-            await self._platform.disconnect(
-                caller.token, caller.domain_id, Connections((client_id,), (channel_id,))
-            )
+        """Take the client off the channel; what is gone is not connected.
 
-    async def create_client(self, caller: Caller, client_id: str, name: str) -> Resource:
-        """Create a client with a new secret under the chosen ID."""
-        secret = Secret(str(uuid.uuid4()))
-        with _translated(f"client {client_id!r}"):
-            await self._platform.create_clients(
-                caller.token, caller.domain_id, [NewClient(client_id, name, secret)]
-            )
-        return client_resource(client_id, name=name, domain_id=caller.domain_id, secret=secret)
+        Raises the platform's ``NotPermitted``: the caller can't see that one of them is gone.
+        """
+        unwanted = Connections((client_id,), (channel_id,))
+        try:
+            await self._platform.disconnect(caller.token, caller.domain_id, unwanted)
+        except NotFound as error:
+            refusal = await self._refusal(caller, client_id, channel_id)
+            if not isinstance(refusal, NotFound):
+                raise refusal from error
 
-    async def create_channel(self, caller: Caller, channel_id: str, name: str) -> Resource:
-        """Create a channel under the chosen ID."""
-        with _translated(f"channel {channel_id!r}"):
-            await self._platform.create_channels(
-                caller.token, caller.domain_id, [NewChannel(channel_id, name)]
-            )
-        return channel_resource(channel_id, name=name, domain_id=caller.domain_id)
+    async def _refusal(self, caller: Caller, client_id: str, channel_id: str) -> PlatformError:
+        """Return what it means that these two can't be connected or disconnected."""
+        sight = Sight(self._platform, Asker(caller.token, caller.domain_id))
+        of_client = await sight.refusal("client", client_id, "client_connect_to_channel")
+        if isinstance(of_client, NotFound):
+            return of_client
+        of_channel = await sight.refusal("channel", channel_id, "channel_connect_to_client")
+        return of_channel if isinstance(of_channel, NotFound | Rejected) else of_client
 
-    async def delete_client(self, caller: Caller, client_id: str) -> None:
-        """Delete a client; not there is no error."""
-        with contextlib.suppress(NotFound):
-            await self._platform.delete_client(caller.token, caller.domain_id, client_id)
+    async def make(self, caller: Caller, parts: NewParts, keep: Keep) -> None:
+        """Make what a config needs, and then ``keep`` it: all of it, or nothing."""
+        wanted = await self._wanted(caller, parts)
+        if wanted.is_nothing:
+            await keep(settle_nothing)
+            return
+
+        async def work(hold: Hold, trace: Trace, settle: Settle) -> None:
+            platform = LeasedPlatform(self._platform, hold)
+            leased = PlatformResources(platform, self._authority, self._parts)
+            for client in wanted.clients:
+                with _noted(trace, client.id), _translated(f"client {client.id!r}"):
+                    await platform.create_clients(caller.token, caller.domain_id, [client])
+            for channel in wanted.channels:
+                with _noted(trace, channel.id), _translated(f"channel {channel.id!r}"):
+                    await platform.create_channels(caller.token, caller.domain_id, [channel])
+            for connection in wanted.connections:
+                (client_id,), (channel_id,) = connection.client_ids, connection.channel_ids
+                # A refusal may come when one type of connection is made already.
+                trace.may_exist([PlannedPair(client_id, channel_id, ()).id])
+                with _noted(trace):
+                    await leased.connect(caller, client_id, channel_id)
+            await keep(settle)
+
+        await self._parts.make(caller, wanted, work)
+
+    async def _wanted(self, caller: Caller, parts: NewParts) -> WantedParts:
+        """Return what is to be made: connections that are there already are not."""
+        clients = []
+        if made := parts.client:
+            clients = [NewClient(made.id, made.snapshot["name"], made.secret["secret"])]
+        channels = [NewChannel(channel.id, channel.snapshot["name"]) for channel in parts.channels]
+        connections = []
+        for channel_id in parts.connected_to:
+            present: Types = frozenset()
+            if not parts.client:
+                present = await connection_types(
+                    self._platform, caller.token, caller.domain_id, parts.client_id, channel_id
+                )
+            if missing := tuple(kind for kind in ConnectionType if kind not in present):
+                connections.append(Connections((parts.client_id,), (channel_id,), missing))
+        return WantedParts(parts.external_id, clients, channels, connections)
+
+
+@contextlib.contextmanager
+def _noted(trace: Trace, *identifiers: str) -> Iterator[None]:
+    """Note in a trace what a call leaves that makes something under these IDs."""
+    try:
+        yield
+    except Exception as error:
+        trace.failed(error)
+        # A server on the way may say "overloaded" of a request that got through.
+        if getattr(error, "outcome_unknown", False) or isinstance(error, Overloaded):
+            trace.may_exist(identifiers)
+        raise
+    trace.may_exist(identifiers)
+    trace.is_made(identifiers)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,8 @@
 """What the operator sets: environment variables, then the TOML file, then defaults.
 
-Every ``MG_PROVISION_*`` variable of Magistrala's Go service and the ``MF_PROVISION_*`` names of
-Mainflux work here, as do their keys in the TOML file (``[server]``, ``[bootstrap]``, ``[cert]``).
-This is the only module that knows where a value comes from; the rest of the product is given
-values.
+The variables of every release work here: Magistrala's (``MG_``), SuperMQ's (``SMQ_``) and
+Mainflux's (``MF_``), as do their keys in the TOML file (``[server]``, ``[bootstrap]``, ``[cert]``).
+What releases read and this service does not is in :mod:`provision.former_settings`.
 """
 
 from __future__ import annotations
@@ -13,18 +12,47 @@ from typing import Any
 
 from attrs import field, fields, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from provision.limits import ServingLimits
 
 DEFAULT_FILE = "config.toml"
+LIMITS = ServingLimits()
+
+
+BRANDS = ("MG_", "SMQ_", "MF_")
+"""What the variables of Magistrala, SuperMQ and Mainflux begin with, the newest first."""
 
 
 @frozen
 class Names:
-    """Under which names one setting is read: variables and TOML keys, the first is its own."""
+    """Under which names one setting is read; the first is its own.
 
-    variables: tuple[str, ...]
-    keys: tuple[str, ...]
+    Each name stands for three: ``MG_PASS`` is also read as ``SMQ_PASS`` and ``MF_PASS``, and the
+    key ``server.mg_pass`` as ``server.smq_pass`` and ``server.mf_pass``.
+    """
+
+    named: tuple[str, ...]
+    named_keys: tuple[str, ...]
     help: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every variable that is read, the one that wins first."""
+        return tuple(brand + name.removeprefix("MG_") for name in self.named for brand in BRANDS)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key of the TOML file that is read, the one that wins first."""
+        return tuple(form for key in self.named_keys for form in branded_keys(key))
+
+
+def branded_keys(key: str) -> tuple[str, ...]:
+    """Return a key of the TOML file as each release spells it (``mg_pass``, ``smq_pass``...)."""
+    table, _, entry = key.rpartition(".")
+    if not entry.startswith("mg_"):
+        return (key,)
+    plain = entry.removeprefix("mg_")
+    return tuple(f"{table}.{brand.lower()}{plain}".lstrip(".") for brand in BRANDS)
 
 
 def _setting(default: Any, variables: str, keys: str, text: str) -> Any:  # noqa: ANN401 - any type
@@ -38,16 +66,16 @@ class Settings:
 
     config_file: str = _setting(
         DEFAULT_FILE,
-        "MG_PROVISION_CONFIG_FILE MF_PROVISION_CONFIG_FILE",
+        "MG_PROVISION_CONFIG_FILE",
         "",
-        "TOML file with settings, and with a layout where it lists clients",
+        "TOML file with settings; it is also a layout if it lists clients",
     )
     host: str = _setting(
         "127.0.0.1", "MG_PROVISION_HTTP_HOST", "server.host", "address to listen on"
     )
     http_port: int = _setting(
         9016,
-        "MG_PROVISION_HTTP_PORT MF_PROVISION_HTTP_PORT",
+        "MG_PROVISION_HTTP_PORT MG_PROVISION_PORT",
         "server.port server.http_port",
         "port to listen on",
     )
@@ -59,8 +87,8 @@ class Settings:
     )
     log_level: str = _setting(
         "info",
-        "MG_PROVISION_LOG_LEVEL MF_PROVISION_LOG_LEVEL",
-        "server.log_level",
+        "MG_PROVISION_LOG_LEVEL",
+        "server.log_level server.LogLevel",
         "debug, info, warning or error",
     )
     log_format: str = _setting(
@@ -71,13 +99,13 @@ class Settings:
     )
     server_cert: str = _setting(
         "",
-        "MG_PROVISION_SERVER_CERT MF_PROVISION_SERVER_CERT",
+        "MG_PROVISION_SERVER_CERT",
         "server.server_cert",
         "PEM file of the certificate (chain) to serve TLS with",
     )
     server_key: str = _setting(
         "",
-        "MG_PROVISION_SERVER_KEY MF_PROVISION_SERVER_KEY",
+        "MG_PROVISION_SERVER_KEY",
         "server.server_key",
         "PEM file of the key to serve TLS with",
     )
@@ -99,6 +127,48 @@ class Settings:
         "server.shutdown_grace",
         "seconds that running requests may take to finish at shutdown",
     )
+    max_connections: int = _setting(
+        LIMITS.connections,
+        "MG_PROVISION_MAX_CONNECTIONS",
+        "server.max_connections",
+        "connections at a time; the one that has waited longest makes room for a new one",
+    )
+    max_connections_by_address: int = _setting(
+        LIMITS.connections_by_address,
+        "MG_PROVISION_MAX_CONNECTIONS_BY_ADDRESS",
+        "server.max_connections_by_address",
+        "connections at a time from one address, such as that of a site behind NAT",
+    )
+    idle_time: float = _setting(
+        LIMITS.idle_time,
+        "MG_PROVISION_IDLE_TIME",
+        "server.idle_time",
+        "seconds that a connection stays open between two requests",
+    )
+    head_time: float = _setting(
+        LIMITS.head_time,
+        "MG_PROVISION_HEAD_TIME",
+        "server.head_time",
+        "seconds in which a request's headers must have come",
+    )
+    body_time: float = _setting(
+        LIMITS.body_time,
+        "MG_PROVISION_BODY_TIME",
+        "server.body_time",
+        "seconds in which a request's body must have come; more for slow links",
+    )
+    answer_time: float = _setting(
+        LIMITS.answer_time,
+        "MG_PROVISION_ANSWER_TIME",
+        "server.answer_time",
+        "seconds after which a caller that reads nothing of its answer is disconnected",
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "MG_PROVISION_TRUSTED_PROXIES",
+        "server.trusted_proxies",
+        "addresses and networks (10.0.0.0/8) of proxies whose X-Forwarded-For is trusted",
+    )
     data: str = _setting(
         "data", "MG_PROVISION_DATA", "server.data", "directory of the database, keys and accounts"
     )
@@ -112,7 +182,7 @@ class Settings:
         Secret(""),
         "MG_PROVISION_SEALING_KEYS",
         "server.sealing_keys",
-        "keys for data at rest, base64 of 32 bytes each, commas between; the first seals, all open",
+        "sealing keys, each 32 bytes in base64, separated by commas; the first seals, all open",
     )
     layouts: str = _setting(
         "layouts", "MG_PROVISION_LAYOUTS", "layouts.directory", "directory of the layout files"
@@ -121,21 +191,25 @@ class Settings:
         "",
         "MG_PROVISION_LAYOUT",
         "layouts.default",
-        "layout of requests that name none; default: the TOML file's, else gateway",
+        "layout of requests without one; default: the TOML file's, else gateway",
     )
     clients_url: str = _setting(
         "",
-        "MG_PROVISION_CLIENTS_URL MF_PROVISION_THINGS_LOCATION",
-        "server.clients_url server.things_url",
+        "MG_PROVISION_CLIENTS_URL MG_PROVISION_CLIENTS_LOCATION MG_PROVISION_THINGS_LOCATION "
+        "MG_CLIENTS_URL MG_THINGS_URL",
+        "server.clients_url server.things_url server.clients_location server.things_location",
         "Magistrala's clients service; no Magistrala address at all: the embedded platform",
     )
     channels_url: str = _setting(
-        "", "MG_PROVISION_CHANNELS_URL", "server.channels_url", "Magistrala's channels service"
+        "",
+        "MG_PROVISION_CHANNELS_URL MG_CHANNELS_URL",
+        "server.channels_url",
+        "Magistrala's channels service",
     )
     users_url: str = _setting(
         "",
-        "MG_PROVISION_USERS_URL MF_PROVISION_USERS_LOCATION",
-        "server.users_url",
+        "MG_PROVISION_USERS_URL MG_PROVISION_USERS_LOCATION",
+        "server.users_url server.users_location",
         "Magistrala's users service",
     )
     domains_url: str = _setting(
@@ -146,25 +220,25 @@ class Settings:
     )
     certs_url: str = _setting(
         "",
-        "MG_PROVISION_CERTS_URL MF_PROVISION_CERTS_SVC_URL",
-        "server.certs_url server.mf_certs_url",
+        "MG_PROVISION_CERTS_URL MG_PROVISION_CERTS_SVC_URL MG_PROVISION_CERTS_LOCATION",
+        "server.mg_certs_url server.certs_url",
         "Magistrala's certs service; none: the embedded certificate authority",
     )
     bootstrap_url: str = _setting(
         "",
-        "MG_PROVISION_BS_SVC_URL MF_PROVISION_BS_SVC_URL MF_PROVISION_BS_SVC_WHITELIST_URL",
-        "server.mg_bs_url server.mf_bs_url server.mf_white_list",
+        "MG_PROVISION_BS_SVC_URL MG_PROVISION_BS_SVC_WHITELIST_URL MG_BOOTSTRAP_URL",
+        "server.mg_bs_url server.mg_white_list server.mg_whit_list",
         "not used: the bootstrap service is part of this one",
     )
     verify_tls: bool = _setting(
         True,  # noqa: FBT003 - the default's place is the same for every setting
-        "MG_PROVISION_ENV_CLIENTS_TLS MF_PROVISION_ENV_CLIENTS_TLS",
+        "MG_PROVISION_ENV_CLIENTS_TLS",
         "server.tls",
         "whether the platform's TLS certificates are verified",
     )
     ca_file: str = _setting(
         "",
-        "MG_PROVISION_CA_CERTS MF_PROVISION_CA_CERTS",
+        "MG_PROVISION_CA_CERTS",
         "server.ca_certs",
         "PEM file of the authorities that the platform's certificates are verified with",
     )
@@ -186,23 +260,28 @@ class Settings:
         "server.platform_timeout",
         "seconds that one call to the platform may take",
     )
-    email: str = _setting("", "MG_PROVISION_EMAIL", "server.mg_email", "user by e-mail address")
+    email: str = _setting(
+        "",
+        "MG_PROVISION_EMAIL",
+        "server.mg_email",
+        "e-mail address, in place of MG_PROVISION_USERNAME",
+    )
     username: str = _setting(
         "",
-        "MG_PROVISION_USERNAME MF_PROVISION_USER",
-        "server.mg_username server.mf_user",
+        "MG_PROVISION_USERNAME MG_PROVISION_USER",
+        "server.mg_username server.mg_user",
         "user that requests without an Authorization header act as",
     )
     password: Secret = _setting(
         Secret(""),
-        "MG_PROVISION_PASS MF_PROVISION_PASS MF_PROVISION_PASSWORD",
-        "server.mg_pass server.mf_pass",
+        "MG_PROVISION_PASS MG_PROVISION_PASSWORD",
+        "server.mg_pass",
         "that user's password",
     )
     api_key: Secret = _setting(
         Secret(""),
-        "MG_PROVISION_API_KEY MF_PROVISION_API_KEY",
-        "server.mg_api_key server.mf_api_key",
+        "MG_PROVISION_API_KEY",
+        "server.mg_api_key",
         "token that requests without an Authorization header act with",
     )
     domain_id: str = _setting(
@@ -213,19 +292,19 @@ class Settings:
     )
     x509_provision: bool | None = _setting(
         None,
-        "MG_PROVISION_X509_PROVISIONING MF_PROVISION_X509_PROVISIONING",
+        "MG_PROVISION_X509_PROVISIONING",
         "bootstrap.x509_provision",
         "certificates for every client; default: as the layout says",
     )
     bootstrap_provision: bool | None = _setting(
         None,
-        "MG_PROVISION_BS_CONFIG_PROVISIONING MF_PROVISION_BS_CONFIG_PROVISIONING",
+        "MG_PROVISION_BS_CONFIG_PROVISIONING",
         "bootstrap.provision",
         "a bootstrap config for the gateway; default: as the layout says",
     )
     auto_whitelist: bool | None = _setting(
         None,
-        "MG_PROVISION_BS_AUTO_WHITELIST MF_PROVISION_BS_AUTO_WHITELIST",
+        "MG_PROVISION_BS_AUTO_WHITELIST",
         "bootstrap.autowhite_list",
         "configs are enabled at once; default: as the layout says",
     )
@@ -237,15 +316,21 @@ class Settings:
     )
     bootstrap_content: str = _setting(
         "",
-        "MG_PROVISION_BS_CONTENT MF_PROVISION_BS_CONTENT",
+        "MG_PROVISION_BS_CONTENT",
         "",
         "JSON content of configs without a profile; default: as the layout says",
     )
     certificate_ttl: str = _setting(
         "",
-        "MG_PROVISION_CERTS_HOURS_VALID MF_PROVISION_CERTS_HOURS_VALID",
-        "cert.ttl",
+        "MG_PROVISION_CERTS_HOURS_VALID",
+        "cert.ttl certs.ttl cert.days_valid certs.days_valid",
         "life of certificates in Go's syntax (2400h); default: as the layout says, else 2400h",
+    )
+    certificate_bits: str = _setting(
+        "",
+        "MG_PROVISION_CERTS_RSA_BITS",
+        "cert.key_bits certs.key_bits",
+        "bits of RSA keys, 2048 or 4096; default: as the layout says, else ec-p256",
     )
     renewal_overlap: str = _setting(
         "24h",
@@ -257,7 +342,7 @@ class Settings:
         "always",
         "MG_PROVISION_KEEP_PRIVATE_KEYS",
         "cert.keep_private_keys",
-        "how long private keys of clients are kept, sealed: always, until_fetched or never",
+        "how long clients' private keys are stored: always, until_fetched or never",
     )
     issuer_chain: str = _setting(
         "",
@@ -268,6 +353,12 @@ class Settings:
     issuer_key: str = _setting(
         "", "MG_PROVISION_ISSUER_KEY", "cert.issuer_key", "PEM file of that authority's key"
     )
+    issuer_crl: str = _setting(
+        "",
+        "MG_PROVISION_ISSUER_CRL",
+        "cert.issuer_crl",
+        "PEM file with the CRLs of the authorities above that one; it is read at each request",
+    )
     issuer_key_passphrase: Secret = _setting(
         Secret(""),
         "MG_PROVISION_ISSUER_KEY_PASSPHRASE",
@@ -276,7 +367,7 @@ class Settings:
     )
     encrypt_key: Secret = _setting(
         Secret(""),
-        "MG_BOOTSTRAP_ENCRYPT_KEY MF_BOOTSTRAP_ENCRYPT_KEY",
+        "MG_BOOTSTRAP_ENCRYPT_KEY",
         "",
         "AES key of the secure bootstrap route (16, 24 or 32 bytes); off until it is set",
     )

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
+import ipaddress
 import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import tomli
 from attrs import fields, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.formats.documents import without_mark
+from bootstrap_core.formats.toml import read_toml
+from bootstrap_core.secrets import Secret
 from provision.errors import SettingsError
-from provision.layout.durations import parse_lifetime, parse_overlap
+from provision.former_settings import platforms_not_meant, unread_keys, unread_variables
+from provision.layout.dialect_magistrala import choose_key
+from provision.layout.model import parse_lifetime, parse_overlap
 from provision.settings import DEFAULT_FILE, Settings, names_of
 
-PREFIXES = ("MG_PROVISION_", "MF_PROVISION_")
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -69,12 +71,17 @@ def load(environment: Mapping[str, str], given: Mapping[str, Any]) -> Loaded:
             values[name] = _PARSERS[get_type_hints(Settings)[name]](raw)
         except ValueError as error:
             problems.append(f"{origin}: {error}")
+    unread = (unread_variables(environment), unread_keys(document, path))
+    problems += [problem for names in unread for problem in names.problems()]
     if not problems:
         problems += _inconsistencies(Settings(**values), origins)
+        if not Settings(**values).uses_magistrala:
+            problems += platforms_not_meant(environment)
     if problems:
         raise SettingsError("\n".join(problems), details=[{"message": p} for p in problems])
     settings = Settings(**values)
-    return Loaded(settings, origins, tuple(_warnings(settings, environment, origins)))
+    warnings = [warning for names in unread for warning in names.warnings()]
+    return Loaded(settings, origins, (*warnings, *_warnings(settings, origins)))
 
 
 def _config_path(environment: Mapping[str, str], given: Mapping[str, Any]) -> tuple[Path, bool]:
@@ -86,7 +93,7 @@ def _config_path(environment: Mapping[str, str], given: Mapping[str, Any]) -> tu
 
 def _read_file(path: Path, explicit: bool, problems: list[str]) -> Mapping[str, Any]:  # noqa: FBT001
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if explicit:
             problems.append(
@@ -94,7 +101,7 @@ def _read_file(path: Path, explicit: bool, problems: list[str]) -> Mapping[str, 
             )
     except OSError as error:
         problems.append(f"{path}: can't be read: {error.strerror}")
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         problems.append(f"{path}: not valid TOML: {error}")
     return {}
 
@@ -179,27 +186,20 @@ _PARSERS: Mapping[Any, Callable[[Any], Any]] = {
 
 def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str]:
     """Return what is wrong with values that are well formed one by one."""
-    problems = [
-        f"{origins[name]}: a port is 0 to {MAX_PORT}, not {port}"
-        for name, ports in (
-            ("http_port", (settings.http_port,)),
-            ("extra_ports", settings.extra_ports),
-        )
-        for port in ports
-        if not 0 <= port <= MAX_PORT
-    ]
+    problems = _serving_problems(settings, origins) + _platform_problems(settings, origins)
     problems += [
         f"{origins[name]}: allowed are {', '.join(allowed)}, not {getattr(settings, name)!r}"
         for name, allowed in CHOICES.items()
         if getattr(settings, name).lower() not in allowed
     ]
-    for name in ("clients_url", "channels_url", "users_url", "domains_url", "certs_url"):
-        url = getattr(settings, name)
-        if url and not url.startswith(("http://", "https://")):
-            problems.append(f"{origins[name]}: must start with http:// or https://, not {url!r}")
     for one, other in PAIRS:
         if bool(getattr(settings, one)) != bool(getattr(settings, other)):
             problems.append(f"{one} and {other} go together: set both or none")
+    if settings.issuer_crl and not settings.issuer_chain:
+        problems.append(
+            f"{origins['issuer_crl']}: issuer_crl: issuer_chain is not set, and the service's own "
+            "authority makes these CRLs itself; leave issuer_crl out"
+        )
     if bool(settings.username or settings.email) != bool(settings.password):
         problems.append("user name (or e-mail) and password go together: set both or none")
     key = len(settings.encrypt_key.encode())
@@ -215,26 +215,63 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
             problems.append(f"{origins[name]}: {error}")
     if settings.bootstrap_content:
         try:
-            json.loads(settings.bootstrap_content)
+            json.loads(without_mark(settings.bootstrap_content))
         except ValueError as error:
             problems.append(f"{origins['bootstrap_content']}: not valid JSON: {error}")
     return problems
 
 
-def _warnings(
-    settings: Settings, environment: Mapping[str, str], origins: Mapping[str, str]
-) -> list[str]:
-    known = {v for a in fields(Settings) for v in names_of(a.name).variables}
+def _platform_problems(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the platform's addresses."""
+    problems = []
+    for name in ("clients_url", "channels_url", "users_url", "domains_url", "certs_url"):
+        url = getattr(settings, name)
+        if url and not url.startswith(("http://", "https://")):
+            problems.append(f"{origins[name]}: must start with http:// or https://, not {url!r}")
+    if settings.certs_url and not settings.uses_magistrala:
+        problems.append(
+            f"{origins['certs_url']}: names a certs service, but no address says where the rest of "
+            "the platform is: set MG_PROVISION_CLIENTS_URL and MG_PROVISION_USERS_URL too, or "
+            "remove it to use the embedded platform with its own certificates"
+        )
+    return problems
+
+
+def _serving_problems(settings: Settings, origins: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with where and for whom the service listens."""
+    problems = [
+        f"{origins[name]}: a port is 0 to {MAX_PORT}, not {port}"
+        for name, ports in (
+            ("http_port", (settings.http_port,)),
+            ("extra_ports", settings.extra_ports),
+        )
+        for port in ports
+        if not 0 <= port <= MAX_PORT
+    ]
+    problems += [
+        f"{origins[name]}: at least 1 connection is needed, not {getattr(settings, name)}"
+        for name in ("max_connections", "max_connections_by_address")
+        if getattr(settings, name) < 1
+    ]
+    for proxy in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            problems.append(
+                f"{origins['trusted_proxies']}: {proxy!r} is not an IP address or a network such "
+                "as 10.0.0.0/8"
+            )
+    return problems
+
+
+def _warnings(settings: Settings, origins: Mapping[str, str]) -> list[str]:
     warnings = []
-    for variable in sorted(environment):
-        if variable.startswith(PREFIXES) and variable not in known:
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            warnings.append(f"environment variable {variable} is not known{hint}")
     if settings.bootstrap_url:
         warnings.append(
             f"{origins['bootstrap_url']} is not used: the bootstrap service is part of this one"
         )
     if not settings.verify_tls:
         warnings.append(f"{origins['verify_tls']}: the platform's certificates are not verified")
+    if note := choose_key("", settings.certificate_bits).note:
+        warnings.append(f"{origins['certificate_bits']}: {note}")
     return warnings

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from io import TextIOWrapper
 from pathlib import Path
 
 from bootstrap_core.gotemplate.conformance import Result, run
@@ -17,6 +18,9 @@ from bootstrap_core.gotemplate.conformance import Result, run
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that has no such character shows its code.
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m bootstrap_core.gotemplate")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("conformance", help="run recorded cases of Go's text/template")

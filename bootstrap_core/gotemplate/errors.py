@@ -14,8 +14,7 @@ FunctionError                 what a template function raises; it leaves the eng
 
 from __future__ import annotations
 
-from bootstrap_core.gotemplate.quote import quote
-from bootstrap_core.gotemplate.runes import valid
+from bootstrap_core.gotemplate.text import quote, valid
 
 
 class TemplateError(Exception):

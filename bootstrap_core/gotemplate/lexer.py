@@ -6,32 +6,80 @@ Positions are indexes into the text; ``place`` turns one into Go's line and byte
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
 
-from bootstrap_core.gotemplate.items import (
-    BOOL,
-    CHAR,
-    COMPLEX,
-    DOT,
-    EOF,
-    ERROR,
-    FIELD,
-    IDENTIFIER,
-    KEYWORDS,
-    LEFT_DELIM,
-    LEFT_PAREN,
-    NUMBER,
-    RAW_STRING,
-    RIGHT_DELIM,
-    RIGHT_PAREN,
-    SPACES,
-    TEXT,
-    VARIABLE,
-    Item,
-    new_item,
+from bootstrap_core.gotemplate.text import code_point, is_alpha_numeric, length, quote, to_bytes
+
+ERROR: Final = "error"
+BOOL: Final = "bool"
+CHAR: Final = "char"
+CHAR_CONSTANT: Final = "char_constant"
+COMPLEX: Final = "complex"
+ASSIGN: Final = "assign"
+DECLARE: Final = "declare"
+EOF: Final = "EOF"
+FIELD: Final = "field"
+IDENTIFIER: Final = "identifier"
+LEFT_DELIM: Final = "left_delim"
+LEFT_PAREN: Final = "left_paren"
+NUMBER: Final = "number"
+PIPE: Final = "pipe"
+RAW_STRING: Final = "raw_string"
+RIGHT_DELIM: Final = "right_delim"
+RIGHT_PAREN: Final = "right_paren"
+STRING: Final = "string"
+TEXT: Final = "text"
+VARIABLE: Final = "variable"
+DOT: Final = "dot"
+
+KEYWORDS: Final = frozenset(
+    [
+        "block",
+        "break",
+        "continue",
+        "define",
+        "else",
+        "end",
+        "if",
+        "nil",
+        "range",
+        "template",
+        "with",
+        "dot",
+    ]
 )
-from bootstrap_core.gotemplate.quote import quote
-from bootstrap_core.gotemplate.runes import code_point, is_alpha_numeric, to_bytes
+SPACES: Final = " \t\r\n"
+
+
+class Item(NamedTuple):
+    """A piece of a template: its type (a keyword is its own type), place, text and line.
+
+    ``spaced`` says that blanks stand before it.
+    """
+
+    typ: str
+    pos: int
+    val: str
+    line: int
+    spaced: bool = False
+
+    def __str__(self) -> str:
+        if self.typ == EOF:
+            return "EOF"
+        if self.typ == ERROR:
+            return self.val
+        if self.typ in KEYWORDS:
+            return f"<{self.val}>"
+        if length(self.val) > 10:
+            return quote(self.val[:10]) + "..."
+        return quote(self.val)
+
+
+# An Item from the tuple of all its fields, at half the cost of a call of the class.
+new_item: Final[Callable[[tuple[str, int, str, int, bool]], Item]] = partial(tuple.__new__, Item)
+
 
 _BLANKS: Final = frozenset(SPACES)
 _SIGNS: Final = frozenset("+-")
@@ -45,7 +93,9 @@ _DIGITS: Final = (
     r"|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?)"
 )
 _SCAN_NUMBER: Final = re.compile(_DIGITS)
-_BLANK: Final = r"(?P<blank>(?:[ \t\r\n](?!-\}\}))*+)"
+# All blanks but for one before "-}}", to which it belongs. Python 3.11.2 finds wrong matches where
+# a lookahead stands within a possessive group; here the lookaheads stand behind it.
+_BLANK: Final = r"(?P<blank>[ \t\r\n]*+(?!-\}\})|[ \t\r\n]*(?=[ \t\r\n]-\}\})|)"
 _SKIP_BLANK: Final = re.compile(_BLANK)
 # The items of ordinary templates, each in one match; ``lex_odd`` has the rest and the mistakes.
 _ITEM: Final = re.compile(

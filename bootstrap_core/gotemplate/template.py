@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Self
 
+from bootstrap_core.gotemplate.compiler import Body, Settings, compile_trees
 from bootstrap_core.gotemplate.errors import (
     ExecError,
     ExecLimitExceeded,
     FunctionError,
     ParseLimitExceeded,
 )
-from bootstrap_core.gotemplate.fields import MISSING_DEFAULT, MISSING_ERROR, MISSING_ZERO
+from bootstrap_core.gotemplate.evaluation import MISSING_DEFAULT, MISSING_ERROR, MISSING_ZERO
 from bootstrap_core.gotemplate.funcs import BUILTINS, custom
-from bootstrap_core.gotemplate.interp import Body, Settings, compile_trees
 from bootstrap_core.gotemplate.limits import Budget, Limits
 from bootstrap_core.gotemplate.parser import parse
-from bootstrap_core.gotemplate.runes import finish, to_bytes
 from bootstrap_core.gotemplate.state import UNDEFINED, State
+from bootstrap_core.gotemplate.text import finish, to_bytes
 from bootstrap_core.gotemplate.values import INVALID, Value, from_data
 
 DEFAULT_LIMITS: Final = Limits()
@@ -71,15 +71,17 @@ class Template:
             raise error from None
         return cls(name, bodies, limits)
 
-    def render(self, data: Value) -> str:
+    def render(self, data: Value, limits: Limits | None = None) -> str:
         """Render with ``data`` as dot; bytes that are not UTF-8 come out as U+FFFD.
+
+        ``limits`` stand in for the template's own of steps and output.
 
         Raises:
             ExecError: the template does not fit the data, or wants more than a limit allows
                 (``ExecLimitExceeded``).
 
         """
-        return finish(self._execute(data))
+        return finish(self._execute(data, limits))
 
     def render_bytes(self, data: Value) -> bytes:
         """Render with ``data`` as dot, to exactly the bytes that Go writes.
@@ -90,9 +92,9 @@ class Template:
         """
         return to_bytes(self._execute(data))
 
-    def _execute(self, data: Value) -> str:
+    def _execute(self, data: Value, limits: Limits | None = None) -> str:
         """Run the template and return what it wrote."""
-        budget = Budget(self.limits)
+        budget = Budget(limits or self.limits)
         body = self._bodies[self.name]
         dot = INVALID if data is None else from_data(data)
         variables: list[Value] = [UNDEFINED] * body.slots

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from bootstrap_core.gotemplate.errors import FunctionError
-from bootstrap_core.gotemplate.runes import from_bytes, to_bytes
+from bootstrap_core.gotemplate.text import from_bytes, to_bytes
 
 # What a template handles; the kinds below say more.
 Value: TypeAlias = Any

@@ -8,9 +8,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from bootstrap_core.model import Binding, Config, Fetch, Page, Profile, rfc3339
-from bootstrap_core.profile_slots import slot_to_json
-from bootstrap_core.things import Thing
+from bootstrap_core.client_configs import ClientParts
+from bootstrap_core.mainflux import Thing
+from bootstrap_core.model import Binding, Config, Fetch, Page, Profile, rfc3339, slot_to_json
 
 
 def answer(
@@ -64,6 +64,17 @@ def config_view(config: Config, fetch: Fetch | None = None) -> dict[str, Any]:
             {"at": rfc3339(fetch.at), "outcome": fetch.outcome, "digest": fetch.digest}
         )
     return view
+
+
+def client_view(parts: ClientParts | None) -> dict[str, Any]:
+    """Return what SuperMQ's releases tell of a client's config; nothing for one of no client."""
+    if parts is None:
+        return {}
+    return {
+        "client_id": parts.config.id,
+        "channels": [_channel(binding) for binding in parts.channels],
+        "state": int(parts.config.connected),
+    }
 
 
 def profile_view(profile: Profile) -> dict[str, Any]:

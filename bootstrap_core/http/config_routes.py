@@ -1,4 +1,4 @@
-"""The routes of configs (Magistrala's bootstrap document, "Config Endpoints")."""
+"""The routes of configs and of their enrollments (Magistrala's bootstrap document)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootstrap_core.client_configs import ClientConfigs, NewClientConfig
-from bootstrap_core.config_rows import ConfigQuery
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, NewConfig
-from bootstrap_core.http.admission import Door
-from bootstrap_core.http.answers import answer, config_item, config_view, empty, page
-from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
-from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
-from bootstrap_core.model import Config, Status
-from bootstrap_core.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.statuses import read_status
+from bootstrap_core.enrollments import Enrollments, read_bindings
+from bootstrap_core.formats import documents
+from bootstrap_core.http.answers import (
+    answer,
+    binding_view,
+    client_view,
+    config_item,
+    config_view,
+    empty,
+    page,
+)
+from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
+from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
+from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING, REGISTERING
+from bootstrap_core.model import BindingRequest, Config, Status, read_status
+from bootstrap_core.store.config_rows import ConfigQuery
 
 COLLECTION: Final = "/{domain_id}/clients/configs"
 ONE: Final = COLLECTION + "/{config_id}"
 WITH_CLIENT: Final = COLLECTION + "/with-client"
 CERTS: Final = COLLECTION + "/certs/{config_id}"
 CONNECTIONS: Final = COLLECTION + "/connections/{config_id}"
-CREATED: Final = Reply("Created", "Config", headers={"Location": "Where it is"})
+_PLACES: Final = {
+    "Location": "The ID after /clients/configs/, as Magistrala's SDK reads it",
+    "Content-Location": "Where it is",
+}
+CREATED: Final = Reply("Created", "Config", headers=_PLACES)
 PAGE: Final = Reply("A page of configs", "ConfigPage")
 SHOWN: Final = Reply("The config's certificates", "Certificates")
 LIST_PARAMETERS: Final = (
@@ -52,35 +64,46 @@ class ConfigRoutes:
         self._bodies = bodies
 
     async def create(self, request: Request) -> Response:
-        """Create a config; the answer repeats what was sent, save for the external key."""
+        """Create a config; the answer repeats what was sent, except the external key.
+
+        With a client or channels, as in SuperMQ's releases, it is the config of that client. The
+        client is connected when its state is set.
+        """
         caller, new = await self._door.member_with(request, self._new(request))
-        return _created(await self._configs.create(caller.domain_id, new), new)
+        if new.is_of_client:
+            config = await self._of_clients.create(caller, evolve(new, connected=False))
+            return await self._created(config, new.config)
+        config = await self._configs.create(caller.domain_id, new.config)
+        return await self._created(config, new.config)
 
     async def create_with_client(self, request: Request) -> Response:
-        """Create the config of a client, which has its ID; without one a client is made as well."""
+        """Create a config with the ID of its client; without a client, one is made."""
         caller, new = await self._door.member_with(request, self._new_with_client(request))
-        return _created(await self._of_clients.create(caller, new), new.config)
+        return await self._created(await self._of_clients.create(caller, new), new.config)
 
     async def list(self, request: Request) -> Response:
         """List configs."""
         caller, query = await self._door.member_with(request, _query(request))
         found = await self._configs.list(evolve(query, domain_id=caller.domain_id))
-        return page("configs", found, [config_item(config) for config in found.items])
+        parts = await self._of_clients.parts(found.items)
+        items = [config_item(each) | client_view(parts.get(each.id)) for each in found.items]
+        return page("configs", found, items)
 
     async def view(self, request: Request) -> Response:
         """Show a config."""
         caller = await self._door.member(request)
         config, fetch = await self._configs.view(caller.domain_id, _id(request))
-        return answer(config_view(config, fetch))
+        parts = await self._of_clients.parts([config])
+        return answer(config_view(config, fetch) | client_view(parts.get(config.id)))
 
     async def change(self, request: Request) -> Response:
-        """Change what is named."""
+        """Change the fields that are sent."""
         caller, change = await self._door.member_with(request, self._change(request))
         await self._configs.change(caller.domain_id, _id(request), change)
         return answer({})
 
     async def change_certificates(self, request: Request) -> Response:
-        """Change the certificates that are named; the answer repeats the private key if sent."""
+        """Change the certificates that are sent; the answer repeats a private key that was sent."""
         caller, change = await self._door.member_with(request, self._certificates(request))
         config = await self._configs.change_certificates(caller.domain_id, _id(request), change)
         view = {"id": config.id}
@@ -94,6 +117,10 @@ class ConfigRoutes:
         caller, channels = await self._door.member_with(request, self._channels(request))
         await self._of_clients.change_channels(caller, _id(request), channels)
         return answer({})
+
+    async def replace(self, request: Request) -> Response:
+        """Change the fields that are sent, as in SuperMQ's releases."""
+        return await self.change(request)
 
     async def enable(self, request: Request) -> Response:
         """Let the device fetch its configuration."""
@@ -118,15 +145,21 @@ class ConfigRoutes:
         )
         one, done = {200: Reply("The config", "Config")}, {200: Reply("Changed", "Done")}
         return [
-            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=new),
             group.on(
-                "POST", WITH_CLIENT, self.create_with_client, {201: CREATED}, CHANGING, body=whole
+                "POST",
+                WITH_CLIENT,
+                self.create_with_client,
+                {201: CREATED},
+                REGISTERING,
+                body=whole,
             ),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
             group.on("GET", ONE, self.view, one, READING),
             group.on("PATCH", ONE, self.change, done, CHANGING, body=change),
+            group.on("PUT", ONE, self.replace, done, CHANGING, body=change),
             group.on("DELETE", ONE, self.remove, {204: Reply("Gone")}, READING),
             group.on(
                 "PATCH", CERTS, self.change_certificates, {200: SHOWN}, CHANGING, body=certificates
@@ -143,27 +176,30 @@ class ConfigRoutes:
         config = await self._configs.set_status(caller.domain_id, _id(request), status)
         return answer(config_view(config))
 
-    async def _new(self, request: Request) -> NewConfig:
-        return NewConfig.read(await self._bodies.json(request))
+    async def _created(self, config: Config, sent: NewConfig) -> Response:
+        parts = await self._of_clients.parts([config])
+        view = config_view(config) | client_view(parts.get(config.id))
+        if sent.client_key:
+            view["client_key"] = sent.client_key.reveal()
+        # Magistrala's SDK takes the ID from Location, which has no domain there.
+        path = f"/clients/configs/{config.id}"
+        headers = {"Location": path, "Content-Location": f"/{config.domain_id}{path}"}
+        return answer(view, 201, headers)
+
+    async def _new(self, request: Request) -> NewClientConfig:
+        return await self._bodies.json_as(request, NewClientConfig.read_lazily)
 
     async def _new_with_client(self, request: Request) -> NewClientConfig:
-        return NewClientConfig.read(await self._bodies.json(request))
+        return await self._bodies.json_as(request, NewClientConfig.read)
 
     async def _channels(self, request: Request) -> Sequence[str]:
-        return (await self._bodies.json(request)).texts("channels")
+        return (await self._bodies.json(request)).of(documents.CONFIG).texts("channels")
 
     async def _change(self, request: Request) -> ConfigChange:
-        return ConfigChange.read(await self._bodies.json(request))
+        return await self._bodies.json_as(request, ConfigChange.read)
 
     async def _certificates(self, request: Request) -> CertificateChange:
-        return CertificateChange.read(await self._bodies.json(request))
-
-
-def _created(config: Config, sent: NewConfig) -> Response:
-    view = config_view(config)
-    if sent.client_key:
-        view["client_key"] = sent.client_key.reveal()
-    return answer(view, 201, {"Location": f"/clients/configs/{config.id}"})
+        return await self._bodies.json_as(request, CertificateChange.read)
 
 
 async def _query(request: Request) -> ConfigQuery:
@@ -182,3 +218,65 @@ async def _query(request: Request) -> ConfigQuery:
 
 def _id(request: Request) -> str:
     return path_id(request, "config_id")
+
+
+ENROLLMENT: Final = "/{domain_id}/clients/bootstrap/enrollments/{config_id}"
+
+
+class EnrollmentRoutes:
+    """Decodes requests about enrollments, calls, and encodes what comes back."""
+
+    def __init__(self, door: Door, enrollments: Enrollments, bodies: Bodies) -> None:
+        """Let callers in at ``door`` and read their bodies with ``bodies``."""
+        self._door = door
+        self._enrollments = enrollments
+        self._bodies = bodies
+
+    async def assign(self, request: Request) -> Response:
+        """Give a config a profile."""
+        caller, profile_id = await self._door.member_with(request, self._profile_id(request))
+        await self._enrollments.assign(caller.domain_id, _id(request), profile_id)
+        return empty(204)
+
+    async def bind(self, request: Request) -> Response:
+        """Bind resources to slots; other slots stay as they are."""
+        caller, requests = await self._door.member_with(request, self._bindings(request))
+        await self._enrollments.bind(caller, _id(request), requests)
+        return empty(204)
+
+    async def list(self, request: Request) -> Response:
+        """List a config's bindings."""
+        caller = await self._door.member(request)
+        found = await self._enrollments.list(caller.domain_id, _id(request))
+        return answer({"bindings": [binding_view(binding) for binding in found]})
+
+    async def refresh(self, request: Request) -> Response:
+        """Read all bound resources again."""
+        caller = await self._door.member(request)
+        await self._enrollments.refresh(caller, _id(request))
+        return empty(204)
+
+    def operations(self) -> Sequence[Operation]:
+        """Return what is served."""
+        group = Group("enrollments")
+        done = {204: Reply("Done")}
+        bindings, profile, bind = (
+            ENROLLMENT + "/bindings",
+            ENROLLMENT + "/profile",
+            {JSON: "BindRequest"},
+        )
+        listed = {200: Reply("The bindings, by slot", "Bindings")}
+        assign = {JSON: "ProfileAssignment"}
+        return [
+            group.on("PATCH", profile, self.assign, done, CHANGING, body=assign),
+            group.on("PUT", bindings, self.bind, done, CHANGING, body=bind),
+            group.on("GET", bindings, self.list, listed, READING),
+            group.on("POST", bindings + "/refresh", self.refresh, done, (*READING, 409)),
+        ]
+
+    async def _profile_id(self, request: Request) -> str:
+        body = await self._bodies.json(request)
+        return body.of(documents.CONFIG).required_text("profile_id")
+
+    async def _bindings(self, request: Request) -> Sequence[BindingRequest]:
+        return read_bindings(await self._bodies.json(request))

@@ -8,24 +8,17 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.delivery.preview import PreviewRequest, Previews, read_draft
 from bootstrap_core.errors import Malformed
-from bootstrap_core.http.admission import Door
-from bootstrap_core.http.answers import (
-    answer,
-    empty,
-    page,
-    profile_view,
-    slots_view,
-    version_view,
-)
-from bootstrap_core.http.requests import JSON, Bodies, Query, media_type, path_id, read_json
-from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING
+from bootstrap_core.formats.documents import Document
+from bootstrap_core.formats.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
+from bootstrap_core.formats.rendering import ContentFormat, RenderProfile
+from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view, version_view
+from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
+from bootstrap_core.http.requests import JSON, Bodies, Door, Query, media_type, path_id, read_json
+from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING, RENDERING
 from bootstrap_core.model import Profile
-from bootstrap_core.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.preview import PreviewRequest, Previews, read_draft
-from bootstrap_core.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
 from bootstrap_core.profiles import Profiles
-from bootstrap_core.rendering import ContentFormat, RenderProfile
 
 VERSION_DIGITS: Final = 10
 COLLECTION: Final = "/{domain_id}/clients/bootstrap/profiles"
@@ -44,7 +37,7 @@ UPLOADS: Final = {
 CREATED: Final = Reply("Created", "Profile", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of profiles", "ProfilePage")
 FORCE: Final = Parameter(
-    "force", {"type": "boolean", "default": False}, "Delete it although configs have it"
+    "force", {"type": "boolean", "default": False}, "Delete it even if configs use it"
 )
 
 
@@ -88,23 +81,26 @@ class ProfileRoutes:
     async def preview(self, request: Request) -> Response:
         """Render a profile without changing anything."""
         caller, wanted = await self._door.member_with(request, self._preview(request))
+        if wanted.config_id:
+            conditions = ("config", "secrets") if wanted.show_secrets else ("config",)
+            await self._door.permit(caller, request, *conditions, config_id=wanted.config_id)
         content = await self._previews.render(caller.domain_id, _id(request), wanted)
         return answer({"content": content})
 
     async def change(self, request: Request) -> Response:
-        """Change what is named; the version is raised."""
+        """Change the fields that are sent; the version is raised."""
         caller, change = await self._door.member_with(request, self._change(request))
         profile = await self._profiles.change(caller.domain_id, _id(request), change)
         return answer(profile_view(profile))
 
     async def replace(self, request: Request) -> Response:
-        """Replace all of a profile; the version is raised."""
+        """Replace a profile; its version is raised."""
         caller, new = await self._door.member_with(request, self._new(request))
         profile = await self._profiles.replace(caller.domain_id, _id(request), new)
         return answer(profile_view(profile))
 
     async def versions(self, request: Request) -> Response:
-        """List the versions of a profile that are kept, newest first."""
+        """List the stored versions of a profile, newest first."""
         caller = await self._door.member(request)
         found = await self._profiles.versions(caller.domain_id, _id(request))
         return answer({"versions": [version_view(each) for each in found]})
@@ -154,7 +150,7 @@ class ProfileRoutes:
                 COLLECTION + "/render-preview",
                 self.preview_draft,
                 rendered,
-                CHANGING,
+                RENDERING,
                 body=draft,
             ),
             group.on("GET", ONE, self.view, one, READING),
@@ -167,28 +163,30 @@ class ProfileRoutes:
             ),
             group.on("GET", ONE + "/slots", self.slots, slots, READING),
             group.on(
-                "POST", ONE + "/render-preview", self.preview, rendered, CHANGING, body=preview
+                "POST", ONE + "/render-preview", self.preview, rendered, RENDERING, body=preview
             ),
         ]
 
     async def _new(self, request: Request) -> NewProfile:
-        return NewProfile.read(await self._bodies.json(request))
+        return await self._bodies.json_as(request, NewProfile.read)
 
     async def _uploaded(self, request: Request) -> NewProfile:
-        document = await self._bodies.read(
-            request, {kind: reader for kind, (reader, _) in UPLOADS.items()}
-        )
-        return NewProfile.read(document, default_format=UPLOADS[media_type(request)][1])
+        def make(document: Document) -> NewProfile:
+            return NewProfile.read(document, default_format=UPLOADS[media_type(request)][1])
+
+        readers = {kind: reader for kind, (reader, _) in UPLOADS.items()}
+        return await self._bodies.read_as(request, readers, make)
 
     async def _change(self, request: Request) -> ProfileChange:
-        return ProfileChange.read(await self._bodies.json(request))
+        return await self._bodies.json_as(request, ProfileChange.read)
 
     async def _preview(self, request: Request) -> PreviewRequest:
-        return PreviewRequest.read(await self._bodies.json(request))
+        return await self._bodies.json_as(request, PreviewRequest.read)
 
     async def _draft(self, request: Request) -> tuple[RenderProfile, PreviewRequest]:
-        document = await self._bodies.json(request)
-        return read_draft(document), PreviewRequest.read(document)
+        return await self._bodies.json_as(
+            request, lambda document: (read_draft(document), PreviewRequest.read(document))
+        )
 
 
 def _version(request: Request) -> int:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from bootstrap_core.model import EXTERNAL_ID_BYTES, EXTERNAL_KEY_BYTES, ResourceType, Status
-from bootstrap_core.openapi import Parameter, Schema
-from bootstrap_core.rendering import ContentFormat
+from bootstrap_core.credentials import EXTERNAL_ID_BYTES, EXTERNAL_KEY_BYTES
+from bootstrap_core.formats.rendering import ContentFormat
+from bootstrap_core.http.openapi import Parameter, Schema
+from bootstrap_core.model import ResourceType, Status
 
 READING: Final = (401, 403, 404)
 LISTING: Final = (400, *READING)
 CHANGING: Final = (400, *READING, 409, 413, 415, 422)
+REGISTERING: Final = (*CHANGING, 429)
+RENDERING: Final = (*CHANGING, 429)
 
 WHOLE_NUMBER: Final[Schema] = {"type": "integer", "minimum": 0}
-OFFSET: Final = Parameter("offset", {**WHOLE_NUMBER, "default": 0}, "How many to pass over")
+OFFSET: Final = Parameter("offset", {**WHOLE_NUMBER, "default": 0}, "How many to skip")
 LIMIT: Final = Parameter(
     "limit", {**WHOLE_NUMBER, "maximum": 100, "default": 10}, "How many to show"
 )
@@ -89,6 +92,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **CONFIG_FIELDS,
         **CERTIFICATE_FIELDS,
         profile_id=TEXT,
+        client_id={**TEXT, "description": "The config's client, as in SuperMQ's releases"},
+        channels={**CHANNEL_IDS, "description": "Connected when the state is set to 1"},
     ),
     "NewClientConfig": _object(
         "external_id external_key",
@@ -114,6 +119,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
         created_at=TIME,
         updated_at=TIME,
         last_fetch=_object("at outcome", at=TIME, outcome=TEXT, digest=TEXT),
+        client_id={**TEXT, "description": "Of a client's config: the client"},
+        channels=_list("ThingChannel"),
+        state={"enum": [0, 1], "description": "1: the client is connected to the channels"},
         **CONFIG_FIELDS,
         **CERTIFICATE_FIELDS,
     ),
@@ -131,7 +139,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             at=TIME,
             outcome=TEXT,
             digest=TEXT,
-            content={**TEXT, "description": "What was given last, its secrets masked"},
+            content={**TEXT, "description": "What the device got last, with secrets masked"},
         ),
         unchanged={"type": "boolean", "description": "Whether the last fetch gave the same"},
         **CERTIFICATE_FIELDS,
@@ -182,7 +190,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Bindings": _object("bindings", bindings=_list("Binding")),
     "DeviceConfiguration": _object(
-        "id content client_cert client_key ca_cert", id=TEXT, content=TEXT, **CERTIFICATE_FIELDS
+        "id content client_cert client_key ca_cert",
+        id=TEXT,
+        content=TEXT,
+        client_id={**TEXT, "description": "The same as id, if the config has its client's ID"},
+        client_secret={**TEXT, "description": "That client's secret"},
+        channels=_list("ThingChannel"),
+        **CERTIFICATE_FIELDS,
     ),
     "NewThing": _object(
         "external_id external_key",
@@ -207,10 +221,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "ThingPage": _page("configs", "Thing"),
     "State": _object("state", state={"enum": [0, 1]}),
     "ThingConfiguration": _object(
-        "thing_id thing_key channels content",
+        "thing_id thing_key channels mainflux_id mainflux_key mainflux_channels content",
         thing_id=TEXT,
         thing_key=TEXT,
         channels=_list("ThingChannel"),
+        mainflux_id=TEXT,
+        mainflux_key=TEXT,
+        mainflux_channels=_list("ThingChannel"),
         content=TEXT,
         **CERTIFICATE_FIELDS,
     ),
@@ -235,6 +252,6 @@ SECURITY_SCHEMES: Final[dict[str, Schema]] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "<external_key>",
+        "description": "Thing <external_key>, or the external key alone",
     },
 }

@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.config_rows import ConfigQuery
+from bootstrap_core.client_configs import ClientConfigs
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs
 from bootstrap_core.errors import Malformed
-from bootstrap_core.http.admission import Door
+from bootstrap_core.formats import documents
 from bootstrap_core.http.answers import answer, empty, page, thing_view
-from bootstrap_core.http.requests import JSON, Bodies, Query, path_id
-from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET
+from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
+from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
+from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, REGISTERING
+from bootstrap_core.mainflux import NewThing, Things, read_state
 from bootstrap_core.model import Caller
-from bootstrap_core.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.things import NewThing, Things, read_state
+from bootstrap_core.store.config_rows import ConfigQuery
 
 COLLECTION: Final = "/things/configs"
 ONE: Final = COLLECTION + "/{thing_id}"
 CERTS: Final = COLLECTION + "/certs/{thing_id}"
+CONNECTIONS: Final = COLLECTION + "/connections/{thing_id}"
 STATE: Final = "/things/state/{thing_id}"
+CLIENT_STATE: Final = "/{domain_id}/clients/state/{thing_id}"
+IN_DOMAIN: Final = "/{domain_id}"
 CREATED: Final = Reply("Created", "Thing", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of configs", "ThingPage")
 LIST_PARAMETERS: Final = (
     OFFSET,
     LIMIT,
     NAME,
-    Parameter("state", {"type": "integer"}, "1 connected, 0 not; without it all"),
+    Parameter("state", {"type": "integer"}, "1: connected, 0: not connected; default: all"),
     Parameter("external_id", {"type": "string"}, "The whole external ID"),
     Parameter("thing_id", {"type": "string"}, "The whole ID"),
 )
@@ -38,17 +43,25 @@ LIST_PARAMETERS: Final = (
 class ThingRoutes:
     """Decodes requests in Mainflux's dialect, calls, and encodes what comes back."""
 
-    def __init__(self, door: Door, things: Things, configs: Configs, bodies: Bodies) -> None:
+    def __init__(
+        self,
+        door: Door,
+        things: Things,
+        configs: Configs,
+        of_clients: ClientConfigs,
+        bodies: Bodies,
+    ) -> None:
         """Let callers in at ``door`` and read their bodies with ``bodies``."""
         self._door = door
+        self._of_clients = of_clients
         self._things = things
         self._configs = configs
         self._bodies = bodies
 
     async def create(self, request: Request) -> Response:
-        """Create a thing's config; thing and channels are made where they do not exist."""
+        """Create a thing's config; a thing or channel that does not exist is made."""
         caller = await self._door.owner(request)
-        new = NewThing.read(await self._bodies.json(request))
+        new = await self._bodies.json_as(request, NewThing.read)
         config = await self._things.create(caller, new)
         thing = await self._things.view(caller.domain_id, config.id)
         return answer(thing_view(thing), 201, {"Location": f"{COLLECTION}/{config.id}"})
@@ -65,17 +78,25 @@ class ThingRoutes:
         return answer(thing_view(await self._things.view(caller.domain_id, _id(request))))
 
     async def change(self, request: Request) -> Response:
-        """Change name and content where they are named."""
+        """Change the name, the content or both."""
         caller = await self._door.owner(request)
-        change = ConfigChange.read(await self._bodies.json(request))
+        change = await self._bodies.json_as(request, ConfigChange.read)
         await self._configs.change(caller.domain_id, _id(request), change)
         return answer({})
 
     async def change_certificates(self, request: Request) -> Response:
-        """Change the certificates that are named."""
+        """Change the certificates that are sent."""
         caller = await self._door.owner(request)
-        change = CertificateChange.read(await self._bodies.json(request))
+        change = await self._bodies.json_as(request, CertificateChange.read)
         await self._configs.change_certificates(caller.domain_id, _id(request), change)
+        return answer({})
+
+    async def connect(self, request: Request) -> Response:
+        """Replace the thing's channels; it is connected to them while its state is 1."""
+        caller = await self._door.owner(request)
+        body = await self._bodies.json(request)
+        channels = body.of(documents.CONFIG).texts("channels")
+        await self._of_clients.change_channels(caller, _id(request), channels, lazily=True)
         return answer({})
 
     async def remove(self, request: Request) -> Response:
@@ -92,7 +113,16 @@ class ThingRoutes:
         return answer({})
 
     def operations(self) -> Sequence[Operation]:
-        """Return what is served."""
+        """Return what is served: without a domain, and as of Magistrala 0.15 with one."""
+        told = self._told()
+        named = [
+            evolve(each, path=IN_DOMAIN + each.path, id=f"{each.id}_in_domain") for each in told
+        ]
+        (state,) = (each for each in named if each.path == IN_DOMAIN + STATE)
+        of_client = evolve(state, path=CLIENT_STATE, id="clients_set_state")
+        return [*told, *named, of_client]
+
+    def _told(self) -> Sequence[Operation]:
         group = Group("things", security="token")
         new, change, certificates, state = (
             {JSON: name} for name in ("NewThing", "ConfigChange", "Certificates", "State")
@@ -101,7 +131,7 @@ class ThingRoutes:
         one = {200: Reply("The config", "Thing")}
         gone = {204: Reply("Gone")}
         return [
-            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=new),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
@@ -109,6 +139,9 @@ class ThingRoutes:
             group.on("PUT", ONE, self.change, done, CHANGING, body=change),
             group.on("DELETE", ONE, self.remove, gone, LISTING),
             group.on("PATCH", CERTS, self.change_certificates, done, CHANGING, body=certificates),
+            group.on(
+                "PUT", CONNECTIONS, self.connect, done, CHANGING, body={JSON: "ConfigConnections"}
+            ),
             group.on("PUT", STATE, self.set_state, done, CHANGING, body=state),
         ]
 

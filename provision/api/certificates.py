@@ -10,11 +10,11 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.model import Caller, rfc3339
-from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
-from provision.api.answers import JsonAnswer
-from provision.api.decoding import Fields, read_object
-from provision.authentication import Authentication, token_of
+from provision.api.app import JsonAnswer, enter, permit
+from provision.api.requests import Fields, read_object
+from provision.authentication import Authentication
 from provision.certificates import (
     Certificates,
     CertificateWish,
@@ -22,7 +22,7 @@ from provision.certificates import (
     MadeCertificate,
 )
 from provision.errors import InvalidFields
-from provision.layout.durations import parse_lifetime
+from provision.layout.model import parse_lifetime
 from provision.onboarding.service import Onboardings
 
 HOW = ("ttl", "key_bits", "key_type", "csr")
@@ -117,6 +117,7 @@ class CertificateRoutes:
         if not client_id:
             fields.refuse("client_id", "is missing: the ID of the client (or thing_id)")
         wish = _wish(client_id or "", fields, document)
+        await permit(self.authentication, caller, request, "client", client_id=wish.client_id)
         return _made(await self.certificates.issue(caller, wish))
 
     async def list(self, request: Request) -> Response:
@@ -127,8 +128,10 @@ class CertificateRoutes:
         if bool(client_id) == bool(external_id):
             raise InvalidFields("client_id or external_id is needed, as a query parameter")
         if client_id:
+            await permit(self.authentication, caller, request, "client", client_id=client_id)
             found = await self.certificates.of_client(caller, client_id)
         else:
+            await permit(self.authentication, caller, request, "gateway", external_id=external_id)
             gateway = await self.onboardings.view(caller, external_id)
             found = await self.certificates.of_gateway(caller, gateway)
         return JsonAnswer({"certificates": [_shown(each) for each in found], "total": len(found)})
@@ -154,8 +157,7 @@ class CertificateRoutes:
         return _made(await self.certificates.renew(caller, serial, wish))
 
     async def _caller(self, request: Request) -> Caller:
-        token = token_of(request.headers.get("authorization"))
-        return await self.authentication.identify(token, request.path_params.get("domain_id"))
+        return await enter(self.authentication, request)
 
 
 def _wish(client_id: str, fields: Fields, document: Mapping[str, Any]) -> CertificateWish:

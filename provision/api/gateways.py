@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from bootstrap_core.enrolling import Enrolled
-from bootstrap_core.model import rfc3339
+from cryptography import x509
+
+from bootstrap_core.enrollments import Enrolled
+from bootstrap_core.model import rfc3339, segment
 from provision.layout.model import Dialect
 from provision.layout.plan import Plan, PlannedChannel, PlannedClient
+from provision.onboarding.drift import Cure, Deviation, Drift, Fate
+from provision.onboarding.errors import Leftover, leftovers_to_json, told
 from provision.onboarding.model import Onboarding, Summary, step_to_json
+from provision.onboarding.service import near_hint
+from provision.pki.profiles import due_at
+
+CURES: Final = {
+    Cure.REPAIR: 'send the request again with on_existing "repair"',
+    Cure.ENABLE: "enable it on the platform",
+}
+
+
+def warnings_of_drift(drift: Drift) -> Iterator[dict[str, Any]]:
+    """Yield what is wrong with a gateway that was reused, each with its cure."""
+    if drift.unknown is not None:
+        message = f"whether the gateway is whole on the platform is not known: {drift.unknown}"
+        yield {"code": "not_checked", "message": message}
+    for deviation in drift.deviations:
+        if deviation.cure in CURES:
+            message = f"the gateway is not whole: {_told(deviation)}; {CURES[deviation.cure]}"
+            yield {"code": "not_whole", "message": message}
+
+
+def warnings_of_leftovers(leftovers: Sequence[Leftover]) -> Iterator[dict[str, Any]]:
+    """Yield what an onboarding left, or may have left, in the platform's store."""
+    if leftovers:
+        named = leftovers_to_json(leftovers)
+        yield {"code": "left_on_platform", "message": told(leftovers), "leftovers": named}
+
+
+def warnings_of_replaced(old: Onboarding | None) -> Iterator[dict[str, Any]]:
+    """Yield that a gateway that was replaced is still on the platform."""
+    if old is None:
+        return
+    message = (
+        f"the gateway before this one (onboarding {old.id}) is still on the platform, and its "
+        "clients' secrets and certificates work there until it is removed, which goes on in the "
+        f"background: GET /{old.domain_id}/onboardings/{old.id} tells when its state is undone"
+    )
+    if old.error_message:
+        message += f"; the last attempt failed: {old.error_message}"
+    yield {"code": "replaced_still_there", "message": message, "onboarding_id": old.id}
+
+
+def warnings_of_near(near: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield a hint at gateways whose external ID is the same in another spelling."""
+    if near:
+        message = f"there is also {near_hint(near)}: if they are one device, remove one"
+        yield {"code": "near_external_id", "message": message, "external_ids": list(near)}
+
+
+def _told(deviation: Deviation) -> str:
+    named = f"{deviation.kind} {deviation.key}"
+    if deviation.fate is Fate.CHANGED:
+        return f"{named} has another {', '.join(deviation.fields)} on the platform"
+    return f"{named} was {deviation.fate.value} on the platform"
+
 
 NEVER = "0001-01-01T00:00:00Z"
 """How Magistrala writes the time of an update that there has not been."""
@@ -43,7 +100,7 @@ def mapping_answer(onboarding: Onboarding, base_url: str) -> dict[str, Any]:
                 {"slot": each.slot, "type": each.type, "resource_id": each.resource_id}
                 for each in plan.bindings
             ],
-            "url": f"{base_url}/clients/bootstrap/{quote(plan.external_id, safe='')}",
+            "url": f"{base_url}/clients/bootstrap/{segment(plan.external_id)}",
         }
     answer["onboarding"] = {
         "id": onboarding.id,
@@ -125,6 +182,9 @@ def gateway_answer(onboarding: Onboarding, enrolled: Enrolled | None) -> dict[st
                 "client_id": each.client_id,
                 "serial_number": each.serial,
                 "expiry_time": rfc3339(each.expires_at),
+                "due_time": rfc3339(
+                    due_at(x509.load_pem_x509_certificate(each.certificate.encode()))
+                ),
             }
             for each in onboarding.intent.certificates
         ],
@@ -167,6 +227,8 @@ def onboarding_answer(onboarding: Summary) -> dict[str, Any]:
         answer["next_attempt_at"] = rfc3339(onboarding.next_attempt_at)
     if onboarding.replaces:
         answer["replaces"] = onboarding.replaces
+    if left := leftovers_to_json(onboarding.leftovers):
+        answer["leftovers"] = left
     if onboarding.error_code:
         answer["error"] = {"code": onboarding.error_code, "message": onboarding.error_message}
     return answer

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 
 from attrs import asdict, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.openapi import Operation, Reply
-from provision.api.answers import JsonAnswer
-from provision.api.layout_sources import shown_text, sources_answer
+from bootstrap_core.http.openapi import Operation, Reply
+from bootstrap_core.secrets import MASK
+from provision.api.app import JsonAnswer
 from provision.authentication import Authentication, token_of
 from provision.errors import LayoutNotFound
 from provision.layout.catalog import LayoutCatalog, LayoutState
@@ -18,6 +20,39 @@ from provision.layout.errors import UnknownLayoutError
 from provision.layout.graph import graph_of
 from provision.layout.json_schema import parameters_schema
 from provision.layout.model import InlineProfile, Layout
+
+SECRET_VALUE: Final = re.compile(
+    r"""
+    (?<![\w.-])
+    (?P<key> (?: [\w-]*+ \. )*+
+             (?= [\w-]*? (?: pass | secret | token | api_?key | sealing_key | encrypt_key
+                            | database_url ) )
+             [\w-]++ ["']? \s*+ = \s*+ )
+    (?P<value> \"{3} .*? (?:\"{3}|\Z) | '{3} .*? (?:'{3}|\Z)
+             | "(?:[^"\\\n]|\\.)*"? | '[^'\n]*'? | \[ [^\]]* \]? )
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+
+
+def sources_answer(sources: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the files, the layout's own first.
+
+    The Go service's and Mainflux's layouts are settings files as well, with the credentials of
+    the service in them: those nobody is shown, broken as the file may be. Lines stay where they
+    are, for the places of a lint report.
+    """
+    return [{"file": file, "text": shown_text(file, text)} for file, text in sources.items()]
+
+
+def shown_text(file: str, text: str) -> str:
+    """Return the text of a file, or a line of it, as it is shown."""
+    return SECRET_VALUE.sub(_masked, text) if file.endswith(".toml") else text
+
+
+def _masked(found: re.Match[str]) -> str:
+    return f'{found["key"]}"{MASK}"' + "\n" * found["value"].count("\n")
+
 
 OK, NOT_FOUND = 200, 404
 FOREIGN = (401, 403, 502, 503, 504)
@@ -126,6 +161,7 @@ def _state(state: LayoutState) -> dict[str, Any]:
                     "enum": list(each.enum),
                     "pattern": each.pattern,
                     "description": each.description,
+                    "secret": each.secret,
                 }
                 for each in state.layout.parameters
             ],

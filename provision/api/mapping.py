@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.enrolling import Enroller
-from bootstrap_core.model import Caller
-from bootstrap_core.openapi import JSON, Operation, Parameter, Reply
-from bootstrap_core.secret import Secret
-from provision.api.answers import JsonAnswer
-from provision.api.decoding import Fields, read_object
-from provision.api.gateways import gateway_answer, mapping_answer
-from provision.api.plans import preview_answer
-from provision.authentication import Authentication, token_of
+from bootstrap_core.enrollments import Enroller
+from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
+from bootstrap_core.model import Caller, rfc3339, segment
+from bootstrap_core.secrets import Secret
+from provision.api.app import JsonAnswer, enter, permit
+from provision.api.gateways import (
+    gateway_answer,
+    mapping_answer,
+    warnings_of_drift,
+    warnings_of_leftovers,
+    warnings_of_near,
+    warnings_of_replaced,
+)
+from provision.api.plans import drift_answer, preview_answer
+from provision.api.requests import Fields, is_set, read_object
+from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.idempotency import Idempotency
-from provision.onboarding.mapping_request import MappingRequest
-from provision.onboarding.model import Outcome, State
-from provision.onboarding.on_existing import OnExisting
-from provision.onboarding.planning import Planner, Wish
+from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, Outcome, State
+from provision.onboarding.preview import Planner, Wish
 from provision.onboarding.service import Onboardings
 
-EXTERNAL_MOST = 1024
 NAME_MOST = 1024
 FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing", "csrs")
-TRUE = ("true", "1")
 OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
 DRY_RUN = Parameter("dry_run", {"type": "boolean"}, "Answer the plan; create nothing")
+LIVE = Parameter("live", {"type": "boolean"}, "Compare the record with the platform as well")
+RECORD = Parameter("record", {"type": "boolean"}, "Show the record of a removed gateway, too")
 LAYOUT = Parameter("layout", {"type": "string"}, "Name of the layout; default: the configured one")
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key", {"type": "string"}, "The same key gives the same answer", place="header"
@@ -68,9 +73,9 @@ class MappingRoutes:
                     tag="mapping",
                     replies={
                         CREATED: Reply("Onboarded", "Mapping", headers={"Location": "The gateway"}),
-                        OK: Reply("It existed, or dry_run was asked for", "MappingOrPlan"),
+                        OK: Reply("It existed, or dry_run was set", "MappingOrPlan"),
                     },
-                    errors=(400, 401, 403, 404, 409, 413, 415, 422, 502, 503, 504),
+                    errors=(400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504),
                     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
                     body={JSON: "MappingRequest"},
                 ),
@@ -99,10 +104,11 @@ class MappingRoutes:
                 path=path,
                 handler=self.view,
                 id="viewGateway",
-                summary="Show a gateway as it is",
+                summary="Show a gateway as it is recorded",
                 tag="mapping",
                 replies={OK: Reply("The gateway", "Gateway")},
                 errors=(401, 403, 404, 502, 503, 504),
+                parameters=(LIVE, RECORD),
             ),
             Operation(
                 method="DELETE",
@@ -113,6 +119,7 @@ class MappingRoutes:
                 tag="mapping",
                 replies={
                     NO_CONTENT: Reply("Nothing is left of it"),
+                    OK: Reply("Removed, with leftovers on the platform", "Gateway"),
                     ACCEPTED: Reply("It goes on in the background", "Gateway"),
                 },
                 errors=(401, 403, 404, 409, 502, 503, 504),
@@ -126,12 +133,22 @@ class MappingRoutes:
             self.onboardings.plan(caller.domain_id, wanted)
             given = wanted.parameters if "parameters" in document else None
             wish = Wish(wanted.external_id, wanted.layout, wanted.name, given)
+            await self._permit(request, caller, wanted, "dry_run")
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
+
+        if wanted.free_in != caller.domain_id:
+            await self._permit(request, caller, wanted, *_conditions(wanted))
 
         async def onboard() -> tuple[int, Mapping[str, Any]]:
             done = await self.onboardings.map(caller, wanted)
+            if done.outcome is not Outcome.CREATED:
+                # Should it have come to be since, its secrets are shown to whoever may change it.
+                await self._permit(request, caller, wanted, "existing")
             status = CREATED if done.outcome in (Outcome.CREATED, Outcome.REPLACED) else OK
-            return status, mapping_answer(done, self._base_url(request))
+            answer = mapping_answer(done, self._base_url(request))
+            if warnings := [warning async for warning in self._warnings(caller, done)]:
+                answer["warnings"] = warnings
+            return status, answer
 
         key = request.headers.get("idempotency-key")
         status, answer = await (
@@ -139,33 +156,79 @@ class MappingRoutes:
         )
         headers = {}
         if status == CREATED:
-            gateway = quote(wanted.external_id, safe="")
+            gateway = segment(wanted.external_id)
             headers["Location"] = f"/{caller.domain_id}/mapping/{gateway}"
         return JsonAnswer(answer, status, headers)
 
+    async def _warnings(self, caller: Caller, done: Onboarding) -> AsyncIterator[Mapping[str, Any]]:
+        for warning in warnings_of_leftovers(done.leftovers):
+            yield warning
+        if done.outcome is Outcome.REPLACED and done.replaces:
+            old = await self.onboardings.unremoved(caller.domain_id, done.replaces)
+            for warning in warnings_of_replaced(old):
+                yield warning
+        if done.outcome is Outcome.REUSED:
+            drift = await self.planner.look(caller, done, whole=False)
+            for warning in warnings_of_drift(drift):
+                yield warning
+        if done.outcome in (Outcome.CREATED, Outcome.REUSED):
+            near = await self.onboardings.near(caller.domain_id, done.external_id)
+            for warning in warnings_of_near(near):
+                yield warning
+
+    async def _permit(
+        self, request: Request, caller: Caller, wanted: MappingRequest, *conditions: str
+    ) -> None:
+        await permit(
+            self.authentication, caller, request, *conditions, external_id=wanted.external_id
+        )
+
     async def content(self, request: Request) -> Response:
         """Answer the bootstrap content of the layout, as the Go service does."""
-        await self._caller(request)
+        await enter(self.authentication, request)
         layout = self.catalog.get(request.query_params.get("layout", ""))
         return JsonAnswer(layout.bootstrap.content)
 
     async def view(self, request: Request) -> Response:
-        """Answer a gateway as it is."""
-        caller = await self._caller(request)
-        found = await self.onboardings.view(caller, request.path_params["external_id"])
+        """Answer a gateway as it is recorded, and with ``live`` as the platform has it."""
+        caller = await enter(self.authentication, request)
+        external_id = request.path_params["external_id"]
+        if is_set(request, "live"):
+            await permit(self.authentication, caller, request, "live")
+        if is_set(request, "record"):
+            found = await self.onboardings.view(caller, external_id)
+        else:
+            found = await self.onboardings.view_present(caller, external_id)
         async with self.engine.connect() as connection:
             enrolled = await self.enroller.view_device(
                 connection, caller.domain_id, found.external_id
             )
-        return JsonAnswer(gateway_answer(found, enrolled))
+        answer = gateway_answer(found, enrolled)
+        now = datetime.now(UTC)
+        age = max(0, int((now - found.updated_at).total_seconds()))
+        answer["record"] = {"as_of": rfc3339(found.updated_at), "age_seconds": age}
+        if near := await self.onboardings.near(caller.domain_id, external_id):
+            answer["near"] = near
+        if is_set(request, "live"):
+            drift = await self.planner.look(caller, found, whole=True)
+            if drift.unknown is not None:
+                raise drift.unknown
+            answer |= {"checked_at": rfc3339(now), "drift": drift_answer(drift)}
+        return JsonAnswer(answer)
 
     async def remove(self, request: Request) -> Response:
-        """Remove a gateway: 204 when nothing is left, 202 while it goes on."""
-        caller = await self._caller(request)
+        """Remove a gateway: 204 when nothing is left, 202 while it goes on.
+
+        The answer is 200 with its record where it is removed, and the platform may keep the half of
+        something that it never made whole.
+        """
+        caller = await enter(self.authentication, request)
         left = await self.onboardings.remove(caller, request.path_params["external_id"])
-        if left.state is State.UNDONE:
-            return Response(status_code=NO_CONTENT)
-        return JsonAnswer(gateway_answer(left, None), ACCEPTED)
+        if left.state is not State.UNDONE:
+            return JsonAnswer(gateway_answer(left, None), ACCEPTED)
+        if left.leftovers:
+            return JsonAnswer(gateway_answer(left, None))
+        return Response(status_code=NO_CONTENT)
 
     async def _understood(
         self, request: Request
@@ -173,19 +236,13 @@ class MappingRoutes:
         """Return who asks for what; the body is read while the platform is asked who it is."""
         reading = asyncio.ensure_future(self._wanted(request))
         try:
-            caller = await self._caller(request)
+            caller = await enter(self.authentication, request)
         except BaseException:
             # Whoever may not onboard is told so at once, whatever the body is.
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
             raise
         return caller, await reading
-
-    async def _caller(self, request: Request) -> Caller:
-        token = token_of(request.headers.get("authorization"))
-        caller = await self.authentication.identify(token, request.path_params.get("domain_id"))
-        await self.onboardings.welcome(caller)
-        return caller
 
     async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest]:
         document = await read_object(request)
@@ -197,8 +254,8 @@ class MappingRoutes:
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
         fields = Fields(document, FIELDS)
-        external_id = fields.text("external_id", most_bytes=EXTERNAL_MOST, required=True)
-        external_key = fields.text("external_key", most_bytes=EXTERNAL_MOST, required=True)
+        external_id = fields.device_id()
+        external_key = fields.device_key()
         name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
         if name and len(name) > NAME_MOST:
             fields.refuse("name", f"is {len(name)} characters long; at most {NAME_MOST}")
@@ -211,8 +268,8 @@ class MappingRoutes:
                 fields.refuse(f"csrs.{key}", "must be a text: a PKCS #10 request in PEM form")
         fields.finish()
         return MappingRequest(
-            external_id=external_id or "",
-            external_key=Secret(external_key or ""),
+            external_id=external_id,
+            external_key=Secret(external_key),
             layout=self.catalog.get(layout or ""),
             name=name,
             parameters=parameters,
@@ -224,5 +281,14 @@ class MappingRoutes:
         return self.public_url or str(request.base_url).rstrip("/")
 
 
+def _conditions(wanted: MappingRequest) -> tuple[str, ...]:
+    match wanted.on_existing:
+        case OnExisting.REPLACE:
+            return ("existing", "replace")
+        case OnExisting.REPAIR | OnExisting.ROTATE:
+            return ("existing", "mend")
+    return ("existing",)
+
+
 def _is_dry_run(request: Request) -> bool:
-    return request.query_params.get("dry_run", "").lower() in TRUE
+    return is_set(request, "dry_run")

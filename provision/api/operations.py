@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
+import structlog
 from attrs import frozen
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.openapi import Operation, Reply
-from provision.api.answers import JsonAnswer
+from bootstrap_core.http.openapi import Operation, Reply
+from provision.api.app import JsonAnswer
 from provision.build_info import BuildInfo
+from provision.database import StoreEngine
 from provision.metrics import Metrics
+from provision.platform.magistrala.users import Presence
+from provision.store_faults import cause_of, public_cause_of
 
 UNAVAILABLE = 503
+PATIENCE = 2.0
+"""Seconds that the store may take; the image's health check waits for three."""
 
 
 class HealthAnswer(JsonAnswer):
@@ -30,13 +35,14 @@ class HealthAnswer(JsonAnswer):
 class OperationsRoutes:
     """Tells monitoring how the service is."""
 
-    engine: AsyncEngine
+    store: StoreEngine
     metrics: Metrics
     count_onboardings: Callable[[], Awaitable[Mapping[str, int]]]
     certificate_ends: Callable[[], Awaitable[Mapping[str, datetime]]]
     states: tuple[str, ...]
     build: BuildInfo
     instance_id: str
+    presence: Presence | None = None
 
     def operations(self) -> list[Operation]:
         """Return what is served; it needs no credentials."""
@@ -46,10 +52,14 @@ class OperationsRoutes:
                 path="/health",
                 handler=self.health,
                 id="health",
-                summary="Tell whether the service works",
+                summary="Show whether the service works",
                 tag="operations",
                 replies={
-                    200: Reply("It works", "Health", HealthAnswer.media_type),
+                    200: Reply(
+                        "It works; warn where the platform does not",
+                        "Health",
+                        HealthAnswer.media_type,
+                    ),
                     503: Reply("Its store does not answer", "Health", HealthAnswer.media_type),
                 },
                 security="",
@@ -67,7 +77,10 @@ class OperationsRoutes:
         ]
 
     async def health(self, _: Request) -> Response:
-        """Answer ``pass``, or ``fail`` with 503 while the store does not answer."""
+        """Answer ``pass``, or ``fail`` with 503 while the store does not answer.
+
+        While the platform can't be used it is ``warn``: devices are served all the same.
+        """
         document = {
             "status": "pass",
             "version": self.build.version,
@@ -76,12 +89,43 @@ class OperationsRoutes:
             "build_time": self.build.build_time,
             "instance_id": self.instance_id,
         }
-        try:
-            async with self.engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except Exception:
-            return HealthAnswer({**document, "status": "fail"}, UNAVAILABLE)
+        trouble, platform = await asyncio.gather(self._trouble(), self._platform_troubles())
+        checks = {
+            f"platform:{service}": [{"status": "fail", "output": words}]
+            for service, words in platform.items()
+        }
+        if trouble:
+            checks["store"] = [{"status": "fail", "output": trouble}]
+            return HealthAnswer({**document, "status": "fail", "checks": checks}, UNAVAILABLE)
+        if checks:
+            return HealthAnswer({**document, "status": "warn", "checks": checks})
         return HealthAnswer(document)
+
+    async def _platform_troubles(self) -> Mapping[str, str]:
+        """Say what is wrong with the platform's services; none where all are there."""
+        if self.presence is None:
+            return {}
+        looking = asyncio.ensure_future(self.presence.troubles())
+        done, _ = await asyncio.wait({looking}, timeout=PATIENCE)
+        if not done:
+            looking.cancel()
+            return {"all": f"the platform does not answer within {PATIENCE:g} s"}
+        return looking.result()
+
+    async def _trouble(self) -> str:
+        """Say why the store can't be used; empty where it can."""
+        checking = asyncio.ensure_future(self.store.check())
+        # Where the store is frozen, letting go of its connection takes longer than anybody asks.
+        checking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        done, _ = await asyncio.wait({checking}, timeout=PATIENCE)
+        if not done:
+            checking.cancel()
+            return f"the database does not answer within {PATIENCE:g} s"
+        error = checking.exception()
+        if error is None:
+            return ""
+        structlog.get_logger().warning("the store can't be used", error=cause_of(error))
+        return public_cause_of(error)
 
     async def show_metrics(self, _: Request) -> Response:
         """Answer all metrics in Prometheus' text format."""

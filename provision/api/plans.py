@@ -2,28 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.openapi import JSON, Operation, Reply
-from provision.api.answers import JsonAnswer
-from provision.api.decoding import Fields, read_object
-from provision.api.drift import drift_answer, fields_answer
+from bootstrap_core.http.openapi import JSON, Operation, Reply
+from bootstrap_core.model import rfc3339
+from bootstrap_core.work import LongWork
+from provision.api.app import JsonAnswer, enter, permit
 from provision.api.gateways import plan_answer
-from provision.authentication import Authentication, token_of
+from provision.api.requests import Fields, read_object
+from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.errors import TemplateFileError
 from provision.layout.model import Layout
-from provision.onboarding.comparison import Action
-from provision.onboarding.planning import Planner, Preview, Rendered, Wish
+from provision.onboarding.drift import Action, Drift, DriftFinder, FieldChange
+from provision.onboarding.preview import Planner, Preview, Rendered, Wish
+from provision.onboarding.service import Onboardings
+
+TAIL: Final = "/drift"
+OK: Final = 200
+
+
+@frozen
+class DriftRoutes:
+    """Handlers that decode, call and encode. ``gateway`` shows the gateway itself."""
+
+    onboardings: Onboardings
+    finder: DriftFinder
+    authentication: Authentication
+    gateway: Callable[[Request], Awaitable[Response]]
+
+    def operations(self) -> list[Operation]:
+        """Return what is served; it stands before the route that shows a gateway."""
+        return [
+            Operation(
+                method="GET",
+                path=f"/{{domain_id}}/mapping/{{external_id:path}}{TAIL}",
+                handler=self.view,
+                id="viewGatewayDrift",
+                summary="Show what was deleted or changed on the platform",
+                tag="mapping",
+                replies={OK: Reply("The differences, if any", "Drift")},
+                errors=(401, 403, 404, 502, 503, 504),
+            )
+        ]
+
+    async def view(self, request: Request) -> Response:
+        """Answer the drift of a gateway; an error where the platform can't be asked."""
+        if not request.scope.get("raw_path", TAIL.encode()).endswith(TAIL.encode()):
+            # The slash was escaped: it is the end of the external ID.
+            request.path_params["external_id"] += TAIL
+            return await self.gateway(request)
+        caller = await enter(self.authentication, request)
+        found = await self.onboardings.view(caller, request.path_params["external_id"])
+        drift = await self.finder.find(caller, found)
+        if drift.unknown is not None:
+            raise drift.unknown
+        return JsonAnswer(
+            {
+                "external_id": found.external_id,
+                "state": found.state.value,
+                "checked_at": rfc3339(datetime.now(UTC)),
+                "drift": drift_answer(drift),
+            }
+        )
+
+
+def drift_answer(drift: Drift) -> list[dict[str, Any]]:
+    """Return the deviations one by one."""
+    return [
+        {
+            "what": each.fate.value,
+            "kind": each.kind,
+            "key": each.key,
+            "cure": each.cure.value,
+            "fields": fields_answer(each.fields),
+        }
+        for each in drift.deviations
+    ]
+
+
+def fields_answer(fields: Mapping[str, FieldChange]) -> dict[str, Any]:
+    """Return fields before and after."""
+    return {
+        name: {"before": change.before, "after": change.after} for name, change in fields.items()
+    }
+
 
 FIELDS = ("external_id", "name", "layout", "parameters", "files")
-EXTERNAL_MOST = 1024
-OK = 200
+NAME_MOST = 1024
 
 
 @frozen
@@ -33,6 +105,7 @@ class PlanRoutes:
     planner: Planner
     catalog: LayoutCatalog
     authentication: Authentication
+    long_work: LongWork = field(factory=LongWork)
 
     def operations(self) -> list[Operation]:
         """Return what is served."""
@@ -42,25 +115,27 @@ class PlanRoutes:
                 path="/{domain_id}/plan",
                 handler=self.create,
                 id="planGateway",
-                summary="Tell what a layout, served or sent along, would change of a gateway",
+                summary="Plan: show what a layout, served or sent along, would change",
                 tag="mapping",
                 replies={OK: Reply("What would be added, changed and removed", "Plan")},
-                errors=(400, 401, 403, 413, 415, 422, 502, 503, 504),
+                errors=(400, 401, 403, 413, 415, 422, 429, 502, 503, 504),
                 body={JSON: "PlanRequest"},
             )
         ]
 
     async def create(self, request: Request) -> Response:
         """Plan a gateway; nothing is created."""
-        token = token_of(request.headers.get("authorization"))
-        caller = await self.authentication.identify(token, request.path_params["domain_id"])
-        wish = self._decode(await read_object(request))
+        caller = await enter(self.authentication, request)
+        document = await read_object(request)
+        if document.get("files"):
+            await permit(self.authentication, caller, request, "files")
+        wish = await self._decode(document, caller.domain_id)
         return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 
-    def _decode(self, document: Mapping[str, Any]) -> Wish:
+    async def _decode(self, document: Mapping[str, Any], domain_id: str) -> Wish:
         fields = Fields(document, FIELDS)
-        external_id = fields.text("external_id", most_bytes=EXTERNAL_MOST, required=True)
-        name = fields.text("name", most_bytes=4 * EXTERNAL_MOST, required=False)
+        external_id = fields.device_id()
+        name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
         layout = fields.text("layout", most_bytes=255, required=False)
         parameters = fields.object("parameters") if "parameters" in document else None
         files = fields.object("files")
@@ -70,9 +145,10 @@ class PlanRoutes:
         if files and f"{layout}.toml" not in files:
             fields.refuse("files", f'must have the layout itself, "{layout or "NAME"}.toml"')
         fields.finish()
-        return Wish(external_id or "", self._layout(layout or "", files), name, parameters)
+        found = await self._layout(layout or "", files, domain_id)
+        return Wish(external_id, found, name, parameters)
 
-    def _layout(self, layout: str, files: Mapping[str, str]) -> Layout:
+    async def _layout(self, layout: str, files: Mapping[str, str], domain_id: str) -> Layout:
         if not files:
             return self.catalog.get(layout)
 
@@ -81,7 +157,10 @@ class PlanRoutes:
                 raise TemplateFileError(f'file "{name}" was not sent along')
             return files[name]
 
-        return self.catalog.read_given(layout, files[f"{layout}.toml"], load)
+        def read() -> Layout:
+            return self.catalog.read_given(layout, files[f"{layout}.toml"], load)
+
+        return await self.long_work.run(f"plans of {domain_id}", read)
 
 
 def preview_answer(preview: Preview) -> dict[str, Any]:

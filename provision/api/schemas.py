@@ -20,6 +20,12 @@ def _list(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": dict(item)}
 
 
+LEFTOVER: Final = _object(
+    "kind id certain",
+    kind={"type": "string", "enum": ["client", "channel"]},
+    id=TEXT,
+    certain={"type": "boolean", "description": "Whether the platform said that it exists"},
+)
 CONNECTION: Final = _object(
     "client_id channel_id types", client_id=TEXT, channel_id=TEXT, types=_list(TEXT)
 )
@@ -44,7 +50,7 @@ DRIFT: Final = _object(
         "type": "string",
         "enum": ["repair", "enable", "edit"],
         "description": 'repair: map again with on_existing "repair". enable: enable it on the '
-        "platform. edit: change it back there, or take the change over into the layout",
+        "platform. edit: change it back there, or put the change into the layout",
     },
     fields={**OBJECT, "description": "What was changed: before (as made) and after (as found)"},
 )
@@ -57,7 +63,10 @@ CERTIFICATE: Final = _object(
     in_use={"type": "boolean", "description": "Whether a gateway has it in use"},
     external_id={"type": "string", "description": "The gateway's external ID"},
     due_time={**TIME, "description": "When two thirds of its life have passed"},
-    renewal={"type": "object", "description": "Whether it is renewed by itself, and what failed"},
+    renewal={
+        "type": "object",
+        "description": "Whether it is renewed automatically, and the last error",
+    },
     certificate={"type": "string", "description": "PEM; left out of lists"},
 )
 
@@ -65,11 +74,11 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "MappingRequest": {
         **_object(
             "external_id external_key",
-            external_id={**EXTERNAL, "description": "What the device calls itself"},
-            external_key={**EXTERNAL, "description": "What it proves itself with"},
+            external_id={**EXTERNAL, "description": "The ID that the device sends"},
+            external_key={**EXTERNAL, "description": "The secret that the device sends"},
             name={"type": "string", "maxLength": 1024, "description": "Of the gateway's client"},
             layout={**TEXT, "description": "Default: the configured one"},
-            parameters={**OBJECT, "description": "What the layout leaves to the request"},
+            parameters={**OBJECT, "description": "Values of the layout's parameters"},
             on_existing={
                 "type": "string",
                 "enum": ["reuse", "fail", "repair", "rotate", "replace"],
@@ -93,11 +102,30 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         channels=_list(OBJECT),
         connections=_list(CONNECTION),
         client_cert={**OBJECT, "description": "PEM by client ID"},
-        client_key={**OBJECT, "description": "PEM by client ID, of keys that are held here"},
+        client_key={**OBJECT, "description": "PEM by client ID; only keys that the service made"},
         ca_cert={**TEXT, "description": "The authority's chain, PEM, issuer first"},
         whitelisted={**OBJECT, "description": "By client ID: whether its config is enabled"},
         bootstrap={**OBJECT, "description": "Config, profile, bindings, and the device's URL"},
         onboarding=ONBOARDING_NOTE,
+        warnings=_list(
+            _object(
+                "code message",
+                code={
+                    "type": "string",
+                    "enum": [
+                        "not_whole",
+                        "not_checked",
+                        "near_external_id",
+                        "left_on_platform",
+                        "replaced_still_there",
+                    ],
+                },
+                message=TEXT,
+                external_ids=_list(TEXT),
+                leftovers=_list(LEFTOVER),
+                onboarding_id=TEXT,
+            )
+        ),
     ),
     "MappingOrPlan": {
         "description": "The gateway that is there; with dry_run, what would be created.",
@@ -118,6 +146,17 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         certificates=_list(OBJECT),
         bootstrap=OBJECT,
         onboarding=OBJECT,
+        record={
+            "type": "object",
+            "description": "When the record was made (as_of) and how old it is (age_seconds); "
+            "later changes on the platform are not in it",
+        },
+        near={**_list(TEXT), "description": "Gateways whose external ID differs only in spelling"},
+        checked_at={**TIME, "description": "With live: when the platform was asked"},
+        drift={
+            **_list({"$ref": "#/components/schemas/Difference"}),
+            "description": "With live: what differs on the platform",
+        },
     ),
     "GatewayPage": _object(
         "total offset limit gateways",
@@ -137,6 +176,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
                 status=TEXT,
                 last_fetch=OBJECT,
                 certificate_ends={**TIME, "description": "Of the first certificate to end"},
+                certificate_due={**TIME, "description": "When the first is due for renewal"},
             )
         ),
     ),
@@ -157,6 +197,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         next_attempt_at=TIME,
         replaces=TEXT,
         error=OBJECT,
+        leftovers=_list(LEFTOVER),
         steps=_list(OBJECT),
         audit=_list(OBJECT),
     ),
@@ -204,7 +245,11 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         expiry_time=TIME,
     ),
     "Metrics": {"type": "string", "description": "Prometheus' text format."},
-    "Health": _object("status", status={"type": "string", "enum": ["pass", "fail"]}),
+    "Health": _object(
+        "status",
+        status={"type": "string", "enum": ["pass", "warn", "fail"]},
+        checks={**OBJECT, "description": "What is wrong, by part: the store, platform:clients"},
+    ),
     "LayoutPage": _object(
         "default layouts",
         default=TEXT,
@@ -214,7 +259,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         "name file good problems",
         name=TEXT,
         file=TEXT,
-        good={"type": "boolean", "description": "Whether the file as it is now is in force"},
+        good={"type": "boolean", "description": "Whether the present file is in use"},
         description=TEXT,
         digest=TEXT,
         dialect={"type": "string", "enum": ["provision", "magistrala", "mainflux"]},
@@ -264,7 +309,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
             )
         ),
         summary=OBJECT,
-        drift=_list({"$ref": "#/components/schemas/Deviation"}),
+        drift=_list({"$ref": "#/components/schemas/Difference"}),
         drift_unknown={
             **OBJECT,
             "description": "Why the platform could not be asked for all of it",
@@ -277,13 +322,13 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         certificates=_list(OBJECT),
         bindings=_list(OBJECT),
     ),
-    "Deviation": DRIFT,
+    "Difference": DRIFT,
     "Drift": _object(
         "external_id state checked_at drift",
         external_id=TEXT,
         state={"type": "string", "enum": STATES},
         checked_at=TIME,
-        drift=_list({"$ref": "#/components/schemas/Deviation"}),
+        drift=_list({"$ref": "#/components/schemas/Difference"}),
     ),
     "LayoutParameters": {
         "type": "object",

@@ -5,31 +5,225 @@ Domain and token stand at the end, as there; left out, they are the operator's.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
+import httpx
 import typer
 
+from bootstrap_core.credentials import external_key_fault
+from bootstrap_core.delivery.secure_transport import SecureTransport
 from bootstrap_core.errors import EncryptKeyInvalid
-from bootstrap_core.secret import Secret
-from bootstrap_core.secure_transport import SecureTransport
-from provision.cli import enrollment_commands, import_command, profile_commands
-from provision.cli.bootstrap_access import (
-    ConfigId,
-    Document,
-    DomainId,
-    OneOrAll,
-    UserToken,
-    configs_path,
-    connected,
-    taken,
+from bootstrap_core.model import segment
+from bootstrap_core.secrets import Secret
+from provision.cli import import_command
+from provision.cli.client import Data, ServiceClient, ServiceRefused, Url, connect, read_json
+from provision.cli.output import MEANINGS, CommandFailed, Json, print_document, print_done
+
+Document = Annotated[str, typer.Argument(metavar="JSON", help="JSON, or @FILE that has it.")]
+ConfigId = Annotated[str, typer.Argument(metavar="CONFIG_ID")]
+ProfileId = Annotated[str, typer.Argument(metavar="PROFILE_ID")]
+OneOrAll = Annotated[str, typer.Argument(metavar="ID|all")]
+DomainId = Annotated[str, typer.Argument(metavar="DOMAIN_ID")]
+UserToken = Annotated[str, typer.Argument(metavar="USER_TOKEN")]
+
+
+@contextmanager
+def connected(url: str, token: str, domain: str, data: str) -> Iterator[ServiceClient]:
+    """Give a client of the service, as ``connect`` does; PROVISION_TOKEN is read, too."""
+    token = token or os.environ.get("PROVISION_TOKEN", "")
+    with connect(os.environ, url, token, domain, data) as client:
+        yield client
+
+
+def configs_path(client: ServiceClient, *parts: str) -> str:
+    """Return the path of the domain's configs, or of one of them."""
+    return client.in_domain("clients", "configs", *parts)
+
+
+def profiles_path(client: ServiceClient, *parts: str) -> str:
+    """Return the path of the domain's profiles, or of one of them."""
+    return client.in_domain("clients", "bootstrap", "profiles", *parts)
+
+
+def enrollment_path(client: ServiceClient, *parts: str) -> str:
+    """Return the path of what a config is enrolled with."""
+    return client.in_domain("clients", "bootstrap", "enrollments", *parts)
+
+
+def taken(document: Any, *names: str) -> str:  # noqa: ANN401 - whatever JSON was given
+    """Take the ID out of ``document``, whichever of ``names`` it has. Raises ``CommandFailed``."""
+    found: Sequence[str] = [
+        name for name in names if isinstance(document, dict) and name in document
+    ]
+    if not found:
+        raise CommandFailed("the JSON has no ID", f'add "{names[0]}" to it')
+    values = [str(document.pop(name)) for name in found]
+    return values[0]
+
+
+enrollments_app = typer.Typer(
+    name="enrollments",
+    help="Profile and bindings.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
 )
-from provision.cli.client import Data, ServiceClient, ServiceRefused, Url, read_json
-from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, print_document, print_done
+
+
+@enrollments_app.command("assign-profile", epilog=MEANINGS)
+def assign_profile(
+    config_id: ConfigId,
+    profile_id: ProfileId,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Give a config a profile."""
+    with connected(url, token, domain, data) as client:
+        path = enrollment_path(client, config_id, "profile")
+        client.ask("PATCH", path, {"profile_id": profile_id})
+    done = {"config_id": config_id, "profile_id": profile_id}
+    print_done(f"config {config_id} has profile {profile_id}", done, json=json)
+
+
+@enrollments_app.command("bind", epilog=MEANINGS)
+def bind(
+    config_id: ConfigId,
+    bindings: Document,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Bind resources to the slots of a config's profile."""
+    document = read_json(bindings)
+    body = {"bindings": document} if isinstance(document, list) else document
+    with connected(url, token, domain, data) as client:
+        client.ask("PUT", enrollment_path(client, config_id, "bindings"), body)
+    done = {"config_id": config_id, "bound": True}
+    print_done(f"config {config_id} is bound", done, json=json)
+
+
+@enrollments_app.command("get-bindings", epilog=MEANINGS)
+def get_bindings(
+    config_id: ConfigId,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Show a config's bindings."""
+    with connected(url, token, domain, data) as client:
+        print_document(client.ask("GET", enrollment_path(client, config_id, "bindings")), json=json)
+
+
+@enrollments_app.command("refresh-bindings", epilog=MEANINGS)
+def refresh_bindings(
+    config_id: ConfigId,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Read all bound resources again."""
+    with connected(url, token, domain, data) as client:
+        client.ask("POST", enrollment_path(client, config_id, "bindings", "refresh"))
+    done = {"config_id": config_id, "refreshed": True}
+    print_done(f"config {config_id}: its resources were read again", done, json=json)
+
+
+profiles_app = typer.Typer(
+    name="profiles",
+    help="Profiles: templates.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
+)
+
+
+@profiles_app.command("create", epilog=MEANINGS)
+def create_profile(
+    profile: Document,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Create a profile."""
+    with connected(url, token, domain, data) as client:
+        print_document(client.ask("POST", profiles_path(client), read_json(profile)), json=json)
+
+
+@profiles_app.command("get", epilog=MEANINGS)
+def get_profile(
+    profile: OneOrAll,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Show a profile, or all of them."""
+    with connected(url, token, domain, data) as client:
+        if profile == "all":
+            found = list(client.pages(profiles_path(client), "profiles", {}))
+            print_document({"total": len(found), "profiles": found}, json=json)
+        else:
+            print_document(client.ask("GET", profiles_path(client, profile)), json=json)
+
+
+@profiles_app.command("update", epilog=MEANINGS)
+def update_profile(
+    profile: Document,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Change a profile; the JSON names it by "id"."""
+    document = read_json(profile)
+    profile_id = taken(document, "id", "profile_id")
+    with connected(url, token, domain, data) as client:
+        print_document(client.ask("PATCH", profiles_path(client, profile_id), document), json=json)
+
+
+@profiles_app.command("remove", epilog=MEANINGS)
+def remove_profile(
+    profile_id: ProfileId,
+    domain: DomainId = "",
+    token: UserToken = "",
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Remove a profile."""
+    with connected(url, token, domain, data) as client:
+        client.ask("DELETE", profiles_path(client, profile_id))
+    print_done(f"profile {profile_id} is removed", {"id": profile_id, "removed": True}, json=json)
+
 
 STATUSES: Final = {"enabled": True, "disabled": False, "0": True, "1": False}
 STATES: Final = {"active": True, "inactive": False, "1": True, "0": False}
+
+SECURE: Final = "secure"
 
 app = typer.Typer(
     name="bootstrap",
@@ -46,8 +240,8 @@ update = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(update)
-app.add_typer(profile_commands.app)
-app.add_typer(enrollment_commands.app)
+app.add_typer(profiles_app)
+app.add_typer(enrollments_app)
 app.add_typer(import_command.app)
 
 
@@ -171,13 +365,16 @@ def bootstrap(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Fetch a configuration as the device does (secure: encrypted)."""
+    """Fetch a configuration as the device does (secure: encrypted).
+
+    This counts as the device's fetch. Use provision doctor to check without fetching.
+    """
     # A token of no use keeps a device's fetch from signing the operator in.
     with connected(url, "none", "", data) as client:
         match arguments:
-            case [external_id, external_key]:
+            case [external_id, external_key] if SECURE not in arguments:
                 print_document(fetch(client, external_id, Secret(external_key)), json=json)
-            case ["secure", external_id, external_key, crypto_key]:
+            case ["secure", external_id, external_key, crypto_key] if SECURE not in arguments[1:]:
                 key, crypto = Secret(external_key), Secret(crypto_key)
                 print_document(_fetch_secure(client, external_id, key, crypto), json=json)
             case _:
@@ -187,10 +384,25 @@ def bootstrap(
 
 
 def fetch(client: ServiceClient, external_id: str, external_key: Secret) -> Any:  # noqa: ANN401
-    """Return what a device with this ID and key is given. Raises as ``ask``."""
-    path = f"/clients/bootstrap/{quote(external_id, safe='')}"
-    answer = client.send("GET", path, {"Authorization": f"Client {external_key.reveal()}"})
-    return client.document(answer)
+    """Return what a device with this ID and key is given; it counts as the device's fetch.
+
+    Raises as ``ask``, and ``CommandFailed``: no device can send this key.
+    """
+    return client.document(ask_as_device(client, "GET", external_id, external_key))
+
+
+def ask_as_device(
+    client: ServiceClient, method: str, external_id: str, key: Secret, domain: str = ""
+) -> httpx.Response:
+    """Return the answer that a device gets, where it names its domain if it does.
+
+    Raises ``ServiceUnreachable``, and ``CommandFailed``: no device can send this key.
+    """
+    if fault := external_key_fault(key.reveal()):
+        raise CommandFailed(f"the external key {fault}", "give the key that the device sends")
+    before = f"/{segment(domain)}" if domain else ""
+    path = f"{before}/clients/bootstrap/{segment(external_id)}"
+    return client.send(method, path, {"Authorization": f"Client {key.reveal()}"})
 
 
 def _fetch_secure(client: ServiceClient, external_id: str, key: Secret, crypto: Secret) -> Any:  # noqa: ANN401
@@ -198,7 +410,7 @@ def _fetch_secure(client: ServiceClient, external_id: str, key: Secret, crypto: 
         transport = SecureTransport(crypto)
     except EncryptKeyInvalid as error:
         raise CommandFailed(str(error), "use the service's MG_BOOTSTRAP_ENCRYPT_KEY") from error
-    path = f"/clients/bootstrap/secure/{quote(external_id, safe='')}"
+    path = f"/clients/bootstrap/secure/{segment(external_id)}"
     shown = transport.encrypt(key.encode()).hex()
     answer = client.send("GET", path, {"Authorization": f"Client {shown}"})
     if answer.is_error:
@@ -215,5 +427,6 @@ def _wanted_status(document: Any) -> bool:  # noqa: ANN401 - whatever JSON was g
                 return known[written]
             raise CommandFailed(f"{name}: one of {', '.join(known)} is needed, not {written!r}")
     raise CommandFailed(
-        "the JSON says not what to do", 'add "status": "enabled" or "status": "disabled" to it'
+        "the JSON has neither status nor state",
+        'add "status": "enabled" or "status": "disabled" to it',
     )

@@ -3,29 +3,70 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import unquote
 
 import httpx
 import typer
 from attrs import evolve, frozen
 
-from bootstrap_core.secret import Secret
-from provision.cli.address import address
-from provision.cli.exits import CommandFailed
+from bootstrap_core.credentials import holds_token
+from bootstrap_core.formats.documents import DuplicateKey, unique_keys, without_mark
+from bootstrap_core.model import segment
+from bootstrap_core.secrets import Secret
+from provision.cli.output import CommandFailed
 from provision.data_directory import DataDirectory
+from provision.platform.credentials import token_user
+from provision.settings import Settings
 from provision.settings_reader import load
 
+
+def address(settings: Settings, port: int) -> str:
+    """Return the address under which the service is reached."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme = "https" if settings.server_cert else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def listening_address(settings: Settings, port: int) -> str:
+    """Return the address for callers on the service's own host, whatever its public one is."""
+    return address(evolve(settings, public_url=""), port)
+
+
+def service_address(settings: Settings, url: str) -> str:
+    """Return where commands reach the service.
+
+    That is ``url`` if one is named, else where the service on the settings' data directory says
+    that it listens, else where the settings say so. Raises ``CommandFailed``: ``url`` is none.
+    """
+    if url and not url.startswith(("http://", "https://")):
+        raise CommandFailed(
+            f"the address {url!r} does not begin with http:// or https://",
+            f"write it as http://{url.rpartition('://')[2]}",
+        )
+    directory = DataDirectory(Path(settings.data))
+    return (
+        url.rstrip("/")
+        or directory.read_address()
+        or listening_address(settings, settings.http_port)
+    )
+
+
+SERVE: Final = "provision serve"
 TIMEOUT: Final = 120.0
 PAGE: Final = 100
+NOT_FOUND: Final = 404
 
 Url = Annotated[
     str,
     typer.Option(
-        "--url", envvar="PROVISION_URL", help="Address of the service; default: as settings say."
+        "--url", envvar="PROVISION_URL", help="Address of the service; default: the one on --data."
     ),
 ]
 Token = Annotated[
@@ -50,19 +91,24 @@ _CURES: Final = {
     403: "use a token whose user is a member of the domain and may do this",
     404: "check the ID and --domain",
     409: "see what is there with `provision show`",
-    422: "mend what is named; `provision plan` tells without creating anything",
+    422: "correct what is named; `provision plan` checks without creating anything",
     429: "wait as long as the service says, then try again",
     500: "look into the service's log for this request",
-    502: "look whether the platform works; nothing is left half made",
+    502: "check that the platform works; nothing is left half made",
     503: "try again in a moment",
     504: "try again in a moment; nothing is left half made",
 }
 _CURES_BY_CODE: Final = {
     "certificate_unknown": "`provision cert list --gateway EXTERNAL_ID` lists serial numbers",
     "domain_not_found": "name a domain that you are a member of with --domain",
+    "config_disabled": "enable the config: provision bootstrap whitelist",
+    "device_refused": "send the device's own ID and key; `provision doctor EXTERNAL_ID` looks for "
+    "the cause",
+    "external_key_taken": "give the device another key, one that nobody can guess",
     "external_key_differs": "give the device's own key, or change it: --on-existing rotate",
     "gateway_exists": "see it with `provision show`, or use --on-existing reuse or repair",
     "gateway_not_found": "`provision list` shows the gateways of the domain",
+    "not_permitted": "`provision doctor` tells the scopes that a personal access token needs",
     "layout_unknown": "name one of those; layouts are files in the service's layout directory",
     "parameters_invalid": "`provision layout show FILE` tells the parameters of a layout",
     "unknown_client": "`provision show EXTERNAL_ID` tells the IDs of a gateway's clients",
@@ -77,6 +123,7 @@ class ServiceRefused(CommandFailed):
     def __init__(self, answer: httpx.Response) -> None:
         """Take the message from ``answer``."""
         self.status_code = answer.status_code
+        self.error_code = ""
         message = f"the service answered {answer.status_code}"
         code = ""
         try:
@@ -85,6 +132,7 @@ class ServiceRefused(CommandFailed):
             code = str(document.get("code", ""))
         except (ValueError, AttributeError):
             message += f": {answer.text:.200}" if answer.text else ""
+        self.error_code = code
         super().__init__(message, _CURES_BY_CODE.get(code) or _CURES.get(answer.status_code, ""))
 
 
@@ -101,6 +149,11 @@ class Access:
     url: str
     token: Secret = Secret("")
     domain: str = ""
+    data: str = ""
+    """The data directory whose operator account was looked for."""
+
+    serve: str = SERVE
+    """The command that starts the service."""
 
 
 class ServiceClient:
@@ -117,15 +170,39 @@ class ServiceClient:
         return self._access.url
 
     @property
+    def has_personal_token(self) -> bool:
+        """Whether the token is a personal access token: those are no JSON Web Tokens."""
+        return bool(self._access.token) and not token_user(self._access.token)
+
+    @property
     def domain(self) -> str:
         """The domain. Raises ``CommandFailed`` if none is known."""
         if not self._access.domain:
-            raise CommandFailed("no domain is named", "give --domain or set PROVISION_DOMAIN")
+            data = Path(self._access.data)
+            why = "has no operator account" if data.is_dir() else "is not there"
+            raise CommandFailed(
+                f"no domain is named, and the data directory {data} {why}",
+                "give --domain (or set PROVISION_DOMAIN), or name the service's data directory "
+                "with --data",
+            )
         return self._access.domain
+
+    def inside(self, domain: str) -> ServiceClient:
+        """Return a client of the same caller in another domain."""
+        return ServiceClient(self._http, evolve(self._access, domain=domain))
+
+    def find(self, path: str, query: Mapping[str, str | int]) -> Any:  # noqa: ANN401 - any JSON
+        """Return the JSON of something, ``None`` where it is not there. Raises as ``ask`` does."""
+        try:
+            return self.ask("GET", path, query=query)
+        except ServiceRefused as refused:
+            if refused.status_code == NOT_FOUND:
+                return None
+            raise
 
     def in_domain(self, *parts: str) -> str:
         """Return the path of something in the domain; ``parts`` are escaped."""
-        return "/" + "/".join(quote(each, safe="") for each in (self.domain, *parts))
+        return "/" + "/".join(segment(each) for each in (self.domain, *parts))
 
     def ask(
         self,
@@ -156,7 +233,7 @@ class ServiceClient:
             return answer.json() if answer.content else None
         except ValueError as error:
             raise ServiceUnreachable(
-                f"{answer.url} answered no JSON", "look whether --url names this service"
+                f"{answer.url} answered no JSON", "check that --url names this service"
             ) from error
 
     def send(
@@ -167,14 +244,40 @@ class ServiceClient:
         body: object = None,
         query: Mapping[str, str | int] | None = None,
     ) -> httpx.Response:
-        """Return the answer as it is. Raises ``ServiceUnreachable``."""
+        """Return the answer as it is; headers go out as UTF-8.
+
+        Raises ``ServiceUnreachable``, and ``CommandFailed`` for a header that cannot be sent.
+        """
+        self._check_words(path, query or {})
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         try:
-            return self._http.request(method, path, headers=dict(headers), json=body, params=query)
+            return self._http.request(method, path, headers=sent, json=body, params=query)
+        except httpx.LocalProtocolError:
+            # Its own words repeat the header, which is a key or a token.
+            raise CommandFailed(
+                "the token or key holds characters that no header carries",
+                "give it without line breaks and other control characters",
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(
                 f"{self.url} does not answer: {error or type(error).__name__}",
-                "start it with `provision serve`, or name its address with --url or PROVISION_URL",
+                f"start it with `{self._access.serve}`, or name its address with --url or "
+                "PROVISION_URL",
             ) from error
+
+    def _check_words(self, path: str, query: Mapping[str, str | int]) -> None:
+        """Refuse a token where an ID belongs: proxies and servers write paths into their logs.
+
+        Raises ``CommandFailed``.
+        """
+        words = [*map(unquote, path.split("/")), *map(str, query.values())]
+        own = self._access.token.reveal()
+        if any(holds_token(word) or (word and word == own) for word in words):
+            raise CommandFailed(
+                "a token stands where an ID belongs, so nothing was sent",
+                "look at the order of the arguments with --help: the token comes last, after the "
+                "domain's ID",
+            )
 
     def pages(self, path: str, key: str, query: Mapping[str, str | int]) -> Iterator[Any]:
         """Yield all items of a listing, page by page."""
@@ -203,8 +306,7 @@ def connect(
     cannot sign in) and ``ServiceUnreachable``.
     """
     settings = load(environment, {"data": data or None}).settings
-    # The listening address, not the public one: whoever falls back on settings is on its host.
-    base = url.rstrip("/") or address(evolve(settings, public_url=""), settings.http_port)
+    base = service_address(settings, url)
     account = DataDirectory(Path(settings.data)).read_operator()
     domain = domain or settings.domain_id or account.get("domain_id", "")
     try:
@@ -212,10 +314,15 @@ def connect(
     except httpx.InvalidURL as error:
         raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
     with opened as http:
-        access = Access(base, Secret(token), domain)
+        access = Access(base, Secret(token), domain, settings.data, serve_command(data))
         if account and not token:
             access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
         yield ServiceClient(http, access)
+
+
+def serve_command(data: str) -> str:
+    """Return the command that starts the service on a data directory; empty: on the settings'."""
+    return f"{SERVE} --data {shlex.quote(data)}" if data else SERVE
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
@@ -226,12 +333,14 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text(encoding="utf-8")
-        return json.loads(text)
+        return json.loads(without_mark(text), object_pairs_hook=unique_keys)
     except OSError as error:
         raise CommandFailed(
             f"{text[1:]} cannot be read: {error.strerror}", "name a file that is there after the @"
         ) from error
-    except ValueError as error:
+    except DuplicateKey as error:
+        raise CommandFailed(f"the JSON can't be used: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise CommandFailed(
             f"not valid JSON: {error}", "put the JSON between single quotes, or into a file: @FILE"
         ) from error

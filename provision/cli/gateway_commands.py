@@ -2,23 +2,134 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
+import httpx
 import typer
 
+from bootstrap_core.model import segment
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
-from provision.cli.completion import external_ids, layout_names
-from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, print_json, print_table
-from provision.cli.questions import ask_secret, confirm
-from provision.onboarding.on_existing import OnExisting
+from provision.cli.output import (
+    CURES,
+    MEANINGS,
+    CommandFailed,
+    Json,
+    ask_secret,
+    confirm,
+    fate_of,
+    note,
+    print_json,
+    print_table,
+)
+from provision.errors import ProvisionError
+from provision.onboarding.model import OnExisting
 
-ON_EXISTING: Final = "What to do with the gateway where it exists."
+TIMEOUT: Final = 2.0
+MOST: Final = 100
+
+
+def external_ids(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the external IDs of the domain's newest gateways that begin so."""
+    return _offered(context, incomplete, _external_ids)
+
+
+def layout_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of the served layouts that begin so."""
+    return _offered(context, incomplete, _layout_names)
+
+
+def _external_ids(client: ServiceClient) -> Iterable[str]:
+    query: dict[str, str | int] = {"state": "done", "limit": MOST}
+    page = client.ask("GET", client.in_domain("onboardings"), query=query)
+    return [str(each["external_id"]) for each in page["onboardings"]]
+
+
+def _layout_names(client: ServiceClient) -> Iterable[str]:
+    return [str(each["name"]) for each in client.ask("GET", "/layouts")["layouts"]]
+
+
+def _offered(
+    context: typer.Context, incomplete: str, ask: Callable[[ServiceClient], Iterable[str]]
+) -> list[str]:
+    given = {
+        name: str(context.params.get(name) or os.environ.get(f"PROVISION_{name.upper()}", ""))
+        for name in ("url", "token", "domain")
+    }
+    data = str(context.params.get("data") or "")
+    found: Iterable[str] = ()
+    with (
+        contextlib.suppress(ProvisionError, httpx.HTTPError, OSError, ValueError, KeyError),
+        connect(os.environ, **given, data=data, timeout=TIMEOUT) as client,
+    ):
+        found = ask(client)
+    return sorted({each for each in found if each.startswith(incomplete)})
+
+
+leftovers_app = typer.Typer(rich_markup_mode=None)
+
+
+@leftovers_app.command("leftovers", epilog=MEANINGS)
+def leftovers(
+    *,
+    forget: Annotated[
+        str,
+        typer.Option(
+            metavar="ONBOARDING_ID",
+            help="Take this onboarding off the list, once its rows are deleted.",
+        ),
+    ] = "",
+    url: Url = "",
+    token: Token = "",
+    domain: Domain = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """List what unfinished creations may have left on the platform.
+
+    Only the platform's administrator can delete it, by these IDs.
+    """
+    with connect(os.environ, url, token, domain, data) as client:
+        path = client.in_domain("onboardings")
+        if forget:
+            after = client.ask("DELETE", client.in_domain("onboardings", forget, "leftovers"))
+            if json:
+                print_json(after)
+            else:
+                note(f"onboarding {forget}: its leftovers are no longer listed")
+            return
+        rows = list(client.pages(path, "onboardings", {"leftovers": "true"}))
+    if json:
+        print_json({"onboardings": rows})
+        return
+    print_table(
+        ("kind", "ID", "is there", "external ID", "onboarding"),
+        (
+            (
+                left["kind"],
+                left["id"],
+                "yes" if left["certain"] else "perhaps",
+                row["external_id"],
+                row["id"],
+            )
+            for row in rows
+            for left in row["leftovers"]
+        ),
+    )
+    if rows:
+        note("have the platform's administrator delete these rows from its database; then --forget")
+    else:
+        note("there are no known leftovers")
+
+
+ON_EXISTING: Final = "What to do if the gateway exists."
+
+STANDARD_INPUT: Final = "-"
+"""What stands for standard input elsewhere; nobody means a gateway by it."""
 
 KEY_MISSING: Final = "give the device's key, or set PROVISION_EXTERNAL_KEY"
 
@@ -70,6 +181,15 @@ def map_gateway(
     json: Json = False,
 ) -> None:
     """Onboard a gateway."""
+    if external_id == STANDARD_INPUT:
+        raise typer.BadParameter(
+            '"-" is no external ID, and external IDs are not read from standard input: give the '
+            "device's own ID, and one command for each device"
+        )
+    if external_key == STANDARD_INPUT:
+        raise typer.BadParameter(
+            '"-" is no external key: leave EXTERNAL_KEY out to give the key on standard input'
+        )
     body: dict[str, Any] = {
         "external_id": external_id,
         "external_key": external_key or ask_secret("External key", KEY_MISSING),
@@ -78,7 +198,7 @@ def map_gateway(
     body |= {key: value for key, value in (("name", name), ("layout", layout)) if value}
     with connect(os.environ, url, token, domain, data) as client:
         if param:
-            schema = client.ask("GET", f"/layouts/{quote(layout or 'default', safe='')}/schema")
+            schema = client.ask("GET", f"/layouts/{segment(layout or 'default')}/schema")
             body["parameters"] = parameters(param, schema)
         made = client.ask("POST", client.in_domain("mapping"), body)
     if json:
@@ -87,6 +207,8 @@ def map_gateway(
     print_table(("what", "name", "ID"), gateway_rows(made))
     onboarding = made["onboarding"]
     note(f"gateway {external_id}: {onboarding['outcome']} with layout {onboarding['layout']}")
+    for warning in made.get("warnings", ()):
+        note(f"warning: {warning['message']}")
     if "bootstrap" in made:
         note(f"the device fetches its configuration from {made['bootstrap']['url']}")
 
@@ -113,6 +235,12 @@ def unmap(
         print_json(left or {"external_id": external_id, "state": "undone"})
     elif left is None:
         note(f"gateway {external_id}: nothing is left of it")
+    elif left["onboarding"]["state"] == "undone":
+        note(
+            f"gateway {external_id}: removed, but the platform may keep rows of a creation that it "
+            "did not finish"
+        )
+        note("provision leftovers lists it for the platform's administrator")
     else:
         note(f"gateway {external_id}: the device is cut off; the rest goes on in the background")
 
@@ -121,19 +249,33 @@ def unmap(
 def show(
     external_id: ExternalId,
     *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Compare the record with the platform as well.")
+    ] = False,
     url: Url = "",
     token: Token = "",
     domain: Domain = "",
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Show a gateway as it is."""
+    """Show a gateway as it is recorded."""
     with connect(os.environ, url, token, domain, data) as client:
-        found = client.ask("GET", client.in_domain("mapping", external_id))
+        path = client.in_domain("mapping", external_id)
+        found = client.ask("GET", f"{path}?live=true" if live else path)
     if json:
         print_json(found)
         return
     print_table(("what", "name", "ID"), gateway_rows(found))
+    for near in found.get("near", ()):
+        note(f"there is another gateway {near}, whose external ID differs only in spelling")
+    if not live:
+        note(f"this is the record of {found['record']['as_of']}; --live asks the platform as well")
+        return
+    for deviation in found["drift"]:
+        cure = CURES[deviation["cure"]].format(external_id=external_id)
+        note(f"{fate_of(deviation)}; {cure}")
+    if not found["drift"]:
+        note("the platform has all of it as it is recorded")
 
 
 @app.command("list", epilog=MEANINGS)
@@ -160,6 +302,7 @@ def list_gateways(
     print_table(
         ("external ID", "layout", "state", "outcome", "since"),
         ((e["external_id"], e["layout"], e["state"], e["outcome"], e["updated_at"]) for e in rows),
+        "no gateway of this domain matches; --state all shows removed ones as well",
     )
 
 

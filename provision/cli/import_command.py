@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from attrs import asdict
 
+from bootstrap_core.delivery.secure_transport import SecureTransport
 from bootstrap_core.errors import BootstrapError
-from bootstrap_core.secret import Secret
-from bootstrap_core.secure_transport import SecureTransport
+from bootstrap_core.secrets import Secret
 from provision.cli.client import Data, Domain, Token, read_json
-from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
-from provision.cli.output import Json, note, print_json, print_table, progress
+from provision.cli.output import (
+    MEANINGS,
+    REFUSED,
+    CommandFailed,
+    Json,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
 from provision.data_directory import DataDirectory
 from provision.settings_reader import load
 
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from bootstrap_core.importing import Outcome
 
 CREATED: Final = "created"
+READ: Final = "read"
 FAILED: Final = "failed"
 
 Keys = Annotated[
@@ -70,11 +79,14 @@ def import_command(
     """Take over the data of a Go bootstrap service.
 
     The service here must be stopped.
-    What is here already stays as it is, so that an import may be repeated.
+    Rows that are here already stay as they are, so you may repeat an import.
     """
     # A quarter of a second of imports that no other command needs.
+    from bootstrap_core.importing import is_uuid
     from provision.cli.importing import Source, carry_out, is_address
 
+    if into_domain and not is_uuid(into_domain):
+        raise typer.BadParameter(f"--into-domain takes a domain's ID, not {into_domain!r}")
     if is_address(source) and not (domain and token):
         raise typer.BadParameter("reading the API needs --domain and --token")
     known = _device_keys(keys)
@@ -102,7 +114,7 @@ def _report(outcomes: list[Outcome], *, json: bool) -> None:
     if json:
         print_json({"rows": [asdict(each) for each in outcomes]})
     else:
-        told = [each for each in outcomes if each.result.value != CREATED]
+        told = [each for each in outcomes if each.result.value not in (CREATED, READ)]
         if told:
             print_table(
                 ("what", "where", "ID", "result", "why"),

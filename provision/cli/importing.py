@@ -9,13 +9,12 @@ from typing import Final
 import httpx
 from attrs import frozen
 
-from bootstrap_core.import_sources import Record, read_api, read_dump
-from bootstrap_core.importing import Importer, Outcome
+from bootstrap_core.delivery.secure_transport import SecureTransport
+from bootstrap_core.formats.documents import decode_text
+from bootstrap_core.importing import Importer, Outcome, Record, read_api, read_dump
 from bootstrap_core.keys import KeyHasher
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
-from bootstrap_core.secure_transport import SecureTransport
-from provision.cli.exits import CommandFailed
+from bootstrap_core.secrets import Sealer, Secret
+from provision.cli.output import CommandFailed
 from provision.database import migrate, open_engine
 from provision.settings import Settings
 
@@ -78,7 +77,7 @@ async def carry_out(
 
 def _lines(file: str) -> list[str]:
     try:
-        return Path(file).read_text(encoding="utf-8").split("\n")
+        return decode_text(Path(file).read_bytes()).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(
             f"{file} cannot be read: {error}",

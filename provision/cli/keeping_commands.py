@@ -7,25 +7,71 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from attrs import fields
 
-from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.backup import back_up, restore
-from provision.cli.client import Data
-from provision.cli.exits import MEANINGS, CommandFailed
-from provision.cli.output import Json, note, print_json, print_table, progress
+from provision.cli import output
+from provision.cli.client import Data, serve_command
+from provision.cli.output import (
+    MEANINGS,
+    CommandFailed,
+    Json,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
 from provision.data_directory import DataDirectory
-from provision.settings import Settings
-from provision.settings_reader import load
+from provision.settings import Settings, names_of
+from provision.settings_reader import Loaded, load
+
+
+def print_settings_table(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Print a table for people; warnings go to standard error."""
+    loaded = load(environment, given)
+    headings = ("setting", "value", "from")
+    output.print_table(headings, ([row[name] for name in headings] for row in _rows(loaded)))
+    for warning in loaded.warnings:
+        output.note(f"warning: {warning}")
+
+
+def print_settings_json(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Print JSON for scripts."""
+    loaded = load(environment, given)
+    output.print_json({"settings": _rows(loaded), "warnings": list(loaded.warnings)})
+
+
+def _rows(loaded: Loaded) -> list[dict[str, Any]]:
+    rows = []
+    for attribute in fields(Settings):
+        value = getattr(loaded.settings, attribute.name)
+        shown: object = value
+        if isinstance(value, Secret):
+            shown = str(value)
+        elif isinstance(value, tuple):
+            shown = list(value)
+        names = names_of(attribute.name)
+        rows.append(
+            {
+                "setting": names.variables[0],
+                "value": "" if shown is None else shown,
+                "from": loaded.origins[attribute.name],
+                "about": names.help,
+            }
+        )
+    return rows
+
 
 PASSES: Final = 5
 
 app = typer.Typer(rich_markup_mode=None)
 keys = typer.Typer(
     name="keys",
-    help="The keys that data at rest is sealed with.",
+    help="The keys that seal stored secrets.",
     no_args_is_help=True,
     epilog=MEANINGS,
     rich_markup_mode=None,
@@ -45,11 +91,11 @@ def rotate(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Make a new sealing key, and seal all that is kept with it.
+    """Make a new sealing key, and seal all stored secrets with it.
 
     The service may run.
-    Where keys are configured (MG_PROVISION_SEALING_KEYS), put the new one first there yourself:
-    everything is then sealed with it.
+    If you set MG_PROVISION_SEALING_KEYS, put the new key first there yourself. The command then
+    seals everything with it.
     """
     settings = load(os.environ, {"data": data or None}).settings
     directory = DataDirectory(Path(settings.data))
@@ -57,8 +103,7 @@ def rotate(
     with directory.changing_keys() as alone:
         if forget and not alone:
             raise CommandFailed(
-                f"a service runs on {directory.path}: what it seals in this moment may still need "
-                "an old key",
+                f"a service runs on {directory.path}: it may be sealing something with an old key",
                 "rotate without --forget; drop the old keys when the service is stopped next",
             )
         if not settings.sealing_keys:
@@ -87,7 +132,7 @@ def backup(
     data: Data = "",
     json: Json = False,
 ) -> None:
-    """Back the data directory up, also while the service runs. Keep the archive secret."""
+    """Back up the data directory, also while the service runs. Keep the archive secret."""
     settings = load(os.environ, {"data": data or None}).settings
     with progress() as bar:
         task = bar.add_task("Copying")
@@ -116,7 +161,8 @@ def restore_command(
     names = restore(archive, Path(settings.data), overwrite=force)
     if json:
         print_json({"data": settings.data, "files": list(names)})
-    note(f"restored {', '.join(names)} to {settings.data}; next: provision serve")
+    note(f"restored {', '.join(names)} to {settings.data}")
+    note(f"next: {serve_command(data)}")
 
 
 async def _reseal(settings: Settings, sealer: Sealer, *, alone: bool) -> Mapping[str, int]:

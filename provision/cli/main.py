@@ -5,29 +5,54 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bootstrap_core.errors import BootstrapError
 from provision.build_info import release
 from provision.cli import (
     bootstrap_commands,
+    broker_commands,
     cert_commands,
     doctor,
     gateway_commands,
     keeping_commands,
     layout_commands,
     plan_command,
-    settings_command,
 )
-from provision.cli.exits import MEANINGS, REFUSED, CommandFailed
+from provision.cli.client import Data, Url
 from provision.cli.healthcheck import healthcheck
-from provision.cli.output import Json, note, print_json, print_text
+from provision.cli.output import (
+    MEANINGS,
+    REFUSED,
+    CommandFailed,
+    Json,
+    note,
+    print_json,
+    print_text,
+)
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
 
+
+class Commands(TyperGroup):
+    """The commands, whose mistakes in use are told in our own words."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as the class that it is of
+        """Run the command that was given."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
+    cls=Commands,
     name="provision",
     help="Onboards gateways on the Magistrala IoT platform: one request, one whole gateway.",
     no_args_is_help=True,
@@ -69,18 +94,19 @@ def settings_of_service(
     json: Json = False,
 ) -> None:
     """Show every setting in force and where its value came from."""
-    show = settings_command.print_json if json else settings_command.print_table
+    show = keeping_commands.print_settings_json if json else keeping_commands.print_settings_table
     show(os.environ, {"config_file": config})
 
 
 @app.command("healthcheck", epilog=MEANINGS)
 def healthcheck_command(
     *,
-    url: Annotated[str, typer.Option(help="Address of the service.")] = "",
+    url: Url = "",
+    data: Data = "",
     json: Json = False,
 ) -> None:
     """Tell whether the service on this host works."""
-    status = healthcheck(os.environ, url)
+    status = healthcheck(os.environ, url, data)
     if json:
         print_json({"status": status})
     else:
@@ -93,6 +119,8 @@ app.add_typer(doctor.app)
 app.add_typer(layout_commands.app)
 app.add_typer(bootstrap_commands.app)
 app.add_typer(cert_commands.app)
+app.add_typer(gateway_commands.leftovers_app)
+app.add_typer(broker_commands.app)
 app.add_typer(keeping_commands.app)
 
 
@@ -101,16 +129,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     ``arguments`` are the process's own by default. Ends with ``SystemExit``, whatever happens.
     """
+    if sys.stdout is None:
+        # Whoever closed standard output wants no result.
+        _drop_results()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that has no such character shows its code; the command goes on.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="provision")
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="provision")
+        finally:
+            sys.stdout.flush()
     except (ProvisionError, LayoutFault, BootstrapError) as error:
         for line in _told(error):
             note(line)
         sys.exit(REFUSED)
-    except OSError as error:
-        note(f"provision: {error}")
-        note("  next: run this as the user that the service runs as, or name another --data")
+    except UnicodeError:
+        note("provision: an argument, a variable or an answer is not valid UTF-8")
+        note("  next: set a UTF-8 locale, such as LC_ALL=C.UTF-8, and give the text again")
         sys.exit(REFUSED)
+    except OSError as error:
+        for line in _told_of_system(error):
+            note(line)
+        sys.exit(REFUSED)
+
+
+def _drop_results() -> None:
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the process's end
+
+
+def _told_of_system(error: OSError) -> list[str]:
+    if error.filename is None:
+        # What has no name here is standard output; Python would try to write the rest at its end.
+        _drop_results()
+        return [
+            f"provision: the result cannot be written: {error.strerror or error}",
+            "  next: send standard output to where there is room",
+        ]
+    return [
+        f"provision: {error.filename} cannot be used: {error.strerror}",
+        "  next: run this as the user that the service runs as, or name another --data",
+    ]
 
 
 def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:

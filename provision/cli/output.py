@@ -1,10 +1,15 @@
-"""What commands print: JSON for scripts, tables and colour for people, notes on standard error."""
+"""What commands print and ask, and the exit codes with which they end.
+
+Results go to standard output: JSON for scripts, tables and colour for people.
+Notes, questions and failures go to standard error.
+"""
 
 from __future__ import annotations
 
+import getpass
 import json as json_module
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,7 +18,93 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from provision.cli.exits import CommandFailed
+from provision.errors import ProvisionError
+
+RIGHT: Final = 0
+REFUSED: Final = 1
+USAGE: Final = 2
+CHANGES: Final = 3
+
+MEANINGS: Final = "Exit codes: 0 right, 1 refused, 2 usage, 3 changes pending."
+
+
+class CommandFailed(ProvisionError):
+    """The command could not do what it was asked to."""
+
+    code = "command_failed"
+
+    def __init__(self, message: str, try_next: str = "") -> None:
+        """``try_next`` is the next thing to try, said on a line of its own."""
+        super().__init__(message)
+        self.try_next = try_next
+
+
+ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False}
+
+
+def ask(question: str, default: str, otherwise: str) -> str:
+    """Return the answer, ``default`` for an empty one.
+
+    Raises ``CommandFailed``, with ``otherwise`` as what to do, where nobody answers.
+    """
+    return _answer(f"{question} [{default}]: ", otherwise) or default
+
+
+def ask_secret(question: str, otherwise: str) -> str:
+    """Return the answer, which is not shown; piped in, it is the next line of standard input.
+
+    Raises as ``ask``.
+    """
+    if sys.stdin.isatty():
+        try:
+            return getpass.getpass(f"{question}: ", sys.stderr)
+        except EOFError:
+            raise CommandFailed(_unanswered(question), otherwise) from None
+    return _answer(f"{question}: ", otherwise)
+
+
+def confirm(question: str, otherwise: str, *, default: bool) -> bool:
+    """Return whether the answer is yes, ``default`` for an empty one. Raises as ``ask``."""
+    choice = "Y/n" if default else "y/N"
+    while True:
+        answer = _answer(f"{question}? [{choice}]: ", otherwise).strip().lower()
+        if answer in ("", *ANSWERS):
+            return ANSWERS.get(answer, default)
+
+
+def _answer(prompt: str, otherwise: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    try:
+        answer = input()
+    except UnicodeDecodeError:
+        raise CommandFailed("the answer is not valid UTF-8", otherwise) from None
+    except EOFError:
+        sys.stderr.write("\n")
+        raise CommandFailed(_unanswered(prompt), otherwise) from None
+    if not sys.stdin.isatty():
+        sys.stderr.write("\n")
+    return answer
+
+
+def _unanswered(prompt: str) -> str:
+    question = prompt.partition(" [")[0].rstrip(":? ")
+    return f'the question "{question}" has no answer: standard input is at its end'
+
+
+CURES: Final = {
+    "repair": "provision map {external_id} --on-existing repair puts it back",
+    "enable": "enable it on the platform; a repair does not enable it",
+    "edit": "change it back there, or put the change into the layout",
+}
+
+
+def fate_of(deviation: Mapping[str, Any]) -> str:
+    """Return what happened to which part, and where."""
+    where = "here" if deviation["kind"] in ("config", "binding") else "on the platform"
+    what = "has ended" if deviation["what"] == "ended" else f"was {deviation['what']} {where}"
+    return f"{deviation['kind']} {deviation['key']} {what}"
+
 
 PIPED_WIDTH: Final = 4096
 
@@ -23,7 +114,13 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist
 
 def print_json(document: object) -> None:
     """Print a JSON document."""
-    sys.stdout.write(json_module.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    text = json_module.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # What stands for a character that the output has not must be JSON, too.
+        text = json_module.dumps(document, indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def print_document(document: object, *, json: bool) -> None:
@@ -69,8 +166,21 @@ def write_file(file: Path, text: str) -> None:
     note(f"wrote {file}")
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; its cells are taken literally."""
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: ``1 error``, ``2 errors``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    nothing: str = "there is nothing to show",
+) -> None:
+    """Print a table; its cells are taken literally. ``nothing`` is said where it has no rows."""
+    rows = list(rows)
+    if not rows:
+        note(nothing)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold")

@@ -8,19 +8,28 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 import typer
 from attrs import frozen
 from rich.text import Text
 
+from bootstrap_core.model import segment
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
-from provision.cli.completion import external_ids, layout_names
-from provision.cli.drift_words import CURES, fate_of
-from provision.cli.exits import CHANGES, MEANINGS, CommandFailed
-from provision.cli.gateway_commands import Params, list_rows, parameters
-from provision.cli.output import Json, note, people, print_json, progress
-from provision.layout.files import layout_sources, read_layout_file
+from provision.cli.gateway_commands import Params, external_ids, layout_names, list_rows, parameters
+from provision.cli.output import (
+    CHANGES,
+    CURES,
+    MEANINGS,
+    CommandFailed,
+    Json,
+    counted,
+    fate_of,
+    note,
+    people,
+    print_json,
+    progress,
+)
+from provision.layout.catalog import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
@@ -68,8 +77,7 @@ def plan(
 ) -> None:
     """Show what would be added (+), changed (~), removed (-).
 
-    Nothing is touched.
-    What was deleted or changed on the platform behind the service's back (!) is shown apart.
+    The command changes nothing. Lines with ! show what was deleted or changed on the platform.
     """
     if bool(external_id) == domain_wide:
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
@@ -103,7 +111,7 @@ def track_long(ids: list[str]) -> Iterator[str]:
 def _wanted(client: ServiceClient, layout: str) -> Wanted:
     file = Path(layout)
     if not layout.endswith(".toml"):
-        schema = client.ask("GET", f"/layouts/{quote(layout or 'default', safe='')}/schema")
+        schema = client.ask("GET", f"/layouts/{segment(layout or 'default')}/schema")
         return Wanted(layout, {}, schema)
     if not file.is_file():
         raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")
@@ -151,7 +159,7 @@ def _print(plan: Mapping[str, Any]) -> None:
 def _print_drift(plan: Mapping[str, Any]) -> None:
     console = people()
     if plan["drift"]:
-        console.print("Behind the service's back:")
+        console.print("Changed on the platform:")
     for each in plan["drift"]:
         cure = CURES[each["cure"]].format(external_id=plan["external_id"])
         console.print(Text(f"  ! {fate_of(each)}: {cure}", "magenta"))
@@ -163,9 +171,11 @@ def _print_drift(plan: Mapping[str, Any]) -> None:
 
 def _print_totals(plans: Sequence[Mapping[str, Any]]) -> None:
     changed = sum(bool(each["changes"]) for each in plans)
-    people().print(f"{changed} of {len(plans)} gateways would change.")
+    all_of_them = counted(len(plans), "gateway")
+    people().print(f"{changed} of {all_of_them} would change.")
     if drifted := sum(bool(each["drift"]) for each in plans):
-        people().print(f"{drifted} of {len(plans)} gateways differ on the platform.")
+        differ = "differs" if drifted == 1 else "differ"
+        people().print(f"{drifted} of {all_of_them} {differ} on the platform.")
 
 
 def _note_unknown(plans: Sequence[Mapping[str, Any]]) -> None:

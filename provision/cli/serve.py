@@ -6,29 +6,41 @@ import asyncio
 import contextlib
 import gc
 import shlex
+import shutil
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
+from attrs import fields
 
 from provision import log
 from provision.app import Service, open_service
 from provision.build_info import release
-from provision.cli.address import address
+from provision.cli.client import address, listening_address
+from provision.data_directory import DataDirectory
 from provision.errors import StartError
+from provision.limits import ServingLimits
+from provision.serving.proxies import Proxies
+from provision.serving.server import BoundedServer, server_config
 from provision.settings import Settings
 from provision.settings_reader import Loaded, load
 
 BACKLOG = 2048
 GARBAGE = (20_000, 20, 20)
 """Objects between two collections: a request makes thousands, and hardly any in a circle."""
+SWITCH_SECONDS = 0.001
+"""How soon work on another thread makes way for the event loop."""
 EXAMPLE_ID = "gateway-1"
 EXAMPLE_KEY = "gateway-1-key"
+DEFAULT_PORT = fields(Settings).http_port.default
+DEFAULT_DATA = fields(Settings).data.default
+FAREWELL = "Stop it with Ctrl-C."
 
 
 def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
@@ -42,6 +54,7 @@ def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
         structlog.get_logger().warning(warning)
     check_tls(loaded.settings)
     sockets = bind(loaded.settings)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(
         loop_factory=uvicorn.Config(_nothing, log_config=None).get_loop_factory()
     ) as runner:
@@ -51,26 +64,30 @@ def serve(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
 async def _serve(loaded: Loaded, sockets: Sequence[socket.socket]) -> None:
     settings = loaded.settings
     port = sockets[0].getsockname()[1]
+    limits = limits_of(settings)
     async with open_service(loaded, address(settings, port)) as service:
-        config = uvicorn.Config(
-            service.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            ssl_certfile=settings.server_cert or None,
-            ssl_keyfile=settings.server_key or None,
-            timeout_graceful_shutdown=round(settings.shutdown_grace),
+        certificate = (settings.server_cert, settings.server_key) if settings.server_cert else None
+        config = server_config(
+            service.app, limits, settings.trusted_proxies, settings.shutdown_grace, certificate
         )
-        await GreetingServer(config, greeting(settings, service, port)).serve(list(sockets))
+        directory = DataDirectory(Path(settings.data))
+        directory.write_address(listening_address(settings, port))
+        proxies = Proxies(settings.trusted_proxies)
+        server = GreetingServer(config, limits, proxies, greeting(settings, service, port))
+        try:
+            await server.serve(list(sockets))
+        finally:
+            directory.remove_address()
 
 
-class GreetingServer(uvicorn.Server):
+class GreetingServer(BoundedServer):
     """A server that says where it is once it can be reached."""
 
-    def __init__(self, config: uvicorn.Config, words: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: ServingLimits, proxies: Proxies, words: str
+    ) -> None:
         """``words`` are printed on standard output."""
-        super().__init__(config)
+        super().__init__(config, limits, proxies)
         self._words = words
 
     @contextlib.contextmanager
@@ -95,6 +112,16 @@ class GreetingServer(uvicorn.Server):
         keep_what_is_loaded()
         if self.started:
             print(self._words, flush=True)  # noqa: T201 - for whoever started it by hand
+
+
+def limits_of(settings: Settings) -> ServingLimits:
+    """Return the server's limits, as the settings have them."""
+    set_to = {
+        limit.name: getattr(settings, limit.metadata["setting"])
+        for limit in fields(ServingLimits)
+        if limit.metadata["setting"]
+    }
+    return ServingLimits(**set_to)
 
 
 def keep_what_is_loaded() -> None:
@@ -139,29 +166,82 @@ def check_tls(settings: Settings) -> None:
 
 
 def greeting(settings: Settings, service: Service, port: int) -> str:
-    """Return what is printed at start: the address and requests to try."""
+    """Return what is printed at start: how to onboard a gateway, by each of the ways."""
     base = address(settings, port)
+    lines = [f"provision {release()} serves on {base}"]
+    program, where = _trusting(settings) + _program(), _where(settings, service)
+    lines += [
+        "",
+        "Onboard a gateway, then fetch its configuration as the device does:",
+        f"  {program} map {EXAMPLE_ID} {EXAMPLE_KEY}{where}",
+        f"  {program} bootstrap bootstrap {EXAMPLE_ID} {EXAMPLE_KEY}{where}",
+        "",
+        "The same with curl:",
+        *(f"  {command}" for command in _curl_commands(settings, service, base)),
+        "",
+        f"The web console: {base}/console",
+    ]
+    if service.operator_file is not None:
+        account = DataDirectory(service.operator_file.parent).read_operator()
+        file = shlex.quote(_shortest(service.operator_file))
+        lines.append(f"  Sign in as {account['username']}; this shows the password: cat {file}")
+    if port != DEFAULT_PORT:
+        lines += [
+            "",
+            "For commands that run in another directory:",
+            f"  export PROVISION_URL={base}",
+        ]
+    lines += ["", FAREWELL]
+    return "\n".join(lines)
+
+
+def _program() -> str:
+    """Return how whoever started this types ``provision``."""
+    program = Path(sys.argv[0])
+    if program.name != "provision":
+        return "provision"
+    in_path = shutil.which("provision")
+    if in_path and Path(in_path).resolve() == program.resolve():
+        return "provision"
+    return shlex.quote(_shortest(program))
+
+
+def _trusting(settings: Settings) -> str:
+    """Return what makes a command trust a certificate that no authority of the system signed."""
+    if not settings.server_cert:
+        return ""
+    return f"SSL_CERT_FILE={shlex.quote(str(Path(settings.server_cert).absolute()))} "
+
+
+def _where(settings: Settings, service: Service) -> str:
+    """Return the options that name the service, its domain and its caller to the commands."""
+    if service.operator_file is None:
+        return " --domain DOMAIN_ID --token TOKEN"
+    data = _shortest(Path(settings.data))
+    return "" if data == DEFAULT_DATA else f" --data {shlex.quote(data)}"
+
+
+def _shortest(path: Path) -> str:
+    """Return a path as it is typed here."""
+    path = path.absolute()
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _curl_commands(settings: Settings, service: Service, base: str) -> tuple[str, str]:
     cacert = f" --cacert {shlex.quote(str(Path(settings.server_cert).absolute()))}"
     curl = "curl -sS" + (cacert if settings.server_cert else "")
-    lines = [f"provision {release()} serves on {base}", f"The web console: {base}/console", ""]
     token, domain = "<token>", "<domain_id>"
     if service.operator_file is not None and service.operator_domain:
         file = shlex.quote(str(service.operator_file.absolute()))
-        lines += [f"Operator account: {service.operator_file.absolute()}", ""]
         sign_in = f"{curl} {base}/users/tokens/issue -H 'Content-Type: application/json' -d @{file}"
         token = f"""$({sign_in} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')"""
         domain = service.operator_domain
     typed = "-H 'Content-Type: application/json'"
     body = f'{{"external_id":"{EXAMPLE_ID}","external_key":"{EXAMPLE_KEY}"}}'
     onboard = f'{curl} {base}/{domain}/mapping -H "Authorization: Bearer {token}" {typed}'
-    lines += [
-        "Onboard a gateway:",
-        f"  {onboard} -d '{body}'",
-        "",
-        "Fetch its configuration, as the device does:",
-        f"  {curl} {base}/clients/bootstrap/{EXAMPLE_ID} -H 'Authorization: Client {EXAMPLE_KEY}'",
-    ]
-    return "\n".join(lines)
+    fetch = f"{curl} {base}/clients/bootstrap/{EXAMPLE_ID}"
+    return f"{onboard} -d '{body}'", f"{fetch} -H 'Authorization: Client {EXAMPLE_KEY}'"
 
 
 async def _nothing(*_: object) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from bootstrap_core.model import segment
 
 
 def address(*parts: str) -> str:
     """Return the address of a page: ``address("bootstraps", config_id)``."""
-    return "/".join(("/console", *(quote(part, safe="") for part in parts)))
+    return "/".join(("/console", *(segment(part) for part in parts)))

@@ -12,19 +12,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 from attrs import evolve, field, frozen
 from starlette.types import ASGIApp
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.model import segment
+from bootstrap_core.secrets import Secret
 from provision.console.errors import NoDomain, Refused, SignedOut
 
 BASE: Final = "http://console"
 LONGEST: Final = 120.0
 """Seconds that the API may take; it bounds its own calls to the platform before that."""
 JSON: Final = "application/json"
+RECORD: Final = {"record": "true"}
+"""Asks for a gateway's record although it was removed."""
 FAILED: Final = 400
 UNAUTHENTICATED: Final = 401
 
@@ -99,7 +101,7 @@ class Api:
             sent["Content-Type"] = JSON
         answer = await self.http.request(
             method,
-            "/" + "/".join(quote(part, safe="") for part in (*self.inside, *path)),
+            "/" + "/".join(segment(part) for part in (*self.inside, *path)),
             params=query,
             content=_written(body),
             headers={**sent, **(headers or {})},

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import httpx
 import structlog
-from attrs import frozen
+from attrs import field, frozen
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from provision.console.api import Api
-from provision.console.cookies import SESSION
-from provision.console.domain_lists import OfferedDomains
+from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.secrets import Sealer
+from provision.api.app import INTERNAL, told_status
+from provision.console.api import Api, open_api
+from provision.console.bootstrap_editing import BootstrapCreation, BootstrapEditing
+from provision.console.bootstraps import Bootstraps, Offers
+from provision.console.directory import Directory, HomeDomain
 from provision.console.entrance import SIGN_IN, Entrance
 from provision.console.errors import ConsoleError, PageNotFound, SignedOut
-from provision.console.forgery import FIELD, HEADER, check_origin
 from provision.console.forms import Form, read_form
-from provision.console.page import Handler, Page
-from provision.console.session import Session
-from provision.console.static_files import StaticFiles
-from provision.console.visit import Frame, Visit
+from provision.console.gateway_actions import GatewayActions, Replacing
+from provision.console.gateways import Gateways
+from provision.console.layouts import LayoutPages
+from provision.console.onboard import Onboard, OnboardWatch
+from provision.console.onboarding_pages import OnboardingPages
+from provision.console.page import Handler, Page, Section
+from provision.console.preferences import Preferences
+from provision.console.profile_editor import ProfileEditor
+from provision.console.profiles import Profiles, ProfileVersions
+from provision.console.reception import Reception
+from provision.console.rendering import StaticFiles, Templates
+from provision.console.sessions import (
+    FIELD,
+    HEADER,
+    SESSION,
+    Cookies,
+    Lifetimes,
+    OfferedDomains,
+    Session,
+    SessionRows,
+    check_origin,
+)
+from provision.console.undertakings import Undertakings
+from provision.console.visit import Frame, Visit, navigation
 from provision.platform.errors import InvalidToken
+from provision.store_faults import told
 
 HERE: Final = "/console"
-INTERNAL: Final = 500
 HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -82,9 +108,9 @@ class Console:
         for page in self.sections:
             by_path.setdefault(page.path, {})[page.method] = page.handler
         return [
-            Route("/console/static/{rest:path}", self.static.serve, methods=["GET"]),
-            Route("/console/", _home, methods=["GET"]),
-            Route(SIGN_IN, self._entering, methods=["GET", "POST"]),
+            ExactRoute("/console/static/{rest:path}", self.static.serve, methods=["GET"]),
+            ExactRoute("/console/", _home, methods=["GET"]),
+            ExactRoute(SIGN_IN, self._entering, methods=["GET", "POST"]),
             *(self._route(path, handlers) for path, handlers in by_path.items()),
         ]
 
@@ -93,7 +119,7 @@ class Console:
             method = "GET" if request.method == "HEAD" else request.method
             return await self._visit(request, handlers[method])
 
-        return Route(path, endpoint, methods=list(handlers))
+        return ExactRoute(path, endpoint, methods=list(handlers))
 
     async def _entering(self, request: Request) -> Response:
         if request.method == "POST":
@@ -131,7 +157,7 @@ class Console:
         return Visit(request, session, api, form, self.frame, offered)
 
     async def _failure(self, request: Request, error: Exception) -> Response:
-        status, title, text = _told(error)
+        status, title, text = _told(told(error))
         if status == INTERNAL:
             structlog.get_logger().exception("page failed", exc_info=error)
         context = {"title": title, "text": text, "status": status}
@@ -191,7 +217,77 @@ def _told(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, HTTPException):
         text = LOST.get(error.status_code, str(error.detail))
         return error.status_code, PageNotFound.title, text
-    status, message = getattr(error, "status", INTERNAL), getattr(error, "message", "")
-    if isinstance(status, int) and status != INTERNAL and message:
-        return status, ConsoleError.title, str(message)
-    return INTERNAL, ConsoleError.title, "The service made a mistake; its log tells which."
+    if (status := told_status(error)) != INTERNAL:
+        return status, ConsoleError.title, str(getattr(error, "message", error))
+    return (
+        INTERNAL,
+        ConsoleError.title,
+        "The service failed with an error of its own; its log has the details.",
+    )
+
+
+@frozen
+class Ground:
+    """What the console stands on; ``public_url`` is empty where no proxy stands before it."""
+
+    engine: AsyncEngine
+    sealer: Sealer
+    directory: Directory
+    now: Callable[[], datetime]
+    home: HomeDomain
+    public_url: str
+    lifetimes: Lifetimes = field(factory=Lifetimes)
+
+
+@contextlib.asynccontextmanager
+async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIterator[ASGIApp]:
+    """Open the console before ``api``; its pages ask ``asked``, which renders its own errors."""
+    static, cookies = StaticFiles(), Cookies(ground.public_url)
+    reception = Reception(
+        SessionRows(ground.engine, ground.sealer),
+        ground.directory,
+        ground.home,
+        ground.now,
+        ground.lifetimes,
+    )
+    undertakings = Undertakings(ground.now)
+    sections: Sequence[Section] = [
+        Preferences(ground.directory, reception, cookies),
+        *_sections(ground, undertakings),
+    ]
+    pages = [page for section in sections for page in section.pages()]
+    entries = navigation({page.path for page in pages})
+    frame = Frame(Templates(static), cookies, reception, entries)
+    async with open_api(asked) as client:
+        console = Console(
+            frame=frame,
+            entrance=Entrance(frame, ground.public_url),
+            static=static,
+            domains=OfferedDomains(ground.directory),
+            api=client,
+            sections=pages,
+            public_url=ground.public_url,
+        )
+        try:
+            yield Front(console.app(), api)
+        finally:
+            await undertakings.close()
+
+
+def _sections(ground: Ground, undertakings: Undertakings) -> Sequence[Section]:
+    offers = Offers(ground.directory)
+    return [
+        Gateways(ground.now),
+        GatewayActions(ground.now),
+        Replacing(),
+        Onboard(undertakings),
+        OnboardWatch(undertakings, ground.public_url),
+        OnboardingPages(),
+        BootstrapCreation(offers, ground.now),
+        Bootstraps(),
+        BootstrapEditing(offers, ground.now),
+        LayoutPages(),
+        ProfileEditor(),
+        Profiles(),
+        ProfileVersions(),
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from provision.platform.errors import DomainNotFound, NotAMember
 from provision.platform.types import (
     Channel,
     ChannelQuery,
@@ -16,6 +18,9 @@ from provision.platform.types import (
     TokenPair,
     User,
 )
+
+HomeDomain: TypeAlias = Callable[[Secret], Awaitable[str]]
+"""Tells the domain that a user enters first, where it may be; empty: any."""
 
 
 class SignIns(Protocol):
@@ -64,11 +69,10 @@ class Directory(SignIns, DomainLists, Choices, Protocol):
     """All of it."""
 
 
-DOMAINS_AT_ONCE = 100
-
-
 async def first_domain(directory: DomainLists, token: Secret, wanted: str) -> Domain | None:
     """Return the domain ``wanted`` where the user is a member of it, else the user's first one."""
-    page = await directory.list_domains(token, 0, DOMAINS_AT_ONCE)
-    named: Sequence[Domain] = [each for each in page.items if each.id == wanted]
-    return next(iter([*named, *page.items]), None)
+    if wanted:
+        with contextlib.suppress(NotAMember, DomainNotFound):
+            return await directory.view_domain(token, wanted)
+    page = await directory.list_domains(token, 0, 1)
+    return next(iter(page.items), None)

@@ -10,12 +10,19 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from bootstrap_core.secret import Secret
-from provision.console.cookies import GUEST, SESSION, Cookies
+from bootstrap_core.secrets import Secret
 from provision.console.errors import ForgedRequest, SignInRefused
-from provision.console.forgery import FIELD, check_origin
 from provision.console.forms import Form, read_form
-from provision.console.session import check_form_token, form_token, new_cookie
+from provision.console.sessions import (
+    FIELD,
+    GUEST,
+    SESSION,
+    Cookies,
+    check_form_token,
+    check_origin,
+    form_token,
+    new_cookie,
+)
 from provision.console.visit import SEE_OTHER, Frame
 from provision.platform.errors import PlatformError
 
@@ -97,7 +104,7 @@ class Entrance:
 
 
 NO_COOKIES: Final = "Your browser sent no cookie: allow cookies for this address and sign in again."
-OLD_FORM: Final = "This form was too old: please sign in again."
+OLD_FORM: Final = "This form has expired: please sign in again."
 
 
 def own_page(wanted: str) -> str:

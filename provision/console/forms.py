@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from bootstrap_core.formats.documents import DuplicateKey, unique_keys, without_mark
 from provision.console.errors import FormUnreadable, Refused
 
 FIELDS_MOST: Final = 1000
 PART_MOST: Final = 1024 * 1024
 NAMED: Final = re.compile(r"([a-z_]+)(?:\[\d+\])?(?:\.[\w.\[\]]+)?: (.+)", re.DOTALL)
+
+
+class NotJson(Exception):
+    """A field that should hold JSON does not."""
+
+    def __init__(self, problem: str, sentence: str) -> None:
+        """Tell the ``problem``, to stand after the field's name, and as a ``sentence``."""
+        super().__init__(problem)
+        self.sentence = sentence
 
 
 @frozen
@@ -41,9 +52,24 @@ class Form:
         return self.raw(name).strip()
 
     def raw(self, name: str) -> str:
-        """Return a field as it is, its line ends those of Unix."""
+        """Return a field as it is, its line ends those of Unix, without a byte order mark."""
         given = self.values.get(name, ())
-        return given[0].replace("\r\n", "\n") if given else ""
+        return without_mark(given[0]).replace("\r\n", "\n") if given else ""
+
+    def json(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the JSON value of a field; an empty object for none. Raises ``NotJson``."""
+        text = self.raw(name) if self.text(name) else "{}"
+        try:
+            return json.loads(text, object_pairs_hook=unique_keys)
+        except json.JSONDecodeError as error:
+            at = f"line {error.lineno}, column {error.colno}"
+            problem = f"is not JSON at {at}: {error.msg}"
+        except DuplicateKey as error:
+            told = str(error)
+            raise NotJson(told, f"{told[0].upper()}{told[1:]}.") from error
+        except (ValueError, RecursionError) as error:
+            problem = f"is not JSON: {error}"
+        raise NotJson(problem, f"This {problem}.")
 
     def all(self, name: str) -> Sequence[str]:
         """Return every value of a field that may be given several times."""
@@ -58,7 +84,7 @@ class Form:
         uploaded = self.files.get(f"{name}_file")
         if not uploaded:
             return self.raw(name)
-        return uploaded.decode(errors="replace").replace("\r\n", "\n")
+        return without_mark(uploaded.decode(errors="replace")).replace("\r\n", "\n")
 
     def with_values(self, **values: str) -> Form:
         """Return the form with these fields filled in."""
@@ -125,3 +151,107 @@ def _named_errors(error: Refused, fields: Collection[str]) -> Sequence[tuple[str
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
+PREFIX: Final = "parameter_"
+YES, NO = "true", "false"
+
+
+@frozen
+class ParameterField:
+    """How one parameter is asked for; ``options`` are values and labels where it is a choice."""
+
+    name: str
+    label: str
+    kind: str
+    required: bool
+    hint: str
+    default: str
+    options: Sequence[tuple[str, str]] = field(default=())
+    is_secret: bool = False
+
+    @property
+    def input_type(self) -> str:
+        """The type of the HTML input."""
+        if self.is_secret:
+            return "password"
+        return "number" if self.kind in ("integer", "number") else "text"
+
+    @property
+    def more(self) -> Mapping[str, str]:
+        """Further attributes of the HTML input."""
+        steps = {"integer": "1", "number": "any"}
+        return {"step": steps[self.kind]} if self.kind in steps else {"autocomplete": "off"}
+
+
+def fields_of(schema: Mapping[str, Any]) -> Sequence[ParameterField]:
+    """Return the fields for a schema as ``GET /layouts/{layout}/schema`` answers it."""
+    required = schema.get("required", ())
+    return [
+        _field(name, each, required=name in required)
+        for name, each in schema.get("properties", {}).items()
+    ]
+
+
+def defaults_of(fields: Sequence[ParameterField]) -> Mapping[str, str]:
+    """Return what the fields are filled in with at first."""
+    return {each.name: each.default for each in fields}
+
+
+def values_of(fields: Sequence[ParameterField], form: Form) -> Mapping[str, Any]:
+    """Return the parameters that were filled in; those left empty keep their defaults."""
+    return {
+        each.label: _value(each, form.text(each.name)) for each in fields if form.text(each.name)
+    }
+
+
+def with_refusal(form: Form, error: Refused) -> Form:
+    """Return the form with the API's refusals of parameters at their fields."""
+    named: dict[str, str] = {}
+    for each in error.details if isinstance(error.details, Sequence) else ():
+        where, _, name = str(each.get("field", "")).partition(".")
+        if where == "parameters" and name:
+            near = each.get("suggestion")
+            hint = f"; did you mean {near!r}?" if near else ""
+            named[PREFIX + name] = f"{name}: {each['message']}{hint}"
+    return form.wrong(**named)
+
+
+def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> ParameterField:
+    kind, default = str(schema.get("type", "string")), schema.get("default")
+    hints = [str(schema.get("description", ""))]
+    if "pattern" in schema:
+        hints.append(f"Must match {schema['pattern']}")
+    options = [(_written(each), _written(each)) for each in schema.get("enum", ())]
+    if kind == "boolean" and not options:
+        options = [(YES, "Yes"), (NO, "No")]
+    if options and default is None:
+        options = [("", "Choose one" if required else "Not given"), *options]
+    return ParameterField(
+        name=PREFIX + name,
+        label=name,
+        kind=kind,
+        required=required,
+        hint=". ".join(hint.rstrip(".") for hint in hints if hint),
+        default="" if default is None else _written(default),
+        options=options,
+        is_secret=schema.get("format") == "password",
+    )
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(parameter: ParameterField, text: str) -> object:
+    """Return a value of the parameter's type; what is none is left to the API to refuse."""
+    if parameter.kind == "boolean":
+        return {YES: True, NO: False}.get(text, text)
+    try:
+        if parameter.kind == "integer":
+            return int(text)
+        if parameter.kind == "number":
+            return float(text)
+    except ValueError:
+        return text
+    return text

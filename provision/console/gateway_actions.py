@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,11 +11,13 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 from starlette.responses import Response
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.formats.documents import DuplicateKey, unique_keys
+from bootstrap_core.secrets import Secret
 from provision.console.addresses import address
+from provision.console.api import RECORD
 from provision.console.errors import PageNotFound, Refused
 from provision.console.forms import Form
-from provision.console.gateway_views import drift_of, ending, frame_of
+from provision.console.gateways import Changes, changes_of, drift_of, ending, frame_of
 from provision.console.page import Page
 from provision.console.visit import Visit
 
@@ -105,7 +108,8 @@ class GatewayActions:
         except Refused as error:
             return await self._ask(visit, "renew", visit.form.refused(error, ()))
         return await done(
-            visit, f"has a new certificate, {made['serial_number']}; its device gets it next time."
+            visit,
+            f"has a new certificate, {made['serial_number']}; the device fetches it next time.",
         )
 
     async def ask_remove(self, visit: Visit) -> Response:
@@ -152,7 +156,9 @@ async def gateway_of(visit: Visit) -> Gateway:
     Raises ``PageNotFound``: it was removed, so that nothing can be done about it, and an action
     that is sent late makes no new gateway.
     """
-    found: Gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"))
+    found: Gateway = await visit.api.in_domain.get(
+        "mapping", visit.path("external_id"), query=RECORD
+    )
     if found["onboarding"]["state"] == "undone":
         raise PageNotFound(f"Gateway {found['external_id']} was removed: onboard it again instead.")
     return found
@@ -184,16 +190,18 @@ def with_new_key(form: Form) -> Form:
 def repair_action(gateway: Gateway) -> Action:
     """Tell what a repair does."""
     rows = [
-        *_clients(gateway, "created again under its ID where it is gone, its secret set back"),
-        *_channels(gateway, "created again under its ID where it is gone"),
-        *_connections(gateway, "made again where they are gone"),
-        *_certificates(gateway, "issued anew where it was revoked or lost"),
-        *_config(gateway, "written again where it is missing or differs; it stays disabled if so"),
+        *_clients(gateway, "created again with its ID if it is gone; its secret is set back"),
+        *_channels(gateway, "created again with its ID if it is gone"),
+        *_connections(gateway, "made again if they are gone"),
+        *_certificates(gateway, "issued again if it was revoked or lost"),
+        *_config(
+            gateway, "written again if it is missing or differs; a disabled one stays disabled"
+        ),
     ]
     text = [
-        "What is missing of the gateway is created again, with the same IDs and secrets.",
-        "What is there and unchanged stays as it is.",
-        "The device goes on with its external key and need not be touched.",
+        "The missing parts of the gateway are created again, with the same IDs and secrets.",
+        "The other parts stay as they are.",
+        "The device keeps its external key; you need not touch it.",
     ]
     return Action(f"Repair {gateway['external_id']}?", text, rows, "Repair")
 
@@ -276,3 +284,86 @@ ACTIONS: Final[Mapping[str, Callable[[Gateway], Action]]] = {
     "rotate": rotate_action,
     "remove": remove_action,
 }
+
+
+PATH: Final = "/console/gateway/replace/{external_id:path}"
+FIELDS: Final = ("external_key", "layout", "name", "parameters")
+TEMPLATE: Final = "gateways/replace.html"
+
+
+@frozen
+class Replacing:
+    """The page of one action that asks for more than a yes."""
+
+    def pages(self) -> Sequence[Page]:
+        """Return the pages."""
+        return [Page("GET", PATH, self.ask), Page("POST", PATH, self.send)]
+
+    async def ask(self, visit: Visit) -> Response:
+        """Show the differences to what the layout makes now, and the form."""
+        gateway = await gateway_of(visit)
+        name = str(gateway["name"])
+        form = Form.of(
+            layout=str(gateway["onboarding"]["layout"]),
+            # A name with the external ID in it is the layout's making, and follows the layout.
+            name="" if visit.path("external_id") in name else name,
+            parameters=json.dumps(gateway["parameters"], indent=2, ensure_ascii=False),
+        )
+        return await self._shown(visit, gateway, form)
+
+    async def send(self, visit: Visit) -> Response:
+        """Show the differences again, or replace the gateway, as the button says."""
+        gateway, form = await gateway_of(visit), visit.form
+        if form.checked("generate"):
+            return await self._shown(visit, gateway, with_new_key(form))
+        if form.text("do") != "replace":
+            return await self._shown(visit, gateway, form)
+        wanted, form = _wanted(visit, form)
+        if form.is_wrong:
+            return await self._shown(visit, gateway, form)
+        key = key_of(form)
+        body = {**wanted, "external_key": key.reveal(), "on_existing": "replace"}
+        try:
+            await visit.api.in_domain.post("mapping", body=body)
+        except Refused as error:
+            return await self._shown(visit, gateway, form.refused(error, FIELDS))
+        return await done(visit, "is replaced; the old one is removed.", {"External key": key})
+
+    async def _shown(self, visit: Visit, gateway: Gateway, form: Form) -> Response:
+        changes = Changes()
+        if not form.is_wrong:
+            wanted, form = _wanted(visit, form)
+            if not form.is_wrong:
+                try:
+                    changes = changes_of(await visit.api.in_domain.post("plan", body=wanted))
+                except Refused as error:
+                    form = form.refused(error, FIELDS)
+        layouts = [each["name"] for each in (await visit.api.get("layouts"))["layouts"]]
+        context = {
+            "gateway": gateway,
+            "changes": changes,
+            "layouts": [(name, name) for name in layouts],
+            "back": address("gateways", visit.path("external_id")),
+            **frame_of(visit.path("external_id")),
+        }
+        if form.is_wrong:
+            return await visit.form_again(TEMPLATE, form, context)
+        return await visit.page(TEMPLATE, {**context, "form": form})
+
+
+def _wanted(visit: Visit, form: Form) -> tuple[Mapping[str, Any], Form]:
+    """Return the request of a form, and the form with what is wrong in it."""
+    try:
+        parameters = json.loads(form.text("parameters") or "{}", object_pairs_hook=unique_keys)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        return {}, form.wrong(parameters=f"This is no JSON: {error.msg} ({place}).")
+    except DuplicateKey as error:
+        return {}, form.wrong(parameters=f"{error}.".capitalize())
+    body = {
+        "external_id": visit.path("external_id"),
+        "layout": form.text("layout"),
+        "name": form.text("name"),
+        "parameters": parameters,
+    }
+    return {key: value for key, value in body.items() if value or key == "parameters"}, form

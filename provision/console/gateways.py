@@ -2,25 +2,147 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from starlette.responses import Response
 
 from provision.console.addresses import address
+from provision.console.api import RECORD, Api
 from provision.console.differences import differences
-from provision.console.gateway_views import (
-    delivery_of,
-    drift_of,
-    ending,
-    frame_of,
-    pretty,
-)
-from provision.console.page import Page
-from provision.console.paging import PAGE, offset_of, pager
+from provision.console.errors import Refused
+from provision.console.page import PAGE, Page, offset_of, pager
 from provision.console.visit import Visit
+
+NOT_SERVED: Final = (404, 405)
+SHOWN_MOST: Final = 120
+
+
+@frozen
+class Ending:
+    """How long a certificate still holds: in words, and how urgent that is (a badge's kind)."""
+
+    text: str
+    kind: str
+
+
+@frozen
+class DriftSeen:
+    """What differs on the platform; ``unknown`` says why nobody can tell."""
+
+    found: Sequence[Mapping[str, Any]] = ()
+    checked_at: str = ""
+    unknown: str = ""
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """The badge: its text and kind."""
+        if self.unknown:
+            return ("unknown", "calm")
+        if self.found:
+            return (f"{len(self.found)} different", "bad")
+        return ("none", "good")
+
+
+@frozen
+class Changes:
+    """What a plan would change: rows of (action, kind, key, fields), and the content's lines."""
+
+    rows: Sequence[tuple[str, str, str, Sequence[str]]] = ()
+    lines: Sequence[tuple[str, str]] = field(factory=tuple)
+    error: str = ""
+
+
+def frame_of(external_id: str) -> dict[str, Any]:
+    """Return what every page about a gateway shows and links to."""
+    return {
+        "external_id": external_id,
+        "address": address,
+        "to": lambda action: address("gateway", action, external_id),
+        # Its pages stand under the gateway in the navigation, wherever they are.
+        "path": address("gateways", external_id),
+    }
+
+
+def ending(written: str, now: datetime, due: str = "") -> Ending:
+    """Tell how long a certificate holds that ends at ``written``; empty means there is none.
+
+    From ``due`` on, when it should have been renewed, it is marked.
+    """
+    if not written:
+        return Ending("no certificate", "none")
+    left = datetime.fromisoformat(written) - now
+    if left < timedelta():
+        return Ending("expired", "bad")
+    days = left.days
+    text = "1 day" if days == 1 else f"{days} days"
+    return Ending(text, "busy" if due and datetime.fromisoformat(due) <= now else "good")
+
+
+async def drift_of(api: Api, external_id: str) -> DriftSeen:
+    """Ask how a gateway differs on the platform from what was made; that costs platform calls."""
+    try:
+        answer = await api.in_domain.get("mapping", external_id, "drift")
+    except Refused as error:
+        if error.status in NOT_SERVED:
+            return DriftSeen(unknown="This service does not compare gateways with the platform.")
+        return DriftSeen(unknown=f"The platform could not be asked: {error.message}")
+    return DriftSeen(answer["drift"], answer.get("checked_at", ""))
+
+
+async def delivery_of(visit: Visit, gateway: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the device would get now, secrets masked; ``error`` says why it is not known."""
+    bootstrap = gateway.get("bootstrap")
+    if not bootstrap:
+        return {"error": "This gateway has no bootstrap configuration."}
+    try:
+        found: Mapping[str, Any] = await visit.api.in_domain.get(
+            "clients", "configs", bootstrap["config_id"], "delivery"
+        )
+    except Refused as error:
+        return {"error": error.message, "last_fetch": bootstrap.get("last_fetch")}
+    return found
+
+
+def changes_of(plan: Mapping[str, Any]) -> Changes:
+    """Return what a plan changes, as rows and lines to show."""
+    rows = [
+        (each["action"], each["kind"], each["key"], _fields(each["fields"]))
+        for each in plan["changes"]
+    ]
+    after, before = plan["rendered"], plan.get("rendered_before", {})
+    lines = differences(pretty(before.get("content", "")), pretty(after.get("content", "")))
+    return Changes(rows, lines, after.get("error", ""))
+
+
+def pretty(content: str) -> list[str]:
+    """Return a content's lines; JSON is laid out for people."""
+    try:
+        return json.dumps(json.loads(content), indent=2, ensure_ascii=False).splitlines()
+    except json.JSONDecodeError:
+        return content.splitlines()
+
+
+def _fields(fields: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    return [f"{name}: {_before_and_after(change)}" for name, change in fields.items()]
+
+
+def _before_and_after(change: Mapping[str, Any]) -> str:
+    before, after = change["before"], change["after"]
+    if before is None or after is None:
+        return _shown(after if before is None else before)
+    return f"{_shown(before)} → {_shown(after)}"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_MOST else text[: SHOWN_MOST - 1] + "…"
+
 
 STATES: Final = ("done", "planned", "undoing", "stuck")
 DAYS: Final = (7, 30, 90)
@@ -49,10 +171,7 @@ class Gateways:
         page: dict[str, str | int] = {"offset": offset_of(visit.request), "limit": PAGE}
         found = await visit.api.in_domain.get("gateways", query={**given, **page})
         layouts = (await visit.api.get("layouts"))["layouts"]
-        rows = [
-            {**each, "ending": ending(each.get("certificate_ends", ""), self.now())}
-            for each in found["gateways"]
-        ]
+        rows = [{**each, "ending": _ending(each, self.now())} for each in found["gateways"]]
         context = {
             "address": address,
             "gateways": rows,
@@ -71,7 +190,7 @@ class Gateways:
 
     async def reveal(self, visit: Visit) -> Response:
         """Show one gateway, the secrets of its configuration in clear."""
-        gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"))
+        gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"), query=RECORD)
         config_id = gateway["bootstrap"]["config_id"]
         path = ("clients", "configs", config_id, "delivery")
         whole = await visit.api.in_domain.get(*path, query={"show_secrets": "true"})
@@ -87,12 +206,12 @@ class Gateways:
 
     async def _shown(self, visit: Visit, more: Mapping[str, Any]) -> Response:
         external_id = visit.path("external_id")
-        gateway = await visit.api.in_domain.get("mapping", external_id)
+        gateway = await visit.api.in_domain.get("mapping", external_id, query=RECORD)
         onboarding = gateway["onboarding"]
         journal = await visit.api.in_domain.get("onboardings", onboarding["id"])
         delivery = more.get("delivery") or await delivery_of(visit, gateway)
         certificates = [
-            {**each, "ending": ending(each["expiry_time"], self.now())}
+            {**each, "ending": ending(each["expiry_time"], self.now(), each["due_time"])}
             for each in gateway["certificates"]
         ]
         context = {
@@ -123,3 +242,8 @@ def _fetched(delivery: Mapping[str, Any]) -> Mapping[str, Any] | None:
         "content": "\n".join(pretty(content)),
         "lines": differences(pretty(content), pretty(delivery.get("content", ""))),
     }
+
+
+def _ending(line: Mapping[str, Any], now: datetime) -> Ending:
+    """Tell how long the first certificate of a gateway in a list holds."""
+    return ending(line.get("certificate_ends", ""), now, line.get("certificate_due", ""))

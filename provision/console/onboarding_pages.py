@@ -12,8 +12,7 @@ from provision.console.addresses import address
 from provision.console.errors import Refused
 from provision.console.forms import Form
 from provision.console.gateway_actions import CONFIRM, EFFECT, Action
-from provision.console.page import Page
-from provision.console.paging import PAGE, offset_of, pager
+from provision.console.page import PAGE, Page, offset_of, pager
 from provision.console.visit import Visit
 
 PROGRESS: Final = (
@@ -40,6 +39,8 @@ class OnboardingPages:
             Page("POST", f"{ONE}/retry", self.retry),
             Page("GET", f"{ONE}/undo", self.ask_undo),
             Page("POST", f"{ONE}/undo", self.undo),
+            Page("GET", f"{ONE}/forget", self.ask_forget),
+            Page("POST", f"{ONE}/forget", self.forget),
         ]
 
     async def list(self, visit: Visit) -> Response:
@@ -85,6 +86,20 @@ class OnboardingPages:
         """Undo it."""
         return await self._send(visit, "undo")
 
+    async def ask_forget(self, visit: Visit) -> Response:
+        """Show what forgetting the leftovers means."""
+        return await self._ask(visit, "forget", visit.form)
+
+    async def forget(self, visit: Visit) -> Response:
+        """Take out of the journal what was removed from the platform's store."""
+        onboarding_id = visit.path("onboarding_id")
+        try:
+            await visit.api.in_domain.delete("onboardings", onboarding_id, "leftovers")
+        except Refused as error:
+            return await self._ask(visit, "forget", visit.form.refused(error, ()))
+        said = "What was left on the platform is no longer listed."
+        return await visit.done(address("onboardings", onboarding_id), said)
+
     async def _send(self, visit: Visit, name: str) -> Response:
         onboarding_id = visit.path("onboarding_id")
         try:
@@ -96,7 +111,7 @@ class OnboardingPages:
 
     async def _ask(self, visit: Visit, name: str, form: Form) -> Response:
         found = await _onboarding(visit)
-        action = retry_action(found) if name == "retry" else undo_action(found)
+        action = ACTIONS[name](found)
         here = address("onboardings", str(found["id"]))
         context = {
             "action": action,
@@ -127,10 +142,10 @@ def retry_action(onboarding: Mapping[str, Any]) -> Action:
         (
             "Gateway",
             onboarding["external_id"],
-            "what is left of it is removed" if back else "finished, or removed, as was begun",
+            "what is left of it is removed" if back else "finished or removed, as it was started",
         ),
     ]
-    text = ["It is tried again at once with your credentials, instead of at its next time."]
+    text = ["It is tried again now, with your credentials, instead of at its next attempt."]
     return Action(f"Retry {onboarding['external_id']}?", text, rows, "Retry")
 
 
@@ -143,7 +158,29 @@ def undo_action(onboarding: Mapping[str, Any]) -> Action:
         ("Bootstrap config", "of this onboarding", "deleted"),
     ]
     if "replaces" in onboarding:
-        rows.append(("Gateway before it", onboarding["replaces"], "gets its place back, if it is"))
+        rows.append(
+            (
+                "Gateway before it",
+                onboarding["replaces"],
+                "becomes the gateway again if it is still there",
+            )
+        )
     text = ["Everything that this onboarding made is removed. This can't be taken back."]
     title = f"Undo the onboarding of {onboarding['external_id']}?"
     return Action(title, text, rows, "Undo", "danger")
+
+
+def forget_action(onboarding: Mapping[str, Any]) -> Action:
+    """Tell what forgetting the leftovers does."""
+    rows = [
+        (each["kind"].capitalize(), each["id"], "no longer listed")
+        for each in onboarding.get("leftovers", ())
+    ]
+    text = [
+        "This removes nothing. Confirm it after the platform's administrator has deleted the rows."
+    ]
+    title = f"Were the leftovers of {onboarding['external_id']} deleted?"
+    return Action(title, text, rows, "They were removed")
+
+
+ACTIONS: Final = {"retry": retry_action, "undo": undo_action, "forget": forget_action}

@@ -8,13 +8,12 @@ from typing import Final
 from attrs import frozen
 from starlette.responses import Response
 
-from bootstrap_core.secret import Secret
-from provision.console.cookies import A_YEAR, SESSION, THEME, THEMES, Cookies
+from bootstrap_core.secrets import Secret
 from provision.console.directory import DomainLists
 from provision.console.entrance import SIGN_IN, own_page
-from provision.console.page import Page
-from provision.console.paging import PAGE, offset_of, pager
+from provision.console.page import PAGE, Page, offset_of, pager
 from provision.console.reception import Reception
+from provision.console.sessions import A_YEAR, SESSION, THEME, THEMES, Cookies
 from provision.console.visit import Visit
 from provision.platform.errors import DomainNotFound, NotAMember
 

@@ -11,12 +11,18 @@ from weakref import WeakValueDictionary
 import jwt
 from attrs import evolve
 
-from bootstrap_core.secret import Secret
-from provision.console.directory import Directory, first_domain
+from bootstrap_core.secrets import Secret
+from provision.console.directory import Directory, HomeDomain, first_domain
 from provision.console.errors import SignedOut, SignInRefused
-from provision.console.notices import Notice
-from provision.console.session import Credentials, Lifetimes, Session, new_cookie, session_id
-from provision.console.session_rows import SessionRows
+from provision.console.sessions import (
+    Credentials,
+    Lifetimes,
+    Notice,
+    Session,
+    SessionRows,
+    new_cookie,
+    session_id,
+)
 from provision.platform.errors import InvalidToken, NotFound, Rejected
 
 WITHOUT_END: Final = timedelta(minutes=30)
@@ -32,14 +38,14 @@ class Reception:
         self,
         rows: SessionRows,
         directory: Directory,
-        default_domain: str,
+        home: HomeDomain,
         now: Callable[[], datetime],
         lifetimes: Lifetimes,
     ) -> None:
-        """Sign in at ``directory``; ``default_domain`` is entered first where it may be."""
+        """Sign in at ``directory``; the domain that ``home`` tells is entered first."""
         self._rows = rows
         self._directory = directory
-        self._default_domain = default_domain
+        self._home = home
         self._now = now
         self._lifetimes = lifetimes
         self._renewing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -53,7 +59,7 @@ class Reception:
             pair = await self._directory.issue_token(username, password)
         except (NotFound, Rejected, InvalidToken) as error:
             raise SignInRefused from error
-        domain = await first_domain(self._directory, pair.access, self._default_domain)
+        domain = await first_domain(self._directory, pair.access, await self._home(pair.access))
         user = await self._directory.view_user(pair.access)
         at, cookie = self._now(), new_cookie()
         await self._rows.remove_expired(at)

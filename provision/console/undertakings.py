@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from attrs import evolve, field, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.console.errors import ConsoleError, TooMuchAtOnce
 from provision.console.forms import Form
 
@@ -112,4 +112,4 @@ async def _outcome(do: Callable[[], Awaitable[Mapping[str, Any]]]) -> Result:
         return error
     except Exception as error:
         structlog.get_logger().exception("undertaking failed", exc_info=error)
-        return ConsoleError("The service made a mistake; its log tells which.")
+        return ConsoleError("The service failed with an error of its own; its log has the details.")

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.console.api import Api
-from provision.console.cookies import Cookies
 from provision.console.forms import Form
-from provision.console.navigation import Entry
-from provision.console.notices import Notice
 from provision.console.reception import Reception
 from provision.console.rendering import Templates
-from provision.console.session import Session
+from provision.console.sessions import Cookies, Notice, Session
 from provision.platform.types import Domain
+
+
+@frozen
+class Entry:
+    """A part: where it is, what it is called, and what it is for."""
+
+    path: str
+    label: str
+    purpose: str
+
+
+ENTRIES: Final[Sequence[Entry]] = (
+    Entry("/console/gateways", "Gateways", "Every gateway, its state, and what you can do with it"),
+    Entry("/console/onboard", "Onboard", "Bring a new gateway onto the platform"),
+    Entry("/console/bootstraps", "Bootstraps", "What each device fetches when it starts"),
+    Entry("/console/profiles", "Profiles", "Templates of device configurations"),
+    Entry("/console/layouts", "Layouts", "Which clients and channels a gateway has"),
+    Entry("/console/onboardings", "Onboardings", "The journal: what was done, and by whom"),
+)
+
+
+def navigation(paths: Collection[str]) -> Sequence[Entry]:
+    """Return the entries whose pages are among ``paths``."""
+    return [entry for entry in ENTRIES if entry.path in paths]
+
 
 SEE_OTHER: Final = 303
 UNPROCESSABLE: Final = 422

@@ -14,20 +14,21 @@ from attrs import frozen
 from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.columns import BRIEF
-from bootstrap_core.secret import Secret
-from provision.embedded.actions import ALL_ACTIONS
+from bootstrap_core.secrets import Secret
+from bootstrap_core.store.tables import BRIEF
 from provision.embedded.errors import (
     AdministratorOnly,
     DomainDisabled,
     DomainMissing,
     Hidden,
     InvalidToken,
+    Lacking,
     NotPermitted,
 )
-from provision.embedded.records import ADMINISTRATOR
+from provision.embedded.records import ADMINISTRATOR, ALL_ACTIONS
 from provision.embedded.tables import domains, members, roles, users
-from provision.embedded.tokens import Claims, Kind, Tokens
+from provision.embedded.tokens import Claims, Kind, TokenFamilies, Tokens
+from provision.platform.errors import lacks
 from provision.platform.types import Status
 
 CACHE_LIMIT: Final = 10_000
@@ -83,8 +84,10 @@ class Membership:
 
     def require(self, action: str) -> None:
         """Raise ``NotPermitted`` unless ``action`` is allowed in the domain."""
-        if not self.allows(action):
+        if not self.is_member:
             raise NotPermitted
+        if not self.allows(action):
+            raise Lacking(lacks(action, "the domain"))
 
     def require_on_entity(self, action: str) -> None:
         """Raise ``Hidden`` unless ``action`` is allowed: as if the entity were not there."""
@@ -100,8 +103,16 @@ class Membership:
 class AccessControl:
     """Turns tokens into callers and memberships."""
 
-    def __init__(self, engine: AsyncEngine, tokens: Tokens, *, cache_seconds: float = 2.0) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tokens: Tokens,
+        families: TokenFamilies,
+        *,
+        cache_seconds: float = 2.0,
+    ) -> None:
         """Remember for ``cache_seconds`` what the database said."""
+        self._families = families
         self._engine = engine
         self._tokens = tokens
         self._cache_seconds = cache_seconds
@@ -132,6 +143,7 @@ class AccessControl:
         self._cache.clear()
 
     async def _look_up(self, claims: Claims, domain_id: str) -> Membership:
+        await self._families.require(claims)
         key = (claims.user_id, domain_id)
         known = self._cache.get(key)
         if known is None or known[0] <= time.monotonic():

@@ -8,7 +8,7 @@ is repeated after a crash, leaves no second certificate.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -16,22 +16,20 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
-from provision.embedded.certificate_tables import certificates
-from provision.pki import ocsp
+from bootstrap_core.secrets import Secret
+from provision.embedded.issuer_store import NoUpperLists, UpperLists
+from provision.embedded.tables import certificates
+from provision.pki import status
 from provision.pki.errors import IssuerUnusable, OcspMalformed, PkiError
-from provision.pki.issuer import Issuer
+from provision.pki.issuer import Issuer, normal_serial, read_serial, write_serial
 from provision.pki.keys import PublicKey, fingerprint
-from provision.pki.profiles import ClientProfile, issue
+from provision.pki.profiles import DUE_AFTER, ClientProfile, issue
 from provision.pki.requests import Holder, check_request
-from provision.pki.revocation import CRL_LIFETIME, Revocation, make_revocation_list
-from provision.pki.serial import normal_serial, read_serial, write_serial
+from provision.pki.status import CRL_LIFETIME, Revocation, make_revocation_list
 from provision.platform.errors import NotFound, Rejected, Unavailable
 from provision.platform.types import Certificate, Page, SigningRequest
 
 SERVICE: Final = "certs"
-SERVES: Final = 2 / 3
-"""The part of its life for which a certificate is given again; then its renewal is due."""
 
 
 class Members(Protocol):
@@ -64,14 +62,19 @@ class EmbeddedAuthority:
         issuer: Issuer,
         profile: ClientProfile,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        upper_lists: UpperLists | None = None,
     ) -> None:
-        """Keep certificates in ``engine``; ``profile`` has the addresses written into them."""
+        """Keep certificates in ``engine``; ``profile`` has the addresses written into them.
+
+        ``upper_lists`` are the CRLs of the authorities above ``issuer``.
+        """
         self._engine = engine
         self._members = members
         self._issuer = issuer
         self._issuer_id = fingerprint(issuer.key.public_key)
         self._profile = profile
         self._now = now
+        self._upper_lists = upper_lists or NoUpperLists()
         self._list: tuple[object, datetime, bytes] | None = None
 
     async def sign(self, token: Secret, domain_id: str, request: SigningRequest) -> Certificate:
@@ -189,24 +192,50 @@ class EmbeddedAuthority:
         self._list = (seen, now + CRL_LIFETIME / 2, signed)
         return signed
 
+    async def revocation_lists(self) -> Sequence[bytes]:
+        """Return the current CRL and those of the authorities above, DER encoded.
+
+        Raises ``Unavailable``: one of them can't be had.
+        """
+        with _platform_errors("get the CRLs"):
+            return [await self.revocation_list(), *await self._upper_lists.current()]
+
     async def answer_ocsp(self, request: bytes) -> bytes:
         """Answer an OCSP request (RFC 6960), DER to DER; an unreadable one has an answer too."""
         try:
-            question = ocsp.read_question(request)
+            questions = status.read_questions(request)
         except OcspMalformed:
-            return ocsp.malformed()
-        query = select(certificates.c.revoked_at).where(
-            certificates.c.issuer == self._issuer_id,
-            certificates.c.serial == write_serial(question.serial),
+            return status.malformed()
+        return await self._answer(questions)
+
+    async def answer_about(self, serial: str) -> bytes:
+        """Return the OCSP answer about one certificate of this authority, DER encoded.
+
+        Raises ``Rejected``: ``serial`` is no serial number.
+        """
+        if not (known := normal_serial(serial)):
+            raise Rejected(
+                "serial_number must be the number in hex, as 0a:1b:2c",
+                service=SERVICE,
+                operation="ocsp",
+                answered=400,
+            )
+        return await self._answer([status.question_about(self._issuer, read_serial(known))])
+
+    async def _answer(self, questions: Sequence[status.OcspQuestion]) -> bytes:
+        states = await self._states({write_serial(each.serial) for each in questions})
+        unknown = status.CertificateState(issued=False)
+        answered = [(each, states.get(write_serial(each.serial), unknown)) for each in questions]
+        return status.answer(self._issuer, answered, self._moment())
+
+    async def _states(self, serials: Collection[str]) -> Mapping[str, status.CertificateState]:
+        """Return what is known of certificates by their serial numbers, those issued here alone."""
+        query = select(certificates.c.serial, certificates.c.revoked_at).where(
+            certificates.c.issuer == self._issuer_id, certificates.c.serial.in_(serials)
         )
         async with self._engine.connect() as connection:
-            row = (await connection.execute(query)).first()
-        state = (
-            ocsp.CertificateState(issued=False)
-            if row is None
-            else ocsp.CertificateState(issued=True, revoked_at=row.revoked_at)
-        )
-        return ocsp.answer(self._issuer, question, state, self._moment())
+            rows = (await connection.execute(query)).all()
+        return {serial: status.CertificateState(issued=True, revoked_at=at) for serial, at in rows}
 
     async def _issue(self, holder: Holder, key: PublicKey, ttl: timedelta) -> Mapping[Any, Any]:
         now = self._now()
@@ -259,7 +288,7 @@ _ADD: Final = insert(certificates)
 
 def _still_serves(row: Mapping[Any, Any], now: datetime) -> bool:
     life = row["expires_at"] - row["created_at"]
-    return row["revoked_at"] is None and now < row["created_at"] + life * SERVES
+    return row["revoked_at"] is None and now < row["created_at"] + life * DUE_AFTER
 
 
 def _one(domain_id: str, serial: str) -> tuple[ColumnElement[bool], ...]:

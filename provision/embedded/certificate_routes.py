@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import io
 import re
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from attrs import evolve
+from cryptography import x509
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import Membership
-from provision.embedded.authority_routes import AuthorityRoutes, PublicAuthority
-from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST
-from provision.embedded.encoding import page_json
-from provision.embedded.entrance import enter
+from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, page_json
+from provision.embedded.entity_routes import enter
 from provision.embedded.errors import (
     CertificateUnknown,
     DomainMissing,
@@ -33,17 +35,134 @@ from provision.embedded.errors import (
     Malformed,
     NoCertificates,
     StrangerToDomain,
+    Unprocessable,
 )
+from provision.embedded.issuer_store import as_pem
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ListQuery
-from provision.embedded.wire import Fields, Query, answering, decode, empty, path_text, written
-from provision.pki.errors import PkiError
+from provision.embedded.wire import Fields, Query, answering, empty, path_text, read_body, written
+from provision.pki.errors import OcspMalformed, PkiError
+from provision.pki.issuer import write_serial
 from provision.pki.keys import KeyType, make_key
 from provision.pki.requests import Holder, make_request
+from provision.pki.status import request_of_path
 from provision.platform.errors import NotFound, Rejected
 from provision.platform.port import CertificateAuthority
 from provision.platform.types import Certificate, Page, SigningRequest
 
+REVOCATION_LIST = "/certs/crl.der"
+REVOCATION_LISTS = "/certs/crl.pem"
+OCSP = "/certs/ocsp"
+OCSP_ANSWER = "application/ocsp-response"
+JSON = "application/json"
+
+
+class PublicAuthority(Protocol):
+    """What is asked without credentials."""
+
+    async def chain(self) -> str:
+        """Return the chain that verifies issued certificates, as PEM, issuer first."""
+        ...
+
+    async def revocation_list(self) -> bytes:
+        """Return the current CRL, DER encoded."""
+        ...
+
+    async def revocation_lists(self) -> Sequence[bytes]:
+        """Return the current CRLs of the issuer and of the authorities above it, DER encoded."""
+        ...
+
+    async def answer_ocsp(self, request: bytes) -> bytes:
+        """Answer an OCSP request (RFC 6960), DER to DER."""
+        ...
+
+    async def answer_about(self, serial: str) -> bytes:
+        """Return the OCSP answer about a serial number, DER encoded. Raises ``Rejected``."""
+        ...
+
+
+class AuthorityRoutes:
+    """Routes that relying parties use."""
+
+    def __init__(self, authority: PublicAuthority) -> None:
+        """Serve ``authority``."""
+        self._authority = authority
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            ExactRoute("/certs/view-ca", self.chain, methods=["GET"]),
+            ExactRoute("/certs/download-ca", self.chain_file, methods=["GET"]),
+            ExactRoute("/certs/crl", self.revocation_list, methods=["GET"]),
+            ExactRoute(REVOCATION_LIST, self.revocation_list_file, methods=["GET"]),
+            ExactRoute(REVOCATION_LISTS, self.revocation_list_files, methods=["GET"]),
+            ExactRoute(OCSP, self.ocsp, methods=["POST"]),
+            ExactRoute(f"{OCSP}/{{request:path}}", self.ocsp_by_path, methods=["GET"]),
+        ]
+
+    async def chain(self, request: Request) -> Response:
+        """Return the authority's chain, to anybody."""
+        return JSONResponse({"certificate": await self._authority.chain(), "revoked": False})
+
+    async def chain_file(self, request: Request) -> Response:
+        """Return the authority's chain as Magistrala does: ca.crt in an archive, to anybody."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("ca.crt", await self._authority.chain())
+        named = {"Content-Disposition": "attachment; filename=ca.zip"}
+        return Response(archive.getvalue(), media_type="application/zip", headers=named)
+
+    async def revocation_list(self, request: Request) -> Response:
+        """Return the CRL, to anybody: DER in base64."""
+        der = await self._authority.revocation_list()
+        return JSONResponse({"crl": base64.b64encode(der).decode()})
+
+    async def revocation_list_file(self, request: Request) -> Response:
+        """Return the CRL itself, as a distribution point gives it (RFC 5280, section 4.2.1.13)."""
+        der = await self._authority.revocation_list()
+        return Response(der, media_type="application/pkix-crl")
+
+    async def revocation_list_files(self, request: Request) -> Response:
+        """Return the CRLs of all authorities of the chain, issuer first, as PEM."""
+        lists = await self._authority.revocation_lists()
+        return Response(as_pem(lists), media_type="application/x-pem-file")
+
+    async def ocsp(self, request: Request) -> Response:
+        """Answer an OCSP request, of anybody; Magistrala's SDK asks in JSON."""
+        if request.headers.get("content-type", "").startswith(JSON):
+            serial = _serial_asked_about(Fields(await read_body(request), "the body"))
+            try:
+                answer = await self._authority.answer_about(serial)
+            except Rejected as error:
+                raise Malformed(error.message) from error
+            return Response(answer, media_type=OCSP_ANSWER)
+        return await self._answer_ocsp(await request.body())
+
+    async def ocsp_by_path(self, request: Request) -> Response:
+        """Answer an OCSP request that is in the path, as caches like it (RFC 6960, appendix A)."""
+        try:
+            question = request_of_path(path_text(request, "request"))
+        except OcspMalformed:
+            question = b""
+        return await self._answer_ocsp(question)
+
+    async def _answer_ocsp(self, question: bytes) -> Response:
+        answer = await self._authority.answer_ocsp(question)
+        return Response(answer, media_type=OCSP_ANSWER)
+
+
+def _serial_asked_about(fields: Fields) -> str:
+    if serial := fields.text("serial_number"):
+        return serial
+    if not (pem := fields.text("certificate")):
+        raise Malformed("serial_number or certificate (PEM) is needed")
+    try:
+        return write_serial(x509.load_pem_x509_certificate(pem.encode()).serial_number)
+    except ValueError as error:
+        raise Malformed("certificate must be one in PEM form") from error
+
+
+OTHER_NAMES: Final = ("dns_names", "ip_addresses", "email_addresses")
 TTL_DEFAULT: Final = timedelta(hours=720)
 TTL_MOST: Final = timedelta(days=36_500)
 TTL_FORM: Final = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?[dhms])+")
@@ -74,29 +193,30 @@ class CertificateRoutes:
         every = "/{domain_id}/certs"
         return [
             *AuthorityRoutes(self._authority).routes(),
-            Route(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
-            Route(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
-            Route(every, answering(self.page), methods=["GET"]),
-            Route(f"{every}/{{serial}}", answering(self.view), methods=["GET"]),
-            Route(f"{every}/{{serial}}/revoke", answering(self.revoke), methods=["PATCH"]),
-            Route(f"{every}/{{serial}}/renew", answering(self.renew), methods=["PATCH"]),
-            Route(f"{every}/{{client_id}}/delete", answering(self.delete), methods=["DELETE"]),
+            ExactRoute(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
+            ExactRoute(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
+            ExactRoute(every, answering(self.page), methods=["GET"]),
+            ExactRoute(f"{every}/{{serial}}", answering(self.view), methods=["GET"]),
+            ExactRoute(f"{every}/{{serial}}/revoke", answering(self.revoke), methods=["PATCH"]),
+            ExactRoute(f"{every}/{{serial}}/renew", answering(self.renew), methods=["PATCH"]),
+            ExactRoute(f"{every}/{{client_id}}/delete", answering(self.delete), methods=["DELETE"]),
         ]
 
     async def issue(self, request: Request) -> Response:
         """Make a key and a certificate for a client; the key is only in this answer."""
         token, domain_id = await enter(self._access, request)
-        fields = Fields(decode(await request.body(), "the body"), "the body")
+        fields = Fields(await read_body(request), "the body")
         (await self._require(token, domain_id, "client_update")).require_enabled()
         if not fields.fields("options").text("common_name"):
             raise Malformed("options.common_name is needed")
+        _refuse_names(fields)
         holder = Holder(domain_id, path_text(request, "client_id"))
         return JSONResponse(await self._make(token, holder, _lifetime(fields.text("ttl"))), 201)
 
     async def sign(self, request: Request) -> Response:
         """Issue a certificate for a request that the caller made; its PEM comes in base64."""
         token, domain_id = await enter(self._access, request)
-        fields = Fields(decode(await request.body(), "the body"), "the body")
+        fields = Fields(await read_body(request), "the body")
         (await self._require(token, domain_id, "client_update")).require_enabled()
         ttl = _lifetime(Query(request).text("ttl"))
         try:
@@ -191,6 +311,23 @@ class CertificateRoutes:
         return {**_certificate_json(signed), "key": key.pem()}
 
 
+def _refuse_names(fields: Fields) -> None:
+    """Refuse further names.
+
+    With a host's name in it a client's certificate passes for that host with devices that do not
+    look at a certificate's purpose, and those of all domains trust the same authority.
+    """
+    options = fields.fields("options")
+    for place, members in (("", fields), ("options.", options)):
+        for name in OTHER_NAMES:
+            if members.texts(name):
+                raise Malformed(
+                    f"{place}{name}: a client's certificate names its client alone; leave it out. "
+                    "For a server, such as the broker: provision cert server NAME, on the "
+                    "service's host"
+                )
+
+
 @contextmanager
 def _on_issue() -> Iterator[None]:
     try:
@@ -226,6 +363,6 @@ def _lifetime(text: str) -> timedelta:
     if not text:
         return TTL_DEFAULT
     if not TTL_FORM.fullmatch(text):
-        raise Malformed("ttl must be a duration such as 24h, 30d or 1h30m")
+        raise Unprocessable("ttl must be a duration such as 24h, 30d or 1h30m")
     seconds = sum(float(number) * TTL_UNITS[unit] for number, unit in TTL_PART.findall(text))
     return timedelta(seconds=min(seconds, TTL_MOST.total_seconds()))

@@ -10,9 +10,10 @@ from sqlalchemy import Select, Table, bindparam, delete, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import ConnectionExists, Hidden, Malformed, Unprocessable
+from provision.embedded.errors import ConnectionExists, Hidden, Malformed, NotConnectable
+from provision.embedded.queries import made_all
 from provision.embedded.tables import channels, clients, connections
 from provision.platform.types import Connections, Status
 
@@ -31,7 +32,7 @@ class ConnectionRegistry:
     async def connect(self, token: Secret, domain_id: str, wanted: Connections) -> None:
         """Connect every client with every channel for each type, or nothing at all.
 
-        Raises ``Hidden`` (a client or channel that is not there), ``Unprocessable``,
+        Raises ``Hidden`` (a client or channel that is not there), ``NotConnectable``,
         ``ConnectionExists`` (any of it), ``DomainDisabled``.
         """
         membership = await self._enter(token, domain_id, wanted)
@@ -50,9 +51,7 @@ class ConnectionRegistry:
             async with self._engine.begin() as connection:
                 disabled = await _check(connection, domain_id, channel_ids, client_ids)
                 if disabled or len(set(wanted.types)) < len(wanted.types):
-                    raise Unprocessable(
-                        "disabled clients and channels can't be connected, and a type is named once"
-                    )
+                    raise NotConnectable
                 await connection.execute(_CONNECT, rows)
         except IntegrityError as error:
             if "foreign key" in str(error.orig).lower():
@@ -82,8 +81,14 @@ class ConnectionRegistry:
                 f"at most {CONNECTION_LIMIT} connections are named at once, not {count}"
             )
         membership = await self._access.membership(token, domain_id)
-        membership.require_on_entity("channel_connect_to_client")
-        membership.require_on_entity("client_connect_to_channel")
+        for kind, keys, action in (
+            ("channel", named.channel_ids, "channel_connect_to_client"),
+            ("client", named.client_ids, "client_connect_to_channel"),
+        ):
+            if not membership.allows(action) and not await made_all(
+                self._engine, KINDS[kind], membership, keys
+            ):
+                membership.require_on_entity(action)
         return membership
 
 

@@ -9,13 +9,12 @@ from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.columns import BRIEF
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from bootstrap_core.store.tables import BRIEF
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.actions import ALL_ACTIONS
 from provision.embedded.errors import DomainMissing, Taken
 from provision.embedded.queries import AnyRow, page_of, search, stamp, stamps_of
-from provision.embedded.records import DomainRecord, ListQuery
+from provision.embedded.records import ALL_ACTIONS, DomainRecord, ListQuery
 from provision.embedded.roles import new_role
 from provision.embedded.tables import domains, members, roles
 from provision.embedded.tokens import Clock
@@ -92,6 +91,24 @@ class DomainRegistry:
         async with self._engine.connect() as connection:
             rows, total = await page_of(connection, domains, conditions, query)
         return Page([_record(row) for row in rows], total, query.offset, query.limit)
+
+    async def home(self, token: Secret) -> str:
+        """Return the domain that the administrator means who names none, empty to others.
+
+        The administrator sees all domains; it is the first one that the account operates.
+        """
+        caller = await self._access.caller(token)
+        if not caller.is_administrator:
+            return ""
+        mine = select(members.c.domain_id).where(members.c.user_id == caller.id)
+        oldest = (
+            select(domains.c.id)
+            .where(domains.c.id.in_(mine))
+            .order_by(domains.c.created_at, domains.c.id)
+            .limit(1)
+        )
+        async with self._engine.connect() as connection:
+            return await connection.scalar(oldest) or ""
 
     async def change(self, token: Secret, domain_id: str, values: dict[str, Any]) -> DomainRecord:
         """Replace fields (``name``, ``metadata``, ``tags``) of a domain."""

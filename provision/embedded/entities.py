@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Generic, TypeVar
+from uuid import uuid4
 
-from sqlalchemy import Column, Table, delete, insert
+from attrs import evolve
+from sqlalchemy import Column, Table, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.model import is_uuid
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.errors import DomainMissing, EmbeddedError, Hidden, Malformed
+from provision.embedded.errors import (
+    ChannelExists,
+    ClientExists,
+    DomainMissing,
+    EmbeddedError,
+    Hidden,
+    Malformed,
+    RouteTaken,
+    SecretTaken,
+)
 from provision.embedded.queries import (
     AnyRow,
     change,
     change_status,
     connected,
     fetch,
+    made_all,
     page_of,
     search,
     stamp,
+    stamps_of,
     violates,
     within,
 )
@@ -34,7 +49,8 @@ from provision.embedded.records import (
     ListQuery,
     Stamps,
 )
-from provision.embedded.tables import connections
+from provision.embedded.sealing import SecretKeeper
+from provision.embedded.tables import ROUTE_UNIQUE, SECRET_UNIQUE, channels, clients, connections
 from provision.embedded.tokens import Clock
 from provision.platform.types import Page, Status
 
@@ -88,19 +104,23 @@ class EntityRegistry(ABC, Generic[D, R]):
 
     async def view(self, token: Secret, domain_id: str, key: str) -> R:
         """Return one (``Hidden`` when there is none that the caller may read)."""
-        await self._enter(token, domain_id, "read")
+        await self._enter(token, domain_id, "read", key)
         async with self._engine.connect() as connection:
             return self._record(await fetch(connection, self.table, domain_id, key))
 
     async def page(self, token: Secret, domain_id: str, query: ListQuery) -> Page[R]:
-        """List what the caller may read: nothing to a stranger."""
+        """List what the caller may read: nothing to a stranger, to makers what they made."""
         try:
-            await self._enter(token, domain_id, "read")
-        except (Hidden, DomainMissing):
+            membership = await self._access.membership(token, domain_id)
+        except DomainMissing:
+            return Page([], 0, query.offset, query.limit)
+        if not membership.is_member:
             return Page([], 0, query.offset, query.limit)
         place = within(self.table, domain_id)
         if query.connected_to:
             place = connected(self.table, domain_id, self.other, query.connected_to)
+        if not membership.allows(f"{self.kind}_read"):
+            place = and_(place, self.table.c.created_by == membership.caller.id)
         conditions = [place, *search(query, self.table, self._engine.dialect.name)]
         async with self._engine.connect() as connection:
             rows, total = await page_of(connection, self.table, conditions, query)
@@ -112,7 +132,7 @@ class EntityRegistry(ABC, Generic[D, R]):
 
         Raises ``Hidden``, ``EntityDisabled``, ``DomainDisabled``.
         """
-        membership = await self._enter(token, domain_id, "update")
+        membership = await self._enter(token, domain_id, "update", key)
         membership.require_enabled()
         stamped = {**values, **stamp(membership.caller.id, self._now())}
         if "name" in values:
@@ -122,7 +142,7 @@ class EntityRegistry(ABC, Generic[D, R]):
 
     async def change_status(self, token: Secret, domain_id: str, key: str, status: Status) -> R:
         """Enable or disable one (``StatusAssigned`` when it is so already)."""
-        membership = await self._enter(token, domain_id, "update")
+        membership = await self._enter(token, domain_id, "update", key)
         if status is Status.ENABLED:
             membership.require_enabled()
         stamped = stamp(membership.caller.id, self._now())
@@ -132,7 +152,7 @@ class EntityRegistry(ABC, Generic[D, R]):
 
     async def delete(self, token: Secret, domain_id: str, key: str) -> None:
         """Delete one and its connections (``Hidden`` when it is not there)."""
-        await self._enter(token, domain_id, "delete")
+        await self._enter(token, domain_id, "delete", key)
         mine = connections.c[f"{self.kind}_id"] == key
         async with self._engine.begin() as connection:
             await connection.execute(
@@ -146,9 +166,13 @@ class EntityRegistry(ABC, Generic[D, R]):
             if not deleted.rowcount:
                 raise Hidden
 
-    async def _enter(self, token: Secret, domain_id: str, action: str) -> Membership:
+    async def _enter(self, token: Secret, domain_id: str, action: str, key: str) -> Membership:
         membership = await self._access.membership(token, domain_id)
-        membership.require_on_entity(f"{self.kind}_{action}")
+        named = f"{self.kind}_{action}"
+        if not membership.allows(named) and not await made_all(
+            self._engine, self.table, membership, (key,)
+        ):
+            membership.require_on_entity(named)
         return membership
 
     async def _insert(self, records: Sequence[R]) -> None:
@@ -174,8 +198,21 @@ class EntityRegistry(ABC, Generic[D, R]):
     async def _listed(
         self, connection: AsyncConnection, rows: Sequence[AnyRow], query: ListQuery
     ) -> list[R]:
-        """Return what the rows of a list hold; a kind may look up more for ``query``."""
-        return [self._record(row) for row in rows]
+        """Return what the rows of a list hold, with the types of the connection it asks for."""
+        found = [self._record(row) for row in rows]
+        if not (found and query.connected_to):
+            return found
+        mine = connections.c[f"{self.kind}_id"]
+        types: dict[str, list[str]] = defaultdict(list)
+        statement = (
+            select(mine, connections.c.type)
+            .where(self.other == query.connected_to)
+            .where(mine.in_([each.id for each in found]))
+            .order_by(connections.c.type)
+        )
+        for key, kind in await connection.execute(statement):
+            types[key].append(kind)
+        return [evolve(each, connection_types=types[each.id]) for each in found]
 
 
 def common_row(made: ClientRecord | ChannelRecord) -> dict[str, Any]:
@@ -191,3 +228,117 @@ def common_row(made: ClientRecord | ChannelRecord) -> dict[str, Any]:
         "created_by": made.stamps.created_by,
         "created_at": made.stamps.created_at,
     }
+
+
+class ClientRegistry(EntityRegistry[DraftClient, ClientRecord]):
+    """The clients of all domains."""
+
+    kind = "client"
+    table = clients
+    other = connections.c.channel_id
+    unique = (SECRET_UNIQUE, clients.c.secret_digest, SecretTaken)
+    taken = ClientExists
+
+    def __init__(
+        self, engine: AsyncEngine, access: AccessControl, secrets: SecretKeeper, now: Clock
+    ) -> None:
+        """Keep clients in the engine's database, their secrets by way of ``secrets``."""
+        super().__init__(engine, access, now)
+        self._secrets = secrets
+
+    async def change_secret(
+        self, token: Secret, domain_id: str, client_id: str, secret: Secret
+    ) -> ClientRecord:
+        """Replace a client's secret; raises ``SecretTaken`` when another one has it."""
+        values = {
+            "secret": self._secrets.keep(client_id, secret),
+            "secret_digest": self._secrets.digest(domain_id, secret),
+        }
+        try:
+            return await self.change(token, domain_id, client_id, values)
+        except IntegrityError as error:
+            raise SecretTaken from error
+
+    def _made(self, domain_id: str, draft: DraftClient, stamps: Stamps) -> ClientRecord:
+        return ClientRecord(
+            id=draft.id or str(uuid4()),
+            domain_id=domain_id,
+            name=draft.name,
+            identity=draft.identity,
+            secret=draft.secret or Secret(str(uuid4())),
+            metadata=draft.metadata,
+            private_metadata=draft.private_metadata,
+            tags=draft.tags,
+            status=draft.status,
+            stamps=stamps,
+        )
+
+    def _row(self, made: ClientRecord) -> dict[str, Any]:
+        return {
+            **common_row(made),
+            "identity": made.identity,
+            "secret": self._secrets.keep(made.id, made.secret),
+            "secret_digest": self._secrets.digest(made.domain_id, made.secret),
+            "private_metadata": dict(made.private_metadata),
+        }
+
+    def _record(self, row: AnyRow) -> ClientRecord:
+        return ClientRecord(
+            id=row.id,
+            domain_id=row.domain_id,
+            name=row.name,
+            identity=row.identity,
+            secret=self._secrets.show(row.id, row.secret),
+            metadata=row.metadata,
+            private_metadata=row.private_metadata,
+            tags=row.tags,
+            status=Status(row.status),
+            stamps=stamps_of(row),
+        )
+
+
+class ChannelRegistry(EntityRegistry[DraftChannel, ChannelRecord]):
+    """The channels of all domains."""
+
+    kind = "channel"
+    table = channels
+    other = connections.c.client_id
+    unique = (ROUTE_UNIQUE, channels.c.route, RouteTaken)
+    taken = ChannelExists
+
+    async def view(self, token: Secret, domain_id: str, key: str) -> ChannelRecord:
+        """Return one channel (``Hidden`` when there is none that the caller may read).
+
+        As on Magistrala, a channel whose ID is no UUID can be listed, but not viewed.
+        """
+        await self._enter(token, domain_id, "read", key)
+        if not is_uuid(key):
+            raise Hidden
+        return await super().view(token, domain_id, key)
+
+    def _made(self, domain_id: str, draft: DraftChannel, stamps: Stamps) -> ChannelRecord:
+        return ChannelRecord(
+            id=draft.id or str(uuid4()),
+            domain_id=domain_id,
+            name=draft.name,
+            route=draft.route,
+            metadata=draft.metadata,
+            tags=draft.tags,
+            status=draft.status,
+            stamps=stamps,
+        )
+
+    def _row(self, made: ChannelRecord) -> dict[str, Any]:
+        return {**common_row(made), "route": made.route or None}
+
+    def _record(self, row: AnyRow) -> ChannelRecord:
+        return ChannelRecord(
+            id=row.id,
+            domain_id=row.domain_id,
+            name=row.name,
+            route=row.route or "",
+            metadata=row.metadata,
+            tags=row.tags,
+            status=Status(row.status),
+            stamps=stamps_of(row),
+        )

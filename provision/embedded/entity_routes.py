@@ -5,27 +5,61 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic
+from urllib.parse import quote
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.decoding import NO_TYPE_FILTER, changes_of, list_query_of
-from provision.embedded.encoding import access_json, page_json
+from provision.embedded.bodies import (
+    NO_TYPE_FILTER,
+    OFFSET_MOST,
+    PAGE_DEFAULT,
+    PAGE_MOST,
+    access_json,
+    changes_of,
+    channel_json,
+    channel_of,
+    client_json,
+    client_json_without_secret,
+    client_of,
+    connections_of,
+    entity_members_json,
+    list_query_of,
+    listed_channel_json,
+    listed_client_json,
+    page_json,
+    require_uuids,
+)
 from provision.embedded.entities import D, EntityRegistry, R
-from provision.embedded.entrance import enter
-from provision.embedded.errors import Unprocessable
+from provision.embedded.errors import Malformed, Unprocessable
+from provision.embedded.platform import EmbeddedPlatform
+from provision.embedded.records import ChannelRecord, ClientRecord, DraftChannel, DraftClient
 from provision.embedded.wire import (
     Fields,
     Handler,
     Query,
+    bearer,
     empty,
     path_text,
     read_object,
     read_objects,
 )
-from provision.platform.types import Status
+from provision.platform.types import Connections, Status
+
+
+async def enter(access: AccessControl, request: Request) -> tuple[Secret, str]:
+    """Return the caller's token, which is valid, and the domain's ID as the path has it.
+
+    Called first, so that a bad token is told before a bad body. Raises ``InvalidToken``.
+    """
+    token = bearer(request)
+    await access.caller(token)
+    return token, path_text(request, "domain_id")
 
 
 class EntityRoutes(ABC, Generic[D, R]):
@@ -56,17 +90,20 @@ class EntityRoutes(ABC, Generic[D, R]):
             (one, "PATCH", self.change),
             (one, "DELETE", self.delete),
             (f"{one}/tags", "PATCH", self.change_tags),
+            (f"{one}/roles/members", "GET", self.members),
             (f"{one}/enable", "POST", self.enable),
             (f"{one}/disable", "POST", self.disable),
         ]
-        return [Route(path, handler, methods=[method]) for path, method, handler in routes]
+        return [ExactRoute(path, handler, methods=[method]) for path, method, handler in routes]
 
     async def create(self, request: Request) -> Response:
         """Create one."""
         token, domain_id = await enter(self._access, request)
         draft = self._read(await read_object(request))
         made = (await self._registry.create(token, domain_id, [draft]))[0]
-        return JSONResponse(self._show(made), 201, {"Location": f"/{self.kind}s/{made.id}"})
+        # A channel's ID may be any text.
+        location = f"/{self.kind}s/{quote(made.id, safe='')}"
+        return JSONResponse(self._show(made), 201, {"Location": location})
 
     async def create_all(self, request: Request) -> Response:
         """Create several or none."""
@@ -83,6 +120,10 @@ class EntityRoutes(ABC, Generic[D, R]):
         query = list_query_of(parameters, self.other)
         if parameters.text("connection_type"):
             raise Unprocessable(NO_TYPE_FILTER)
+        if user_id := parameters.text("user"):
+            # What another user has is for the platform's administrator to ask.
+            (await self._access.membership(token, domain_id)).caller.require_administrator()
+            query = evolve(query, created_by=user_id)
         page = await self._registry.page(token, domain_id, query)
         if not page.items:
             return JSONResponse(page_json(f"{self.kind}s", page, query, self._show))
@@ -100,6 +141,17 @@ class EntityRoutes(ABC, Generic[D, R]):
             membership = await self._access.membership(token, domain_id)
             shown["roles"] = [access_json(self.kind, found, membership)]
         return JSONResponse(shown)
+
+    async def members(self, request: Request) -> Response:
+        """List who has a role on one."""
+        token, domain_id = await enter(self._access, request)
+        found = await self._registry.view(token, domain_id, self._key(request))
+        query = Query(request)
+        offset = query.number("offset", 0, 0, OFFSET_MOST)
+        limit = query.number("limit", PAGE_DEFAULT, 1, PAGE_MOST)
+        shown = entity_members_json(self.kind, found)
+        members = shown["members"][offset : offset + limit]
+        return JSONResponse({**shown, "offset": offset, "limit": limit, "members": members})
 
     async def change(self, request: Request) -> Response:
         """Replace the name or a JSON object."""
@@ -153,3 +205,116 @@ class EntityRoutes(ABC, Generic[D, R]):
     @abstractmethod
     def _show_listed(self, found: R, membership: Membership) -> dict[str, Any]:
         """Return one as lists show it."""
+
+
+class ClientRoutes(EntityRoutes[DraftClient, ClientRecord]):
+    """The routes for clients: those of any entity, and one for the secret."""
+
+    kind = "client"
+    other = "channel"
+    documents = ("metadata", "private_metadata")
+
+    def __init__(self, platform: EmbeddedPlatform) -> None:
+        """Serve the clients of ``platform``."""
+        super().__init__(platform.access, platform.clients)
+        self._clients = platform.clients
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        secret = "/{domain_id}/clients/{client_id}/secret"  # noqa: S105 - a path
+        return [*super().routes(), ExactRoute(secret, self.change_secret, methods=["PATCH"])]
+
+    async def change_secret(self, request: Request) -> Response:
+        """Replace a client's secret."""
+        token, domain_id = await enter(self._access, request)
+        secret = Secret((await read_object(request)).text("secret"))
+        if not secret:
+            raise Malformed("the new secret is missing")
+        client_id = self._key(request)
+        changed = await self._clients.change_secret(token, domain_id, client_id, secret)
+        return JSONResponse(client_json_without_secret(changed))
+
+    def _read(self, fields: Fields) -> DraftClient:
+        return client_of(fields)
+
+    def _show(self, found: ClientRecord) -> dict[str, Any]:
+        return client_json(found)
+
+    def _show_changed(self, changed: ClientRecord) -> dict[str, Any]:
+        return client_json_without_secret(changed)
+
+    def _show_listed(self, found: ClientRecord, membership: Membership) -> dict[str, Any]:
+        return listed_client_json(found, membership)
+
+
+class ChannelRoutes(EntityRoutes[DraftChannel, ChannelRecord]):
+    """The routes for channels: those of any entity, and those that connect and disconnect."""
+
+    kind = "channel"
+    other = "client"
+    documents = ("metadata",)
+
+    def __init__(self, platform: EmbeddedPlatform) -> None:
+        """Serve the channels and connections of ``platform``."""
+        super().__init__(platform.access, platform.channels)
+        self._connections = platform.connections
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        every, one = "/{domain_id}/channels", "/{domain_id}/channels/{channel_id}"
+        return [
+            ExactRoute(f"{every}/connect", self.connect, methods=["POST"]),
+            ExactRoute(f"{every}/disconnect", self.disconnect, methods=["POST"]),
+            ExactRoute(f"{one}/connect", self.connect_to_one, methods=["POST"]),
+            ExactRoute(f"{one}/disconnect", self.disconnect_from_one, methods=["POST"]),
+            *super().routes(),
+        ]
+
+    async def connect(self, request: Request) -> Response:
+        """Connect clients to channels."""
+        token, domain_id = await enter(self._access, request)
+        fields = await read_object(request)
+        wanted = connections_of(fields, fields.texts("channel_ids"))
+        await self._connections.connect(token, domain_id, wanted)
+        return empty(201)
+
+    async def disconnect(self, request: Request) -> Response:
+        """Disconnect clients from channels."""
+        token, domain_id = await enter(self._access, request)
+        fields = await read_object(request)
+        unwanted = connections_of(fields, fields.texts("channel_ids"))
+        require_uuids([*unwanted.channel_ids, *unwanted.client_ids])
+        await self._connections.disconnect(token, domain_id, unwanted)
+        return empty(204)
+
+    async def connect_to_one(self, request: Request) -> Response:
+        """Connect clients to the channel of the path."""
+        token, domain_id = await enter(self._access, request)
+        await self._connections.connect(token, domain_id, await _on_one_channel(request))
+        return empty(201)
+
+    async def disconnect_from_one(self, request: Request) -> Response:
+        """Disconnect clients from the channel of the path."""
+        token, domain_id = await enter(self._access, request)
+        unwanted = await _on_one_channel(request)
+        require_uuids(unwanted.channel_ids)
+        await self._connections.disconnect(token, domain_id, unwanted)
+        return empty(204)
+
+    def _read(self, fields: Fields) -> DraftChannel:
+        return channel_of(fields)
+
+    def _show(self, found: ChannelRecord) -> dict[str, Any]:
+        return channel_json(found)
+
+    def _show_changed(self, changed: ChannelRecord) -> dict[str, Any]:
+        return channel_json(changed)
+
+    def _show_listed(self, found: ChannelRecord, membership: Membership) -> dict[str, Any]:
+        return listed_channel_json(found, membership)
+
+
+async def _on_one_channel(request: Request) -> Connections:
+    named = connections_of(await read_object(request), [path_text(request, "channel_id")])
+    require_uuids(named.client_ids)
+    return named

@@ -17,6 +17,7 @@ EmbeddedError                 500
 ├── Refused                   403  the caller may not do this
 │   ├── SignInRefused         403  as Missing and WrongPassword, to a Mainflux client
 │   ├── NotPermitted          403  no role of the caller allows it in this domain
+│   ├── Lacking               403  a member's roles do not allow it
 │   ├── Hidden                403  not there, or not for this caller to see
 │   ├── DomainDisabled        403  the domain takes nothing new while it is disabled
 │   └── AdministratorOnly     403  only the platform's administrator may do it
@@ -29,7 +30,8 @@ EmbeddedError                 500
 │   ├── RouteTaken            400  a channel of the domain has this route
 │   └── ConnectionExists      400  some of the connections exist
 ├── StatusAssigned            422  it is enabled (or disabled) already
-├── Unprocessable             422  connecting what is disabled, filtering by connection type
+├── Unprocessable             422  filtering by connection type
+│   └── NotConnectable        422  connecting what is disabled
 ├── Busy                      503  too many passwords wait to be verified
 ├── CertificateUnknown        422  no certificate has this serial
 ├── NoCertificates            404  the client has none that could be revoked
@@ -143,6 +145,13 @@ class NotPermitted(Refused):
     port = port_errors.NotAMember
 
 
+class Lacking(Refused):
+    """No role of yours in this domain allows this: ask one of its operators for one that does."""
+
+    code = "not_permitted"
+    port = port_errors.NotPermitted
+
+
 class Hidden(Refused):
     """There is nothing under this ID that you may see or change."""
 
@@ -232,6 +241,13 @@ class Unprocessable(EmbeddedError):
     code = "unprocessable"
 
 
+class NotConnectable(Unprocessable):
+    """Disabled clients and channels can't be connected, and a type is named once."""
+
+    words = "failed to create entity"
+    port = port_errors.NotReady
+
+
 class Busy(EmbeddedError):
     """Too many sign-ins at once: try again in a moment."""
 
@@ -263,10 +279,14 @@ class RecordedFailure(EmbeddedError):
     """The request can't be answered."""
 
     code = "refused"
+    counted: ClassVar[int] = 403
+    """The status under which it is counted: it is no failure of the service."""
 
 
 class AccessTokenUsed(RecordedFailure):
     """New tokens are given for a refresh token, not for an access token."""
+
+    counted = 401
 
     code = "access_token_used"
     port = port_errors.InvalidToken

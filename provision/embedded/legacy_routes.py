@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bootstrap_core.secret import Secret
-from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
+from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.secrets import Secret
+from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
 from provision.embedded.errors import (
     ConnectionExists,
     Hidden,
@@ -91,7 +92,7 @@ class LegacyRoutes:
             (connection, "PUT", self.connect),
             (connection, "DELETE", self.disconnect),
         ]
-        return [Route(path, handler, methods=[method]) for path, method, handler in routes]
+        return [ExactRoute(path, handler, methods=[method]) for path, method, handler in routes]
 
     async def sign_in(self, request: Request) -> Response:
         """Give an access token for an e-mail address and a password."""
@@ -191,9 +192,10 @@ class LegacyRoutes:
         mine = await self._platform.domains.page(token, ListQuery(limit=2))
         if mine.total == 1:
             return Owner(token, caller.id, mine.items[0].id)
-        if not self._default_domain:
+        domain_id = self._default_domain or await self._platform.domains.home(token)
+        if not domain_id:
             raise Malformed(NO_DOMAIN)
-        return Owner(token, caller.id, self._default_domain)
+        return Owner(token, caller.id, domain_id)
 
     async def _thing(self, request: Request, owner: Owner) -> ClientRecord:
         find, key = self._platform.clients.view, path_text(request, "thing_id")

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl
-from provision.embedded.channels import ChannelRegistry
-from provision.embedded.clients import ClientRegistry
-from provision.embedded.connections import ConnectionRegistry
-from provision.embedded.conversion import (
+from provision.embedded.access import Membership as Member
+from provision.embedded.bodies import (
     changed_values,
     draft_channel,
     draft_client,
@@ -24,14 +22,21 @@ from provision.embedded.conversion import (
     to_domain,
     to_user,
 )
+from provision.embedded.connections import ConnectionRegistry
 from provision.embedded.domains import DomainRegistry
+from provision.embedded.entities import ChannelRegistry, ClientRegistry
 from provision.embedded.errors import StatusAssigned, translated
-from provision.embedded.passwords import Passwords
-from provision.embedded.records import ListQuery
+from provision.embedded.records import (
+    ALL_ACTIONS,
+    ChannelRecord,
+    ClientRecord,
+    ListQuery,
+    entity_actions,
+)
 from provision.embedded.roles import RoleRegistry
 from provision.embedded.sealing import Seal, SecretKeeper
-from provision.embedded.tokens import Clock, Tokens, utc_now
-from provision.embedded.users import UserRegistry
+from provision.embedded.tokens import Clock, TokenFamilies, Tokens, utc_now
+from provision.embedded.users import Passwords, UserRegistry
 from provision.platform.types import (
     Channel,
     ChannelChange,
@@ -41,6 +46,7 @@ from provision.platform.types import (
     ClientQuery,
     Connections,
     Domain,
+    Membership,
     NewChannel,
     NewClient,
     Page,
@@ -81,8 +87,9 @@ class EmbeddedPlatform:
         ``passwords`` stays the caller's to close.
         """
         tokens = Tokens(keys.tokens, access_ttl=access_ttl, refresh_ttl=refresh_ttl, now=now)
-        self.access = AccessControl(engine, tokens)
-        self.users = UserRegistry(engine, self.access, passwords, tokens, now)
+        families = TokenFamilies(engine, now, max(access_ttl, refresh_ttl))
+        self.access = AccessControl(engine, tokens, families)
+        self.users = UserRegistry(engine, self.access, passwords, tokens, families, now)
         self.domains = DomainRegistry(engine, self.access, now)
         self.roles = RoleRegistry(engine, self.access, now)
         self.clients = ClientRegistry(engine, self.access, SecretKeeper(seal, keys.secrets), now)
@@ -110,6 +117,12 @@ class EmbeddedPlatform:
         with translated("view domain"):
             return to_domain(await self.domains.view(token, domain_id))
 
+    async def view_membership(self, token: Secret, domain_id: str) -> Membership:
+        """Return a domain and what the caller, a member, may do in it."""
+        with translated("view domain"):
+            domain = to_domain(await self.domains.view(token, domain_id))
+            return Membership(domain, (await self.access.membership(token, domain_id)).actions)
+
     async def check_member(self, token: Secret, domain_id: str) -> None:
         """Raise ``NotAMember`` or ``DomainNotFound`` unless the caller is a member."""
         with translated("check membership"):
@@ -131,6 +144,11 @@ class EmbeddedPlatform:
             page = await self.domains.page(token, ListQuery(offset=offset, limit=limit))
         return Page([to_domain(record) for record in page.items], page.total, offset, limit)
 
+    async def home_domain(self, token: Secret) -> str:
+        """Return the domain that the administrator means who names none; empty to others."""
+        with translated("find the caller's domain"):
+            return await self.domains.home(token)
+
     async def create_clients(
         self, token: Secret, domain_id: str, clients: Sequence[NewClient]
     ) -> Sequence[Client]:
@@ -148,7 +166,11 @@ class EmbeddedPlatform:
         """List clients, newest first."""
         with translated("list clients"):
             page = await self.clients.page(token, domain_id, list_query(query))
-        items = [to_client(record) for record in page.items]
+            membership = await self.access.membership(token, domain_id) if page.items else None
+        items = [
+            evolve(to_client(record), actions=_held("client", record, membership))
+            for record in page.items
+        ]
         return Page(items, page.total, page.offset, page.limit)
 
     async def update_client(
@@ -202,7 +224,11 @@ class EmbeddedPlatform:
         """List channels, newest first."""
         with translated("list channels"):
             page = await self.channels.page(token, domain_id, list_query(query))
-        items = [to_channel(record) for record in page.items]
+            membership = await self.access.membership(token, domain_id) if page.items else None
+        items = [
+            evolve(to_channel(record), actions=_held("channel", record, membership))
+            for record in page.items
+        ]
         return Page(items, page.total, page.offset, page.limit)
 
     async def update_channel(
@@ -237,3 +263,13 @@ class EmbeddedPlatform:
         """Disconnect the whole product; what is not connected is no error."""
         with translated("disconnect"):
             await self.connections.disconnect(token, domain_id, connections)
+
+
+def _held(
+    kind: str, record: ClientRecord | ChannelRecord, membership: Member | None
+) -> frozenset[str] | None:
+    """Return what a caller may do with an entity that a list shows."""
+    if membership is None:
+        return None
+    made_it = record.stamps.created_by == membership.caller.id
+    return frozenset(entity_actions(kind, ALL_ACTIONS if made_it else membership.actions))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,21 +14,65 @@ from sqlalchemy import (
     Table,
     UnaryExpression,
     and_,
+    exists,
     func,
+    literal,
     or_,
     select,
     true,
+    type_coerce,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.columns import BRIEF
-from provision.embedded.documents import contains
+from bootstrap_core.store.tables import BRIEF
+from provision.embedded.access import Membership
 from provision.embedded.errors import EntityDisabled, Hidden, StatusAssigned
 from provision.embedded.records import ListQuery, Stamps
 from provision.embedded.tables import connections
 from provision.platform.types import Status, StatusFilter
+
+_KINDS = {str: ("text",), int: ("integer", "real"), float: ("integer", "real")}
+
+
+def contains(
+    column: ColumnElement[Any], wanted: dict[str, Any] | list[Any], dialect: str
+) -> ColumnElement[bool]:
+    """Return the condition that ``column``, of objects or of arrays, contains ``wanted``.
+
+    ``dialect`` is the database's name, as SQLAlchemy's dialects have it.
+    """
+    if dialect == "sqlite":
+        return and_(true(), *_parts(column, wanted, itertools.count()))
+    condition: ColumnElement[bool] = type_coerce(column, JSONB).contains(literal(wanted, JSONB))
+    return condition
+
+
+def _parts(
+    document: ColumnElement[Any], wanted: dict[str, Any] | list[Any], names: Iterator[int]
+) -> Iterator[ColumnElement[bool]]:
+    for key, value in wanted.items() if isinstance(wanted, dict) else ((None, v) for v in wanted):
+        element = func.json_each(document).table_valued(
+            "key", "value", "type", "atom", name=f"element_{next(names)}"
+        )
+        conditions = list(_equal(element.c, value, names))
+        if key is not None:
+            conditions.append(element.c.key == key)
+        yield exists().select_from(element).where(*conditions)
+
+
+def _equal(element: Any, value: Any, names: Iterator[int]) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - columns of json_each, any JSON value
+    if isinstance(value, dict | list):
+        yield element.type == ("object" if isinstance(value, dict) else "array")
+        yield from _parts(element.value, value, names)
+    elif value is None or isinstance(value, bool):
+        yield element.type == {None: "null", True: "true", False: "false"}[value]
+    else:
+        yield element.type.in_(_KINDS[type(value)])
+        yield element.atom == value
+
 
 AnyRow = Row[Any]
 ORDERS: Mapping[str, Sequence[str]] = {
@@ -158,6 +203,25 @@ async def _returning(
 ) -> AnyRow | None:
     statement = update(table).where(where).values(**values).returning(*table.c)
     return (await connection.execute(statement)).first()
+
+
+async def made_all(
+    engine: AsyncEngine, table: Table, membership: Membership, keys: Collection[str]
+) -> bool:
+    """Tell whether a member made all of these: makers may do everything with what they made."""
+    if not membership.is_member or not keys:
+        return False
+    mine = (
+        select(func.count())
+        .select_from(table)
+        .where(
+            table.c.id.in_(set(keys)),
+            table.c.domain_id == membership.domain_id,
+            table.c.created_by == membership.caller.id,
+        )
+    )
+    async with engine.connect() as connection:
+        return await connection.scalar(mine) == len(set(keys))
 
 
 def within(table: Table, domain_id: str) -> ColumnElement[bool]:

@@ -16,12 +16,11 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
-from provision.embedded.actions import ALL_ACTIONS
 from provision.embedded.errors import Hidden, Malformed, NotPermitted, Taken
 from provision.embedded.queries import AnyRow, stamps_of
-from provision.embedded.records import RoleRecord
+from provision.embedded.records import ALL_ACTIONS, RoleRecord
 from provision.embedded.tables import members, roles, users
 from provision.embedded.tokens import Clock
 from provision.platform.types import Page
@@ -188,7 +187,7 @@ def _require_held(membership: Membership, actions: Collection[str]) -> None:
     if unknown:
         raise Malformed(f"there is no action {unknown[0]!r} in a domain")
     if not membership.actions.issuperset(actions):
-        raise NotPermitted("nobody gives or takes a role that allows more than the own ones")
+        raise NotPermitted("you cannot give or take a role that allows more than your own roles")
 
 
 async def _find(connection: AsyncConnection, domain_id: str, role_id: str) -> RoleRecord:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from provision.embedded.channel_routes import ChannelRoutes
-from provision.embedded.client_routes import ClientRoutes
-from provision.embedded.domain_routes import DomainRoutes
+from provision.embedded.entity_routes import ChannelRoutes, ClientRoutes
 from provision.embedded.legacy_routes import LegacyRoutes
 from provision.embedded.platform import EmbeddedPlatform
-from provision.embedded.role_routes import RoleRoutes
-from provision.embedded.user_routes import UserRoutes
+from provision.embedded.user_routes import DomainRoutes, RoleRoutes, UserRoutes
 
 
 def routes(platform: EmbeddedPlatform, default_domain: str = "") -> list[Route]:

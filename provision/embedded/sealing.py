@@ -7,14 +7,13 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.resealing import reseal_column
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.store.reseal import reseal_column
 from provision.embedded.tables import clients
 
 
 class Seal(Protocol):
-    """Encrypts what is stored, bound to its place (``bootstrap_core.sealing.Sealer`` is one)."""
+    """Encrypts what is stored, bound to its place (``bootstrap_core.secrets.Sealer`` is one)."""
 
     def seal(self, plaintext: bytes, binding: str) -> str:
         """Return ``plaintext`` sealed for the place that ``binding`` names."""

@@ -1,12 +1,14 @@
 """The tables of the embedded platform.
 
 Lists are read newest first within a domain, by status: the indexes serve that order, the count
-and the look-up by name without sorting. ``name_folded`` is the name in folded case, so that a
-search in any case means the same on every database.
+and, on SQLite, the look-up by name without sorting (a name may be too long for PostgreSQL's).
+``name_folded`` is the name in folded case, so that a search in any case means the same on every
+database.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -24,9 +26,67 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from bootstrap_core.columns import UtcDateTime
+from bootstrap_core.model import is_uuid
+from bootstrap_core.store.tables import UtcDateTime, only_on
+
+ROUTE_FORM: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,35}")
+
+
+def is_route(text: str) -> bool:
+    """Tell whether ``text`` may be a route: a letter, then letters, digits, ``_`` and ``-``.
+
+    At most 36 characters, and neither ``__`` nor ``--``, which are hard to read.
+    """
+    return (
+        ROUTE_FORM.fullmatch(text) is not None
+        and "__" not in text
+        and "--" not in text
+        and not is_uuid(text)
+    )
+
 
 metadata: Final = MetaData()
+
+authorities: Final = Table(
+    "platform_authorities",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    # PEM, the intermediate first, the root last.
+    Column("chain", Text, nullable=False),
+    # Both keys are sealed; the root's is only needed to make another intermediate.
+    Column("issuer_key", Text, nullable=False),
+    Column("root_key", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+certificates: Final = Table(
+    "platform_certificates",
+    metadata,
+    Column("serial", String(64), primary_key=True),
+    Column("domain_id", String(36), nullable=False),
+    Column("client_id", String(64), nullable=False),
+    # SHA-256 of the issuer's and of the certified public key.
+    Column("issuer", String(64), nullable=False),
+    Column("public_key", String(64), nullable=False),
+    # Counts the certificates of one key, so that of two calls at once only one issues the next.
+    Column("generation", Integer, nullable=False),
+    Column("certificate", Text, nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint(
+        "domain_id",
+        "client_id",
+        "public_key",
+        "issuer",
+        "generation",
+        name="uq_platform_certificates_generation",
+    ),
+    Index("ix_platform_certificates_client", "domain_id", "client_id", "created_at"),
+    Index("ix_platform_certificates_revoked", "issuer", "revoked_at"),
+)
+
 
 SECRET_UNIQUE: Final = "uq_platform_clients_secret_digest"  # noqa: S105 - a constraint
 ROUTE_UNIQUE: Final = "uq_platform_channels_route"
@@ -74,6 +134,16 @@ users: Final = Table(
     Column("updated_at", UtcDateTime),
     Column("updated_by", String(36)),
     Index("ix_platform_users_created", "created_at"),
+)
+
+token_families: Final = Table(
+    "platform_token_families",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # The number of the refresh token that is the next to be used; below zero: none is any more.
+    Column("turn", Integer, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_platform_token_families_end", "expires_at"),
 )
 
 domains: Final = Table(
@@ -133,7 +203,7 @@ clients: Final = Table(
     UniqueConstraint("domain_id", "secret_digest", name=SECRET_UNIQUE),
     Index("ix_platform_clients_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_clients_created", "domain_id", "created_at", "id"),
-    Index("ix_platform_clients_name", "domain_id", "name_folded"),
+    only_on("sqlite", Index("ix_platform_clients_name", "domain_id", "name_folded")),
 )
 
 channels: Final = Table(
@@ -151,7 +221,7 @@ channels: Final = Table(
     UniqueConstraint("domain_id", "route", name=ROUTE_UNIQUE),
     Index("ix_platform_channels_status", "domain_id", "status", "created_at", "id"),
     Index("ix_platform_channels_created", "domain_id", "created_at", "id"),
-    Index("ix_platform_channels_name", "domain_id", "name_folded"),
+    only_on("sqlite", Index("ix_platform_channels_name", "domain_id", "name_folded")),
 )
 
 connections: Final = Table(

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import jwt
-from attrs import frozen
+from attrs import evolve, frozen
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.errors import AccessTokenUsed, InvalidToken, RefreshTokenUsed
+from provision.embedded.tables import token_families
 from provision.platform.types import TokenPair
 
 ALGORITHM: Final = "HS256"
@@ -42,10 +47,15 @@ class Kind(StrEnum):
 
 @frozen
 class Claims:
-    """What a valid token says: the user, and the token version under which it was issued."""
+    """What a valid token says: the user, and the token version under which it was issued.
+
+    ``family`` is the sign-in that it comes from, ``turn`` how often that was refreshed before.
+    """
 
     user_id: str
     version: int
+    family: str = ""
+    turn: int = 0
 
 
 @frozen
@@ -81,7 +91,9 @@ class Tokens:
         self._known: dict[bytes, _Said] = {}
 
     def issue(self, claims: Claims) -> TokenPair:
-        """Return a new pair for a user."""
+        """Return a new pair for a user; claims without a family begin one."""
+        if not claims.family:
+            claims = evolve(claims, family=secrets.token_hex(16))
         return TokenPair(self._sign(claims, Kind.ACCESS), self._sign(claims, Kind.REFRESH))
 
     def verify(self, token: Secret, kind: Kind) -> Claims:
@@ -123,7 +135,10 @@ class Tokens:
             )
         except jwt.InvalidTokenError as error:
             raise InvalidToken from error
-        claims = Claims(str(said["sub"]), int(said.get("version", 0)))
+        # A token of an earlier release has no family: it is one of its own.
+        family = str(said.get("family") or hashlib.sha256(token.encode()).hexdigest())
+        turn = int(said.get("turn", 0))
+        claims = Claims(str(said["sub"]), int(said.get("version", 0)), family, turn)
         return _Said(claims, said.get("kind"), said["exp"])
 
     def _sign(self, claims: Claims, kind: Kind) -> Secret:
@@ -134,9 +149,89 @@ class Tokens:
             "sub": claims.user_id,
             "kind": kind.value,
             "version": claims.version,
+            "family": claims.family,
+            "turn": claims.turn,
             "iat": int(now.timestamp()),
             "exp": expires_at,
         }
         token = Secret(jwt.encode(body, self._key, algorithm=ALGORITHM))
         self._remember(token, _Said(claims, kind, expires_at))
         return token
+
+
+REVOKED: Final = -1
+FIRST: Final = 0
+_NEXT: Final = (
+    update(token_families)
+    .where(
+        token_families.c.id == bindparam("family"),
+        token_families.c.turn == bindparam("used"),
+    )
+    .values(turn=bindparam("next"), expires_at=bindparam("until"))
+)
+_REVOKE: Final = (
+    update(token_families)
+    .where(token_families.c.id == bindparam("family"))
+    .values(turn=REVOKED, expires_at=bindparam("until"))
+)
+_REFUSED: Final = select(token_families.c.id).where(token_families.c.turn == REVOKED)
+
+
+class TokenFamilies:
+    """The families of refresh tokens, in the engine's database."""
+
+    def __init__(
+        self, engine: AsyncEngine, now: Clock, kept: timedelta, *, cache_seconds: float = 2.0
+    ) -> None:
+        """Keep a family for ``kept`` after its last use: no token of it is valid for longer.
+
+        What another process revoked counts here within ``cache_seconds``.
+        """
+        self._engine = engine
+        self._now = now
+        self._kept = kept
+        self._cache_seconds = cache_seconds
+        self._refused: frozenset[str] = frozenset()
+        self._fresh_until = 0.0
+
+    async def use(self, claims: Claims) -> Claims:
+        """Count a refresh token as used; return what its successors say.
+
+        Raises ``InvalidToken``: it was used before, or its family is refused.
+        """
+        until = self._now() + self._kept
+        values = {"family": claims.family, "used": claims.turn, "next": claims.turn + 1}
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                delete(token_families).where(token_families.c.expires_at < self._now())
+            )
+            done = await connection.execute(_NEXT, {**values, "until": until})
+        if done.rowcount or (claims.turn == FIRST and await self._is_new(claims)):
+            return Claims(claims.user_id, claims.version, claims.family, claims.turn + 1)
+        async with self._engine.begin() as connection:
+            await connection.execute(_REVOKE, {"family": claims.family, "until": until})
+        self._fresh_until = 0.0
+        raise InvalidToken("this refresh token was used before: sign in again")
+
+    async def require(self, claims: Claims) -> None:
+        """Raise ``InvalidToken`` where the family of a token is refused."""
+        if self._fresh_until <= time.monotonic():
+            async with self._engine.connect() as connection:
+                self._refused = frozenset(await connection.scalars(_REFUSED))
+            self._fresh_until = time.monotonic() + self._cache_seconds
+        if claims.family in self._refused:
+            raise InvalidToken("the token was revoked: sign in again")
+
+    async def _is_new(self, claims: Claims) -> bool:
+        """Begin a family with its first refresh; tell whether it was the first."""
+        row = {
+            "id": claims.family,
+            "turn": claims.turn + 1,
+            "expires_at": self._now() + self._kept,
+        }
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(token_families).values(row))
+        except IntegrityError:
+            return False
+        return True

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bootstrap_core.secret import Secret
-from provision.embedded.decoding import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of, status_of
-from provision.embedded.encoding import page_json, user_json
+from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.secrets import Secret
+from provision.embedded.bodies import (
+    OFFSET_MOST,
+    PAGE_DEFAULT,
+    PAGE_MOST,
+    changes_of,
+    domain_json,
+    held_role_json,
+    list_query_of,
+    name_of,
+    page_json,
+    role_json,
+    route_of,
+    status_of,
+    user_json,
+)
+from provision.embedded.entity_routes import enter
 from provision.embedded.errors import Malformed
 from provision.embedded.platform import EmbeddedPlatform
-from provision.embedded.records import ADMINISTRATOR, ORDINARY_USER, ListQuery, NewUser
+from provision.embedded.records import ADMINISTRATOR, ALL_ACTIONS, ORDINARY_USER, ListQuery, NewUser
 from provision.embedded.users import require_strength
 from provision.embedded.wire import (
     Fields,
@@ -43,16 +58,16 @@ class UserRoutes:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/users/tokens/issue", self.issue, methods=["POST"]),
-            Route("/users/tokens/refresh", answering(self.refresh), methods=["POST"]),
-            Route("/users", self.register, methods=["POST"]),
-            Route("/users", self.page, methods=["GET"]),
-            Route("/users/profile", self.profile, methods=["GET"]),
-            Route("/users/secret", self.change_password, methods=["PATCH"]),
-            Route("/users/{user_id}", self.view, methods=["GET"]),
-            Route("/users/{user_id}", self.delete, methods=["DELETE"]),
-            Route("/users/{user_id}/enable", self.enable, methods=["POST"]),
-            Route("/users/{user_id}/disable", self.disable, methods=["POST"]),
+            ExactRoute("/users/tokens/issue", self.issue, methods=["POST"]),
+            ExactRoute("/users/tokens/refresh", answering(self.refresh), methods=["POST"]),
+            ExactRoute("/users", self.register, methods=["POST"]),
+            ExactRoute("/users", self.page, methods=["GET"]),
+            ExactRoute("/users/profile", self.profile, methods=["GET"]),
+            ExactRoute("/users/secret", self.change_password, methods=["PATCH"]),
+            ExactRoute("/users/{user_id}", self.view, methods=["GET"]),
+            ExactRoute("/users/{user_id}", self.delete, methods=["DELETE"]),
+            ExactRoute("/users/{user_id}/enable", self.enable, methods=["POST"]),
+            ExactRoute("/users/{user_id}/disable", self.disable, methods=["POST"]),
         ]
 
     async def issue(self, request: Request) -> Response:
@@ -168,3 +183,208 @@ def _user_of(fields: Fields) -> NewUser:
     if not EMAIL_FORM.fullmatch(wanted.email):
         raise Malformed("email must be an e-mail address")
     return wanted
+
+
+class DomainRoutes:
+    """Decodes requests about domains, calls the registry, encodes what it answers."""
+
+    def __init__(self, platform: EmbeddedPlatform) -> None:
+        """Serve the domains of ``platform``."""
+        self._access = platform.access
+        self._domains = platform.domains
+        self._roles = platform.roles
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            ExactRoute("/domains", self.create, methods=["POST"]),
+            ExactRoute("/domains", self.page, methods=["GET"]),
+            ExactRoute("/domains/{domain_id}", self.view, methods=["GET"]),
+            ExactRoute("/domains/{domain_id}", self.change, methods=["PATCH"]),
+            ExactRoute("/domains/{domain_id}/enable", self.enable, methods=["POST"]),
+            ExactRoute("/domains/{domain_id}/disable", self.disable, methods=["POST"]),
+        ]
+
+    async def create(self, request: Request) -> Response:
+        """Create a domain that the caller operates; its ID is always chosen here."""
+        token = bearer(request)
+        await self._access.caller(token)
+        fields = await read_object(request)
+        name, route = name_of(fields), route_of(fields)
+        if not (name and route):
+            raise Malformed("name and route of the domain are needed")
+        made = await self._domains.create(
+            token, name, route, fields.texts("tags"), fields.document("metadata")
+        )
+        return JSONResponse(domain_json(made), 201)
+
+    async def page(self, request: Request) -> Response:
+        """List the caller's domains."""
+        token = bearer(request)
+        await self._access.caller(token)
+        query = list_query_of(Query(request))
+        page = await self._domains.page(token, query)
+        return JSONResponse(page_json("domains", page, query, domain_json))
+
+    async def view(self, request: Request) -> Response:
+        """Return a domain; ``?roles=true`` adds the roles that the caller holds in it."""
+        token, domain_id = await enter(self._access, request)
+        shown = domain_json(await self._domains.view(token, domain_id))
+        if Query(request).flag("roles"):
+            held = await self._roles.held(token, domain_id)
+            shown["member_id"] = (await self._access.caller(token)).id
+            shown["roles"] = [held_role_json(role) for role in held]
+        return JSONResponse(shown)
+
+    async def change(self, request: Request) -> Response:
+        """Replace a domain's name, metadata or tags."""
+        token, domain_id = await enter(self._access, request)
+        fields = await read_object(request)
+        values = changes_of(fields, ("metadata",))
+        if "tags" in fields:
+            values["tags"] = fields.texts("tags")
+        return JSONResponse(domain_json(await self._domains.change(token, domain_id, values)))
+
+    async def enable(self, request: Request) -> Response:
+        """Enable a domain."""
+        token, domain_id = await enter(self._access, request)
+        await self._domains.change_status(token, domain_id, Status.ENABLED)
+        return empty(200)
+
+    async def disable(self, request: Request) -> Response:
+        """Disable a domain."""
+        token, domain_id = await enter(self._access, request)
+        await self._domains.change_status(token, domain_id, Status.DISABLED)
+        return empty(200)
+
+
+ROLE_NAME_BYTES: Final = 200
+
+
+class RoleRoutes:
+    """Decodes requests about roles, calls the registry, encodes what it answers."""
+
+    def __init__(self, platform: EmbeddedPlatform) -> None:
+        """Serve the roles of ``platform``."""
+        self._access = platform.access
+        self._roles = platform.roles
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        every = "/domains/{domain_id}/roles"
+        one = f"{every}/{{role_id}}"
+        return [
+            ExactRoute("/domains/roles/available-actions", self.actions, methods=["GET"]),
+            ExactRoute(every, self.create, methods=["POST"]),
+            ExactRoute(every, self.page, methods=["GET"]),
+            ExactRoute(f"{every}/members", self.members, methods=["GET"]),
+            ExactRoute(f"{every}/members", self.remove_members, methods=["DELETE"]),
+            ExactRoute(one, self.view, methods=["GET"]),
+            ExactRoute(one, self.delete, methods=["DELETE"]),
+            ExactRoute(f"{one}/actions", self.actions_of_one, methods=["GET"]),
+            ExactRoute(f"{one}/members", self.add, methods=["POST"]),
+            ExactRoute(f"{one}/members", self.members_of_one, methods=["GET"]),
+            ExactRoute(f"{one}/members/delete", self.remove, methods=["POST"]),
+        ]
+
+    async def actions(self, request: Request) -> Response:
+        """List the actions that a role may have."""
+        await self._access.caller(bearer(request))
+        return JSONResponse({"available_actions": sorted(ALL_ACTIONS)})
+
+    async def create(self, request: Request) -> Response:
+        """Create a role, with actions and members as the body has them."""
+        token, domain_id = await enter(self._access, request)
+        fields = await read_object(request)
+        name = fields.text("role_name")
+        if not name or len(name.encode()) > ROLE_NAME_BYTES:
+            raise Malformed(f"role_name is needed, of at most {ROLE_NAME_BYTES} bytes")
+        actions, members = fields.texts("optional_actions"), fields.texts("optional_members")
+        made = await self._roles.create(token, domain_id, name, actions, members)
+        shown = {**role_json(made), "optional_actions": actions, "optional_members": members}
+        return JSONResponse(shown, 201)
+
+    async def page(self, request: Request) -> Response:
+        """List the roles of a domain."""
+        token, domain_id = await enter(self._access, request)
+        offset, limit = _window(request)
+        page = await self._roles.page(token, domain_id, offset, limit)
+        roles = [{**role_json(role), "actions": list(role.actions)} for role in page.items]
+        return JSONResponse({**_head(page.total, offset, limit), "roles": roles})
+
+    async def members(self, request: Request) -> Response:
+        """List the members of a domain, each with the roles held."""
+        token, domain_id = await enter(self._access, request)
+        offset, limit = _window(request)
+        held: dict[str, list[dict[str, Any]]] = {}
+        for user_id, role in await self._roles.users_of(token, domain_id):
+            held.setdefault(user_id, []).append(held_role_json(role))
+        members = [{"member_id": user_id, "roles": roles} for user_id, roles in held.items()]
+        shown = members[offset : offset + limit]
+        return JSONResponse({**_head(len(members), offset, limit), "members": shown})
+
+    async def remove_members(self, request: Request) -> Response:
+        """Take every role in the domain from users."""
+        token, domain_id = await enter(self._access, request)
+        users = _users(await read_object(request), "member_ids")
+        await self._roles.remove(token, domain_id, "", users)
+        return empty(204)
+
+    async def view(self, request: Request) -> Response:
+        """Return a role."""
+        token, domain_id = await enter(self._access, request)
+        role = await self._roles.view(token, domain_id, path_text(request, "role_id"))
+        return JSONResponse({**role_json(role), "actions": list(role.actions)})
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a role."""
+        token, domain_id = await enter(self._access, request)
+        await self._roles.delete(token, domain_id, path_text(request, "role_id"))
+        return empty(204)
+
+    async def actions_of_one(self, request: Request) -> Response:
+        """List what a role allows."""
+        token, domain_id = await enter(self._access, request)
+        role = await self._roles.view(token, domain_id, path_text(request, "role_id"))
+        return JSONResponse({"actions": list(role.actions)})
+
+    async def add(self, request: Request) -> Response:
+        """Give a role to users."""
+        token, domain_id = await enter(self._access, request)
+        users = _users(await read_object(request), "members")
+        await self._roles.add(token, domain_id, path_text(request, "role_id"), users)
+        return JSONResponse({"members": users})
+
+    async def members_of_one(self, request: Request) -> Response:
+        """List who holds a role."""
+        token, domain_id = await enter(self._access, request)
+        offset, limit = _window(request)
+        held = await self._roles.users_of(token, domain_id, path_text(request, "role_id"))
+        members = [user_id for user_id, _ in held][offset : offset + limit]
+        return JSONResponse({**_head(len(held), offset, limit), "members": members})
+
+    async def remove(self, request: Request) -> Response:
+        """Take a role from users."""
+        token, domain_id = await enter(self._access, request)
+        users = _users(await read_object(request), "members")
+        await self._roles.remove(token, domain_id, path_text(request, "role_id"), users)
+        return empty(204)
+
+
+def _window(request: Request) -> tuple[int, int]:
+    query = Query(request)
+    return (
+        query.number("offset", 0, 0, OFFSET_MOST),
+        query.number("limit", PAGE_DEFAULT, 1, PAGE_MOST),
+    )
+
+
+def _head(total: int, offset: int, limit: int) -> dict[str, Any]:
+    return {"total": total, "offset": offset, "limit": limit}
+
+
+def _users(fields: Fields, name: str) -> list[str]:
+    users = fields.texts(name)
+    if not users:
+        raise Malformed(f"{name} needs at least one user's ID")
+    return users

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from attrs import frozen
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.columns import BRIEF
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from bootstrap_core.store.tables import BRIEF
 from provision.embedded.access import AccessControl, Caller
 from provision.embedded.errors import (
+    Busy,
     InvalidToken,
     Malformed,
     Missing,
@@ -21,12 +29,94 @@ from provision.embedded.errors import (
     Taken,
     WrongPassword,
 )
-from provision.embedded.passwords import Passwords
 from provision.embedded.queries import AnyRow, stamp
 from provision.embedded.records import ADMINISTRATOR, NewUser, UserRecord
 from provision.embedded.tables import members, users
-from provision.embedded.tokens import Claims, Clock, Kind, Tokens
+from provision.embedded.tokens import Claims, Clock, Kind, TokenFamilies, Tokens
 from provision.platform.types import Page, Status, TokenPair
+
+SALT_BYTES: Final = 16
+HASH_BYTES: Final = 32
+MEMORY_MARGIN: Final = 1024 * 1024
+QUEUE_LIMIT: Final = 64
+NUL: Final = b"\0"
+
+T = TypeVar("T")
+
+
+@frozen
+class Cost:
+    """How hard a hash is made: memory is 128 * ``n`` * ``r`` bytes, time grows with all three."""
+
+    n: int = 16384
+    r: int = 8
+    p: int = 1
+
+
+class Passwords:
+    """Hashes and verifies passwords, a few at a time, off the event loop.
+
+    When too many wait already, ``Busy`` is raised at once, so that sign-ins can't pile up.
+
+    A hash reads ``scrypt$<n>$<r>$<p>$<salt>$<digest>``, both in base64; hashes made under other
+    parameters keep verifying.
+    """
+
+    def __init__(self, cost: Cost = Cost(), threads: int = 2) -> None:
+        """Hash with ``cost`` from now on, on at most ``threads`` threads at once."""
+        self._cost = cost
+        self._under_way = 0
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="password")
+
+    async def hash(self, password: Secret) -> str:
+        """Return the hash to store for ``password``. Raises ``Malformed``: a NUL is in it."""
+        if NUL in password.encode():
+            raise Malformed("a password holds no NUL character (U+0000); leave it out")
+        return await self._run(lambda: _hash(password, self._cost))
+
+    async def verify(self, password: Secret, stored: str) -> bool:
+        """Tell whether ``password`` is the one that ``stored`` was made from."""
+        return await self._run(lambda: _verify(password, stored))
+
+    def close(self) -> None:
+        """Let the threads go; waits for what is being hashed."""
+        self._pool.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._under_way >= QUEUE_LIMIT:
+            raise Busy
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._under_way -= 1
+
+
+def _digest(password: Secret, salt: bytes, cost: Cost) -> bytes:
+    return hashlib.scrypt(
+        password.encode(),
+        salt=salt,
+        n=cost.n,
+        r=cost.r,
+        p=cost.p,
+        dklen=HASH_BYTES,
+        maxmem=128 * cost.r * (cost.n + cost.p) + MEMORY_MARGIN,
+    )
+
+
+def _hash(password: Secret, cost: Cost) -> str:
+    salt = os.urandom(SALT_BYTES)
+    texts = [base64.b64encode(part).decode() for part in (salt, _digest(password, salt, cost))]
+    return f"scrypt${cost.n}${cost.r}${cost.p}${texts[0]}${texts[1]}"
+
+
+def _verify(password: Secret, stored: str) -> bool:
+    _, n, r, p, salt, digest = stored.split("$")
+    made = _digest(password, base64.b64decode(salt), Cost(int(n), int(r), int(p)))
+    # The HMAC in scrypt fills short passwords up with NULs, and takes one that ends with them for
+    # the one without.
+    return hmac.compare_digest(made, base64.b64decode(digest)) and NUL not in password.encode()
+
 
 PASSWORD_MINIMUM = 8
 
@@ -40,13 +130,18 @@ class UserRegistry:
         access: AccessControl,
         passwords: Passwords,
         tokens: Tokens,
+        families: TokenFamilies,
         now: Clock,
     ) -> None:
-        """Keep users in the engine's database, their passwords by way of ``passwords``."""
+        """Keep users in the engine's database, their passwords by way of ``passwords``.
+
+        ``families`` counts the uses of refresh tokens.
+        """
         self._engine = engine
         self._access = access
         self._passwords = passwords
         self._tokens = tokens
+        self._families = families
         self._now = now
 
     async def register(self, wanted: NewUser) -> UserRecord:
@@ -91,10 +186,13 @@ class UserRegistry:
         return self._tokens.issue(Claims(row.id, row.token_version))
 
     async def refresh(self, token: Secret) -> TokenPair:
-        """Return new tokens for a refresh token; raises ``InvalidToken``, ``AccessTokenUsed``."""
+        """Return new tokens for a refresh token, which is good for one use.
+
+        Raises ``InvalidToken``, ``AccessTokenUsed``.
+        """
         claims = self._tokens.verify(token, Kind.REFRESH)
         await self._access.bearer_of(claims)
-        return self._tokens.issue(claims)
+        return self._tokens.issue(await self._families.use(claims))
 
     async def profile(self, token: Secret) -> UserRecord:
         """Return the token's user."""
@@ -174,7 +272,7 @@ class UserRegistry:
         caller = await self._access.caller(token)
         caller.require_administrator()
         if caller.id == user_id:
-            raise Malformed("the administrator can't disable or delete the own account")
+            raise Malformed("the administrator can't disable or delete their own account")
         return caller
 
     async def _find(self, condition: ColumnElement[bool]) -> AnyRow:

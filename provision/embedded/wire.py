@@ -15,7 +15,16 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.formats.documents import (
+    DuplicateKey,
+    decode_text,
+    misspelt,
+    unique_keys,
+    without_mark,
+)
+from bootstrap_core.http.requests import BROKEN_ESCAPE
+from bootstrap_core.secrets import Secret
+from bootstrap_core.work import decoded
 from provision.embedded.errors import (
     Hidden,
     InvalidToken,
@@ -23,11 +32,31 @@ from provision.embedded.errors import (
     RecordedFailure,
     UnsupportedContentType,
 )
+from provision.errors import COUNTED_STATUS
 
 DEPTH_LIMIT: Final = 100
 NUMBER_DIGITS: Final = 19
 NEVER: Final = "0001-01-01T00:00:00Z"
 CONTENT_TYPE: Final = "application/json"
+
+KNOWN: Final = frozenset({
+    "id", "name", "first_name", "last_name", "username", "email", "identity", "secret",
+    "password", "old_password", "old_secret", "new_secret", "credentials", "metadata",
+    "private_metadata", "tags", "status", "state", "role", "role_id", "role_name", "roles",
+    "route", "key", "keys", "thing_id", "client_id", "channel_id", "client_ids",
+    "channel_ids", "thing_ids", "member_ids", "types", "type", "connection_types", "domain",
+    "domain_id",
+    "parent_id", "parent_group_id", "parent_group_path", "description", "permissions",
+    "permission", "relation", "actions", "optional_actions", "members", "optional_members",
+    "user_ids", "access_type", "alias", "owner", "owner_id", "created_at", "created_by",
+    "updated_at", "updated_by", "profile_picture", "email_verified", "verified_at",
+    "auth_provider", "token", "refresh_token", "access_token", "host", "confirm_password",
+    "options", "common_name", "organization", "organizational_unit", "country", "province",
+    "locality", "street_address", "postal_code", "dns_names", "ip_addresses", "ttl", "csr",
+    "key_bits", "key_type", "serial", "serial_number", "entity_id", "entity_type",
+    "expiry_time", "certificate", "revoked", "user_id", "domain_metadata",
+})  # fmt: skip
+"""What the bodies of any release hold, whether it is of use here or not."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -59,23 +88,31 @@ def require_json(request: Request) -> None:
 def decode(text: bytes | str, source: str) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON document; ``source`` names it in the ``Malformed`` raised otherwise."""
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        text = decode_text(text) if isinstance(text, bytes) else without_mark(text)
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=unique_keys)
         _check(document, 0)
+    except DuplicateKey as error:
+        raise Malformed(f"{source}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{source} is not valid JSON: {error}") from error
     return document
 
 
+async def read_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the JSON document in the body; a long one is decoded beside the event loop."""
+    return await decoded(lambda body: decode(body, "the body"), await request.body())
+
+
 async def read_object(request: Request) -> Fields:
     """Return the members of a JSON body that is an object."""
     require_json(request)
-    return Fields(decode(await request.body(), "the body"), "the body")
+    return Fields(await read_body(request), "the body")
 
 
 async def read_objects(request: Request) -> list[Fields]:
     """Return the members of each element of a JSON body that is a list of objects."""
     require_json(request)
-    elements = decode(await request.body(), "the body")
+    elements = await read_body(request)
     if not isinstance(elements, list):
         raise Malformed("the body must be a list of objects")
     if not elements:
@@ -86,13 +123,17 @@ async def read_objects(request: Request) -> list[Fields]:
 class Fields:
     """The members of a JSON object, read by the kind that each must be of.
 
-    A member that is missing or null reads as empty; one that nobody asks for is ignored.
+    A member that is missing or null reads as empty. One that nobody asks for is ignored, unless it
+    is misspelt (:mod:`bootstrap_core.formats.documents`).
     """
 
     def __init__(self, document: object, place: str) -> None:
         """Take an object; ``place`` says in messages where it is."""
         if not isinstance(document, dict):
             raise Malformed(f"{place} must be an object")
+        if found := misspelt(document, KNOWN):
+            name, near = found
+            raise Malformed(f"{name} of {place} is not known; did you mean {near!r}?")
         self._members: Mapping[str, Any] = document
         self._place = place
 
@@ -132,6 +173,8 @@ class Query:
 
     def __init__(self, request: Request) -> None:
         """Read the parameters of ``request``."""
+        if BROKEN_ESCAPE.search(request.scope.get("query_string", b"")):
+            raise Malformed("the query: a % is followed by two hexadecimal digits; write %25 for %")
         self._values: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             self._values.setdefault(name, []).append(value)
@@ -192,6 +235,7 @@ def answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except RecordedFailure as error:
+            request.scope[COUNTED_STATUS] = error.counted
             return JSONResponse(
                 {"message": error.message, "code": error.code, "details": error.details},
                 status_code=error.status,

@@ -1,7 +1,7 @@
 """TOML layouts: what one gateway is made of, and how a request turns a layout into a plan.
 
 Pure but for :mod:`provision.layout.catalog`, which reads the files. No clock and no randomness:
-identifiers and secrets come in through :class:`provision.layout.request.Identifiers`.
+identifiers and secrets come in through :class:`provision.layout.model.Identifiers`.
 
 Import the modules directly:
 

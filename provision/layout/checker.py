@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Final
 
-from provision.layout.durations import parse_lifetime
-from provision.layout.model import JsonValue, KeyPath
-from provision.layout.report import Report, nearest
-from provision.layout.shapes import (
+from provision.layout.model import JsonValue, KeyPath, parse_lifetime
+from provision.layout.parameters import PatternError, compile_pattern
+from provision.layout.report import Report
+from provision.layout.schema import (
     Choice,
     Flag,
     Json,
@@ -64,7 +63,7 @@ def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> Json
         case Choice():
             return _choice(report, value, shape, path)
         case Lifetime():
-            return _lifetime(report, value, path)
+            return MISSING if shape.blank and not value else _lifetime(report, value, path)
         case Pattern():
             return _pattern(report, value, path)
 
@@ -84,8 +83,10 @@ def _table(report: Report, value: JsonValue, shape: Table, path: KeyPath) -> Jso
     meant: set[str] = set()
     for key, item in value.items():
         known = shape.fields.get(key)
+        if known is None and shape.lenient:
+            continue
         if known is None:
-            suggestion = nearest(key, shape.fields)
+            suggestion = report.nearest(key, shape.fields)
             meant.add(suggestion)
             report.at_key(
                 (*path, key),
@@ -137,9 +138,9 @@ def _list(report: Report, value: JsonValue, shape: ListOf, path: KeyPath) -> Jso
 def _json(report: Report, value: JsonValue, shape: Object | Json, path: KeyPath) -> JsonValue:
     if isinstance(shape, Object) and not isinstance(value, dict):
         return _wrong_type(report, value, "a table", path)
-    unfit = [each for each in report.source.unfit if each[: len(path)] == path]
-    for each in unfit:
-        report.at_value(each, "not-json", f"{path_text(each)}: {report.source.unfit[each]}")
+    unfit = report.source.unfit_within.get(path, ())
+    for place in unfit:
+        report.at_value(place, "not-json", f"{path_text(place)}: {report.source.unfit[place]}")
     if unfit:
         return MISSING
     if shape.template:
@@ -203,13 +204,10 @@ def _lifetime(report: Report, value: str, path: KeyPath) -> JsonValue:
 
 def _pattern(report: Report, value: str, path: KeyPath) -> JsonValue:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(value)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        position = error.pos if isinstance(error, re.error) and error.pos else 0
+        compile_pattern(value)
+    except PatternError as error:
         message = f"{path_text(path)} is not a regular expression: {error}"
-        report.inside(path, position, "bad-pattern", message)
+        report.inside(path, error.index, "bad-pattern", message)
         return MISSING
     return value
 

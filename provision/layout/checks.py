@@ -2,24 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from attrs import frozen
+
 from provision.layout.model import (
+    CONNECTION_TYPES,
     Binding,
+    BindingSlot,
     Channel,
     Client,
+    Connection,
+    ConnectionType,
     Dialect,
     InlineProfile,
+    JsonValue,
     KeyPath,
     Layout,
     Parameter,
 )
 from provision.layout.parameters import value_problem
+from provision.layout.plan import PlannedConnections
 from provision.layout.report import Report
-from provision.layout.shape_provision import TARGETS
+from provision.layout.schema import TARGETS
 from provision.layout.source import path_text
-from provision.layout.templates import is_template
+from provision.layout.templates import is_template, references
+
+
+def plan_connections(
+    connections: Iterable[Connection], clients: Mapping[str, str], channels: Mapping[str, str]
+) -> tuple[PlannedConnections, ...]:
+    """Return few calls that make all ``connections``; the mappings give IDs by key.
+
+    Pairs that are named more than once get all their types together. The order is that of the
+    mappings.
+    """
+    wanted: dict[tuple[str, str], set[ConnectionType]] = {}
+    for connection in connections:
+        for client in connection.clients:
+            for channel in connection.channels:
+                wanted.setdefault((client, channel), set()).update(connection.types)
+    products: dict[tuple[tuple[ConnectionType, ...], tuple[str, ...]], list[str]] = {}
+    for client in clients:
+        reached: dict[tuple[ConnectionType, ...], list[str]] = {}
+        for channel in channels:
+            types = wanted.get((client, channel), set())
+            ordered = tuple(each for each in CONNECTION_TYPES if each in types)
+            if ordered:
+                reached.setdefault(ordered, []).append(channel)
+        for types_together, keys in reached.items():
+            products.setdefault((types_together, tuple(keys)), []).append(client)
+    return tuple(
+        PlannedConnections(
+            client_ids=tuple(clients[key] for key in client_keys),
+            channel_ids=tuple(channels[key] for key in channel_keys),
+            types=types,
+        )
+        for (types, channel_keys), client_keys in products.items()
+    )
+
+
+def check_secrets(report: Report, layout: Layout) -> None:
+    """Note in ``report`` where a secret would stand in clear, or be shown."""
+    secret = {each.name for each in layout.parameters if each.secret}
+    for parameter in layout.parameters:
+        if parameter.secret:
+            _check_secret_parameter(report, parameter)
+    for path, text in layout_texts(layout) if secret else ():
+        for reference in references(text):
+            match reference.path:
+                case ("Vars", name, *_) if name in secret:
+                    message = (
+                        f"parameter {name} is secret, and this is shown to everybody who may read "
+                        "the gateway: use it in the profile's content_template alone"
+                    )
+                    report.inside(path, reference.index, "secret-shown", message)
+
+
+def _check_secret_parameter(report: Report, parameter: Parameter) -> None:
+    at = parameter.at
+    if parameter.type != "string":
+        message = f"a secret is a string, but {parameter.name} is of type {parameter.type}"
+        report.at_key((*at, "secret"), "secret-type", message)
+    for key, given in (("default", parameter.default is not None), ("enum", parameter.enum)):
+        if given:
+            message = f"{parameter.name} is secret, and its {key} stands here in clear: drop it"
+            report.at_key((*at, key), "secret-in-clear", message)
+
+
+def layout_texts(layout: Layout) -> Iterator[tuple[KeyPath, str]]:
+    """Yield every string of ``layout`` that is expanded, with its path."""
+    parts: tuple[Client | Channel, ...] = (*layout.clients, *layout.channels)
+    for part in parts:
+        yield (*part.at, "name"), part.name
+        yield from _strings((*part.at, "metadata"), part.metadata)
+        yield from _strings((*part.at, "tags"), list(part.tags))
+        extra = part.identity if isinstance(part, Client) else part.route
+        if extra is not None:
+            yield (*part.at, "identity" if isinstance(part, Client) else "route"), extra
+    yield from _strings(("bootstrap", "render_context"), layout.bootstrap.render_context)
+
+
+def _strings(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from _strings((*path, key), item)
+        case list():
+            for index, item in enumerate(value):
+                yield from _strings((*path, index), item)
+
 
 MAX_NAME: Final = 1024
 """Characters that the platform allows in a name."""
@@ -34,10 +129,32 @@ _PROFILE_WAYS: Final[tuple[KeyPath, ...]] = (
 )
 
 
+@frozen
+class _Names:
+    """What the parts of a layout may refer to, in the order of the file."""
+
+    clients: Collection[str]
+    channels: Collection[str]
+    without_certificate: Collection[str]
+    slots: Mapping[str, BindingSlot]
+
+    @classmethod
+    def of(cls, layout: Layout) -> _Names:
+        profile = layout.profile
+        slots = profile.binding_slots if isinstance(profile, InlineProfile) else ()
+        return cls(
+            dict.fromkeys(client.key for client in layout.clients),
+            dict.fromkeys(channel.key for channel in layout.channels),
+            {client.key for client in layout.clients if not client.certificate},
+            {slot.name: slot for slot in slots},
+        )
+
+
 def check_layout(report: Report, layout: Layout) -> None:
     """Note in ``report`` what contradicts itself or leads nowhere in ``layout``."""
     for parameter in layout.parameters:
         _check_parameter(report, parameter)
+    check_secrets(report, layout)
     if layout.dialect is Dialect.PROVISION:
         _check_names(report, "client", layout.clients)
         _check_names(report, "channel", layout.channels)
@@ -71,15 +188,13 @@ def _check_names(report: Report, kind: str, items: Sequence[Client | Channel]) -
     keys: dict[str, KeyPath] = {}
     names: dict[str, KeyPath] = {}
     for item in items:
-        if not item.name:
-            continue
         derived = (*item.at, "key") not in report.source.marks
-        if not item.key:
+        if not item.key and item.name:
             message = f'no key can be made of the {kind}\'s name; add one, as in key = "{kind}"'
             report.at_key((*item.at, "name"), "no-key", message)
-        elif first := keys.get(item.key):
+        elif item.key and (first := keys.get(item.key)):
             _duplicate(report, item.at, kind, "key", item.key, first, derived=derived)
-        if first := names.get(item.name):
+        if item.name and (first := names.get(item.name)):
             _duplicate(report, item.at, kind, "name", item.name, first)
         if len(item.name) > MAX_NAME and not is_template(item.name):
             message = f"name has {len(item.name):,} characters; the platform allows {MAX_NAME:,}"
@@ -107,24 +222,17 @@ def _duplicate(
 
 
 def _check_connections(report: Report, layout: Layout) -> None:
+    names = _Names.of(layout)
     for connection in layout.connections:
         if connection.at:
             for path, key in report.source.strings((*connection.at, "clients")):
-                _check_client(report, layout, path, key)
+                _check_reference(report, path, "client", key, names.clients)
             for path, key in report.source.strings((*connection.at, "channels")):
-                _check_channel(report, layout, path, key)
-
-
-def _check_client(report: Report, layout: Layout, path: KeyPath, key: str) -> None:
-    _check_reference(report, path, "client", key, [each.key for each in layout.clients])
-
-
-def _check_channel(report: Report, layout: Layout, path: KeyPath, key: str) -> None:
-    _check_reference(report, path, "channel", key, [each.key for each in layout.channels])
+                _check_reference(report, path, "channel", key, names.channels)
 
 
 def _check_reference(
-    report: Report, path: KeyPath, kind: str, key: str, known: Iterable[str]
+    report: Report, path: KeyPath, kind: str, key: str, known: Collection[str]
 ) -> None:
     if key in known or report.refused(f"{kind}s"):
         return
@@ -176,6 +284,7 @@ def _check_profile(report: Report, layout: Layout) -> None:
 
 def _check_bindings(report: Report, layout: Layout) -> None:
     bound: set[str] = set()
+    names = _Names.of(layout)
     for binding in layout.bindings:
         path = (*binding.at, "slot")
         if binding.slot and binding.slot in bound:
@@ -187,8 +296,8 @@ def _check_bindings(report: Report, layout: Layout) -> None:
             report.at_key((*binding.at, "metadata_value"), "missing-key", message)
         if layout.dialect is Dialect.PROVISION:
             _check_targets(report, binding)
-            _check_target(report, layout, binding)
-            _check_slot(report, layout, binding)
+            _check_target(report, names, binding)
+            _check_slot(report, layout, names, binding)
     if isinstance(layout.profile, InlineProfile):
         for index, slot in enumerate(layout.profile.binding_slots):
             if slot.required and slot.name and slot.name not in bound:
@@ -205,33 +314,30 @@ def _check_targets(report: Report, binding: Binding) -> None:
         report.at_key(binding.at, "binding-target", message)
 
 
-def _check_target(report: Report, layout: Layout, binding: Binding) -> None:
+def _check_target(report: Report, names: _Names, binding: Binding) -> None:
     path = (*binding.at, binding.type)
     if not binding.resource:
         return
     if binding.type == "channel":
-        _check_channel(report, layout, path, binding.resource)
+        _check_reference(report, path, "channel", binding.resource, names.channels)
         return
-    _check_client(report, layout, path, binding.resource)
-    if binding.type == "certificate" and any(
-        each.key == binding.resource and not each.certificate for each in layout.clients
-    ):
+    _check_reference(report, path, "client", binding.resource, names.clients)
+    if binding.type == "certificate" and binding.resource in names.without_certificate:
         message = f'client "{binding.resource}" gets no certificate; set certificate = true on it'
         report.at_value(path, "no-certificate", message)
 
 
-def _check_slot(report: Report, layout: Layout, binding: Binding) -> None:
+def _check_slot(report: Report, layout: Layout, names: _Names, binding: Binding) -> None:
     path = (*binding.at, "slot")
     if layout.profile is None:
         message = "a binding needs a profile: add [profile], bootstrap.profile_id or "
         report.at_key(binding.at, "no-profile", f"{message}bootstrap.profile")
     if not isinstance(layout.profile, InlineProfile) or not binding.slot:
         return
-    slots = {slot.name: slot for slot in layout.profile.binding_slots}
-    slot = slots.get(binding.slot)
+    slot = names.slots.get(binding.slot)
     if slot is None:
         message = f'the profile has no slot "{binding.slot}"'
-        report.unknown(path, "dangling-reference", message, binding.slot, slots)
+        report.unknown(path, "dangling-reference", message, binding.slot, names.slots)
     elif binding.resource and slot.type != binding.type:
         message = f'slot "{slot.name}" takes a {slot.type}, not a {binding.type}'
         report.at_key((*binding.at, binding.type), "slot-type", message)

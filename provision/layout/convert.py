@@ -16,6 +16,8 @@ from attrs import define, field, frozen
 from tomlkit import TOMLDocument
 from tomlkit.items import AoT, Item, Table
 
+from bootstrap_core.formats.documents import without_mark
+from provision.layout.dialect_magistrala import PART_KEYS, TOP_KEYS, key_choice
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.model import Binding, Channel, Client, Dialect, Layout
 from provision.layout.reader import dialect_of, read
@@ -52,7 +54,7 @@ def convert(text: str, *, file: str, name: str) -> Conversion:
     ``file`` is what messages call it, ``name`` the layout's. Raises
     :class:`provision.layout.errors.LayoutError` if the file is not a layout, or has no clients.
     """
-    text = text.replace("\r\n", "\n")
+    text = without_mark(text).replace("\r\n", "\n")
     if dialect_of(parse_source(text, file).data) is Dialect.PROVISION:
         return Conversion(text, ("the file is in this project's dialect already",))
     layout = read(text, file=file, name=name).layout
@@ -78,18 +80,19 @@ def convert(text: str, *, file: str, name: str) -> Conversion:
 
 
 def _settings(work: _Work) -> None:
-    for table in ("server", "file"):
-        if table in work.document:
-            work.document.remove(table)
-            work.notes.append(
-                f"[{table}] is no part of a layout: keep it in the settings' file"
-                if table == "server"
-                else "file: a layout is called as its file is"
-            )
+    for key in ("server", "layouts"):
+        if key in work.document:
+            work.document.remove(key)
+            work.notes.append(f"[{key}] is no part of a layout: keep it in the settings' file")
+    for key, known in TOP_KEYS.items():
+        if key in work.document:
+            work.document.remove(key)
+            work.notes.append(f"{key}: {known.unused or 'a layout is called as its file is'}")
 
 
 def _clients(work: _Work) -> None:
     for client, entry in zip(work.layout.clients, _entries(work.document, "clients"), strict=True):
+        _tidy_part(work, entry, "clients")
         metadata = entry.get("metadata", {})
         if client.bootstrap and work.layout.bootstrap.provision:
             metadata.pop("external_id", None)
@@ -111,10 +114,21 @@ def _clients(work: _Work) -> None:
         )
 
 
+def _tidy_part(work: _Work, entry: Entry, table: str) -> None:
+    """Take out what had no effect, and write the rest as this project's dialect has it."""
+    for key in [key for key in entry if key in PART_KEYS and PART_KEYS[key].unused]:
+        del entry[key]
+        work.notes.append(f"[[{table}]]: {key} had no effect: left out")
+    for key in ("Name", "Metadata"):
+        if key in entry:
+            entry.setdefault(key.lower(), entry.pop(key))
+
+
 def _channels(work: _Work) -> None:
     for channel, entry in zip(
         work.layout.channels, _entries(work.document, "channels"), strict=True
     ):
+        _tidy_part(work, entry, "channels")
         _escape(entry.get("metadata", {}))
         _put_first(entry, {"key": channel.key, "name": f"{{{{ .Name }}}}_{channel.name}"})
     if work.layout.channels:
@@ -125,15 +139,21 @@ def _channels(work: _Work) -> None:
 
 
 def _certificates(work: _Work) -> None:
-    cert = work.document.get("cert")
-    if cert is None:
-        return
-    work.document.remove("cert")
-    if not any(client.certificate for client in work.layout.clients):
-        work.notes.append("[cert] had no effect, since no client gets a certificate: left out")
-    elif "ttl" in cert:
-        certificates = tomlkit.table()
-        certificates["ttl"] = cert["ttl"]
+    tables = [table for table in ("cert", "certs") if table in work.document]
+    said: dict[str, Any] = {}
+    for table in reversed(tables):
+        said |= work.document.pop(table)
+        if not any(client.certificate for client in work.layout.clients):
+            work.notes.append(
+                f"[{table}] had no effect, since no client gets a certificate: left out"
+            )
+            said = {}
+    certificates = tomlkit.table()
+    if ttl := said.get("ttl") or said.get("days_valid"):
+        certificates["ttl"] = ttl
+    if key_choice(said).key_type:
+        certificates["key_type"] = work.layout.certificates.key_type
+    if certificates:
         work.document["certificates"] = certificates
 
 
@@ -167,8 +187,9 @@ def _tidy_bootstrap(entry: Entry) -> None:
     content = entry.get("content")
     if isinstance(content, str):
         entry.pop("content")
-        if content.strip() and json.loads(content) is not None:
-            entry["content"] = json.loads(content)
+        decoded = json.loads(without_mark(content)) if content.strip() else None
+        if decoded is not None:
+            entry["content"] = decoded
     _escape(entry.get("render_context", {}))
 
 

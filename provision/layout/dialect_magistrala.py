@@ -1,19 +1,18 @@
-"""The dialect of the Go service's ``config.toml``, and what Mainflux's shares with it.
-
-The server's own settings may stand in the same file: their keys are known here and left to the
-settings. Strings are taken literally, since the Go service expands no templates.
-"""
+"""The dialects of Magistrala's and Mainflux's ``config.toml``, read into the model."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Final, Literal
 
-from bootstrap_core.nesting import is_too_deep
+from attrs import fields, frozen
+
+from bootstrap_core.formats.documents import is_too_deep, without_mark
+from provision.former_settings import UNUSED_KEYS
 from provision.layout.dialect_provision import derived_key, everything_connected
 from provision.layout.model import (
-    DEFAULT_TTL_SECONDS,
     Binding,
     Bootstrap,
     Certificates,
@@ -23,30 +22,138 @@ from provision.layout.model import (
     JsonObject,
     JsonValue,
     KeyPath,
+    KeyType,
     Layout,
     ProfileReference,
 )
 from provision.layout.report import Report
-from provision.layout.shape_provision import TARGETS
-from provision.layout.shapes import Choice, Field, Flag, Json, Lifetime, ListOf, Object, Table, Text
+from provision.layout.schema import (
+    TARGETS,
+    Choice,
+    Field,
+    Flag,
+    Json,
+    Lifetime,
+    ListOf,
+    Object,
+    Table,
+    Text,
+)
 from provision.layout.source import MAX_DEPTH
 from provision.layout.templates import literal
+from provision.settings import Settings, names_of
 
-SERVER_KEYS: Final = (
-    "port", "http_port", "log_level", "LogLevel", "tls", "ca_certs", "server_cert", "server_key",
-    "clients_url", "channels_url", "users_url", "certs_url", "things_url", "things_location",
-    "users_location", "mqtt_url", "mg_email", "mg_username", "mg_pass", "mg_domain_id",
-    "mg_api_key", "mg_bs_url", "mg_certs_url", "mf_user", "mf_pass", "mf_api_key", "mf_bs_url",
-    "mf_certs_url", "mf_white_list",
-)  # fmt: skip
-"""Keys of ``[server]`` in the Go service's files, Magistrala's and Mainflux's."""
+_NAMED_ONLY: Final = "the releases take nothing but name and metadata from here"
+_SPELLINGS: Final = ("key_type", "KeyType", "keyType", "keytype", "KEYTYPE")
+"""How Go reads a field without a name of its own in TOML."""
+_CURVE_BITS: Final = 384
+_LONG_KEY: Final = 2048
 
-_PARTS: Final = Table(
-    {
-        "name": Field(Text(), "its name; a request's name wins for clients"),
-        "metadata": Field(Object(), "its metadata on the platform"),
-    }
-)
+PART_KEYS: Final[Mapping[str, Field]] = {
+    "Name": Field(Text(), "the same as name"),
+    "Metadata": Field(Object(), "the same as metadata"),
+    **{
+        key: Field(Json(), "no effect", unused=_NAMED_ONLY)
+        for key in (
+            "ID", "id", "Owner", "owner", "Key", "key", "Tags", "tags", "Domain", "domain_id",
+            "Credentials", "credentials", "Status", "status", "Description", "description",
+            "Parent", "parent_id", "Route", "route",
+        )
+    },
+    "name": Field(Text(), "its name; a request's name wins for clients"),
+    "metadata": Field(Object(), "its metadata on the platform"),
+}  # fmt: skip
+"""Keys of a client or channel."""
+
+TOP_KEYS: Final[Mapping[str, Field]] = {
+    "file": Field(Text(), "the file's own name"),
+    **{
+        name: Field(
+            Json(),
+            "no effect",
+            unused=f"no release reads it; [{name}s.metadata] is what tells a {name}'s metadata",
+        )
+        for name in ("client", "thing", "channel")
+    },
+    "BSContent": Field(Json(), "no effect", unused="write it into [bootstrap] as content"),
+    "SendTelemetry": Field(Json(), "no effect", unused="this service sends no telemetry"),
+    "InstanceID": Field(Json(), "no effect", unused="this service has no name for an instance"),
+}
+"""Keys outside of the tables that a layout is made of."""
+
+
+def settings_keys(table: str) -> dict[str, Field]:
+    """Return the keys of a table of the settings' file, those that are no longer used too."""
+    known = [key for setting in fields(Settings) for key in names_of(setting.name).keys]
+    entries = (key.partition(".") for key in (*known, *UNUSED_KEYS))
+    return {entry: Field(Json(), "a setting") for owner, _, entry in entries if owner == table}
+
+
+def settings_table(table: str) -> Field:
+    """Return a table in which nothing but settings stands: of those the settings tell."""
+    return Field(Table(settings_keys(table), lenient=True), "settings")
+
+
+CERTIFICATE_KEYS: Final[Mapping[str, Field]] = {
+    **settings_keys("cert"),
+    "ttl": Field(Lifetime(blank=True), 'default "2400h"'),
+    "days_valid": Field(Lifetime(blank=True), "the same as ttl, in spite of its name"),
+    "key_bits": Field(Json(), "bits of RSA keys: 2048 or 4096"),
+    **{each: Field(Json(), "rsa or ec") for each in _SPELLINGS},
+}
+"""Keys of ``[cert]``, which is ``[certs]`` in Mainflux 0.12."""
+
+
+@frozen
+class KeyChoice:
+    """The kind of key that a file asks for (empty: it asks for none), and what to tell of it."""
+
+    key_type: KeyType | None = None
+    note: str = ""
+
+
+def certificate_keys(data: JsonObject) -> JsonObject:
+    """Return what a file says of certificates, from whichever table it has."""
+    return {**data.get("certs", {}), **data.get("cert", {})}
+
+
+def lifetime_of(certificates: JsonObject) -> int | None:
+    """Return the seconds that certificates live, where a file says so."""
+    seconds: int | None = certificates.get("ttl", certificates.get("days_valid"))
+    return seconds
+
+
+def key_choice(certificates: JsonObject) -> KeyChoice:
+    """Return the kind of key that ``key_bits`` and ``KeyType`` of a file name."""
+    family = next((certificates[each] for each in _SPELLINGS if certificates.get(each)), "")
+    return choose_key(family, certificates.get("key_bits", 0))
+
+
+def choose_key(family: JsonValue, bits: JsonValue) -> KeyChoice:
+    """Return the kind of key for a family (rsa, ec; else RSA) and a number of bits.
+
+    A size that this service does not make becomes the next one that it makes, which is told.
+    """
+    size = int(bits) if str(bits).strip().isdecimal() else 0
+    named = str(family).strip().lower()
+    if not named and not size:
+        told = bits not in (0, "", "0")
+        return KeyChoice(None, f"{bits!r} is no number of bits: it has no effect" if told else "")
+    if named in {"ec", "ecdsa"}:
+        key_type: KeyType = "ec-p384" if size >= _CURVE_BITS else "ec-p256"
+        fits = size in (0, 256, 384)
+    else:
+        key_type = "rsa-4096" if size > _LONG_KEY else "rsa-2048"
+        fits = named in {"", "rsa"} and size in (0, 2048, 4096)
+    return KeyChoice(
+        key_type,
+        ""
+        if fits
+        else f"{named or 'rsa'} of {size} bits is not made here: {key_type} takes its place",
+    )
+
+
+_PARTS: Final = Table(PART_KEYS)
 _BINDING: Final = Table(
     {
         "slot": Field(Text(blank=False), "a slot of the profile", required=True),
@@ -73,14 +180,14 @@ def shape(clients_table: Literal["clients", "things"]) -> Table:
     """Return the shape of a file whose clients stand in ``clients_table``."""
     return Table(
         {
-            "file": Field(Text(), "the file's own name"),
-            "server": Field(
-                Table({key: Field(Json(), "a setting") for key in SERVER_KEYS}), "settings"
-            ),
+            **TOP_KEYS,
+            "server": settings_table("server"),
+            "layouts": settings_table("layouts"),
             "bootstrap": Field(_BOOTSTRAP, "the bootstrap config"),
             clients_table: Field(ListOf(_PARTS), "clients to create"),
             "channels": Field(ListOf(_PARTS), "channels to create"),
-            "cert": Field(Table({"ttl": Field(Lifetime(), 'default "2400h"')}), "certificates"),
+            "cert": Field(Table(CERTIFICATE_KEYS), "certificates"),
+            "certs": Field(Table(CERTIFICATE_KEYS), "the same as cert"),
         }
     )
 
@@ -102,9 +209,9 @@ def build_legacy(
     clients = tuple(
         Client(
             key=key,
-            name=literal(item.get("name", "")),
-            metadata=_literals(item.get("metadata", {})),
-            bootstrap="external_id" in item.get("metadata", {}),
+            name=literal(_either(item, "name") or ""),
+            metadata=_literals(_either(item, "metadata") or {}),
+            bootstrap="external_id" in (_either(item, "metadata") or {}),
             certificate=certificate,
             at=at,
         )
@@ -113,8 +220,8 @@ def build_legacy(
     channels = tuple(
         Channel(
             key=key,
-            name=literal(item.get("name", "")),
-            metadata=_literals(item.get("metadata", {})),
+            name=literal(_either(item, "name") or ""),
+            metadata=_literals(_either(item, "metadata") or {}),
             at=at,
         )
         for key, item, at in _keyed(data, "channels")
@@ -126,12 +233,24 @@ def build_legacy(
         clients=clients,
         channels=channels,
         connections=everything_connected(clients, channels),
-        certificates=Certificates(data.get("cert", {}).get("ttl", DEFAULT_TTL_SECONDS)),
+        certificates=_certificates(certificate_keys(data)),
         bootstrap=_bootstrap(report, bootstrap),
         profile=ProfileReference(id=profile_id) if profile_id else None,
         bindings=_bindings(bootstrap),
         file=report.source.file,
         positions=report.source.positions,
+    )
+
+
+def _either(item: JsonObject, key: str) -> JsonValue:
+    """Return the value of ``key``, which Go reads with a capital letter as well."""
+    return item.get(key, item.get(key.capitalize()))
+
+
+def _certificates(item: JsonObject) -> Certificates:
+    default = Certificates()
+    return Certificates(
+        lifetime_of(item) or default.ttl_seconds, key_choice(item).key_type or default.key_type
     )
 
 
@@ -151,7 +270,7 @@ def _content(report: Report, content: JsonValue) -> JsonValue:
     if not content.strip():
         return None
     try:
-        decoded = json.loads(content, parse_constant=_refuse_constant)
+        decoded = json.loads(without_mark(content), parse_constant=_refuse_constant)
         if is_too_deep(decoded, MAX_DEPTH):
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     except (ValueError, RecursionError) as error:
@@ -184,7 +303,7 @@ def _keyed(data: JsonObject, table: str) -> list[tuple[str, JsonObject, KeyPath]
     taken: set[str] = set()
     keyed: list[tuple[str, JsonObject, KeyPath]] = []
     for index, item in enumerate(data.get(table, ())):
-        base = derived_key(item.get("name", "")) or table.removesuffix("s")
+        base = derived_key(_either(item, "name") or "") or table.removesuffix("s")
         numbered = (f"{base}-{number}" for number in itertools.count(2))
         key = next(each for each in itertools.chain([base], numbered) if each not in taken)
         taken.add(key)
@@ -202,3 +321,11 @@ def _literals(value: JsonValue) -> JsonValue:
         case list():
             return [_literals(item) for item in value]
     return value
+
+
+MAINFLUX_SHAPE: Final = shape("things")
+
+
+def build_mainflux(report: Report, data: JsonObject, name: str) -> Layout:
+    """Return the model of checked ``data`` in Mainflux's dialect."""
+    return build_legacy(report, data, name, Dialect.MAINFLUX, "things")

@@ -21,7 +21,7 @@ from provision.layout.model import (
     ProfileReference,
 )
 from provision.layout.report import Report
-from provision.layout.shape_provision import TARGETS
+from provision.layout.schema import TARGETS
 
 
 def build(report: Report, data: JsonObject, name: str, template: str) -> Layout:
@@ -50,7 +50,7 @@ def build(report: Report, data: JsonObject, name: str, template: str) -> Layout:
 
 def derived_key(name: str) -> str:
     """Return the key of a client or channel without one: its name without template actions."""
-    bare = re.sub(r"\{\{.*?\}\}", " ", name)
+    bare = re.sub(r"\{\{.*?(?:\}\}|\n|\Z)", " ", name)
     return "-".join(re.findall(r"[A-Za-z0-9_.]+", bare)).strip("._")[:128]
 
 
@@ -64,6 +64,7 @@ def _parameters(data: JsonObject) -> tuple[Parameter, ...]:
             enum=tuple(item.get("enum", ())),
             pattern=item.get("pattern"),
             description=item.get("description", ""),
+            secret=item.get("secret", False),
             at=("parameters", name),
         )
         for name, item in data.get("parameters", {}).items()

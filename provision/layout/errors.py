@@ -15,12 +15,36 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 
 from attrs import asdict, frozen
 
-from provision.layout.columns import columns, visible
+_NO_COLUMN: Final = frozenset({"Mn", "Me", "Cf"})
+
+
+def columns(text: str) -> int:
+    """Return how many columns ``text`` takes: East Asian wide characters two, combining ones none.
+
+    Tabs and other control characters are counted as one.
+    """
+    return sum(map(_width, text))
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with what would steer a terminal made visible; tabs stay."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) == "Cc" and each != "\t" else each
+        for each in text
+    )
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in _NO_COLUMN:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
 
 _SHOWN: Final = 160
 _SHOWN_BEFORE: Final = 100
@@ -57,7 +81,7 @@ class Problem:
     @property
     def advice(self) -> str:
         """The message, the nearest spelling and what is allowed, without the place."""
-        return self.message + _advice(self.suggestion, self.allowed)
+        return _advised(self.message, self.suggestion, self.allowed)
 
     @property
     def excerpt(self) -> str:
@@ -84,10 +108,12 @@ class ParameterProblem:
     suggestion: str = ""
 
 
-def _advice(suggestion: str, allowed: Sequence[str]) -> str:
-    text = f'; did you mean "{suggestion}"?' if suggestion else ""
-    if allowed:
-        text += f"{'' if suggestion else ';'} allowed: {', '.join(allowed)}"
+def _advised(message: str, suggestion: str, allowed: Sequence[str]) -> str:
+    """Return a message with the nearest spelling and what is allowed, unless it says so itself."""
+    text = message + (f'; did you mean "{suggestion}"?' if suggestion else "")
+    listed = ", ".join(allowed)
+    if allowed and listed not in message:
+        text += f"{'' if suggestion else ';'} allowed: {listed}"
     return text
 
 
@@ -127,9 +153,9 @@ class UnknownLayoutError(LayoutFault):
 
     def __init__(self, name: str, names: Sequence[str], suggestion: str = "") -> None:
         self.name, self.names, self.suggestion = name, tuple(names), suggestion
-        hint = f'; did you mean "{suggestion}"?' if suggestion else ""
-        known = ", ".join(names) or "none"
-        super().__init__(f'layout: there is no layout "{name}"{hint} Layouts: {known}')
+        hint = f'; did you mean "{suggestion}"?' if suggestion else "."
+        known = f"The layouts are {', '.join(names)}" if names else "There are no layouts"
+        super().__init__(f'layout: there is no layout "{name}"{hint} {known}.')
 
 
 class ParameterError(LayoutFault):
@@ -141,7 +167,7 @@ class ParameterError(LayoutFault):
         self.layout, self.problems = layout, tuple(problems)
         self.details = [asdict(each) for each in problems]
         listed = "; ".join(
-            f"{each.field}: {each.message}{_advice(each.suggestion, each.allowed)}"
+            f"{each.field}: {_advised(each.message, each.suggestion, each.allowed)}"
             for each in problems
         )
         super().__init__(f'parameters do not fit layout "{layout}": {listed}')

@@ -6,26 +6,216 @@ Source of what the Go service fills in (the gateway's metadata, the render conte
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
 
-from provision.layout.binding import plan_bindings
-from provision.layout.connecting import plan_connections
-from provision.layout.errors import EmptyLayoutError
+from bootstrap_core.gotemplate import TemplateError
+from bootstrap_core.secrets import MASK, Secret
+from provision.layout.checks import MAX_NAME, plan_connections
+from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
 from provision.layout.go_json import go_json
-from provision.layout.model import Client, Dialect, JsonObject, Layout
-from provision.layout.naming import Naming
+from provision.layout.model import (
+    Binding,
+    Channel,
+    Client,
+    Dialect,
+    GatewayRequest,
+    Identifiers,
+    JsonObject,
+    JsonValue,
+    KeyPath,
+    Layout,
+)
 from provision.layout.parameters import validate_parameters
 from provision.layout.plan import (
     Plan,
+    PlannedBinding,
     PlannedCertificate,
     PlannedChannel,
     PlannedClient,
     PlannedConfig,
 )
-from provision.layout.rendering import Renderer
-from provision.layout.request import GatewayRequest, Identifiers
+from provision.layout.source import path_text
+from provision.layout.templates import references, render_text
+
+
+@frozen
+class Renderer:
+    """Renders strings with what a request gives; its errors name the file, line and field."""
+
+    layout: Layout
+    data: JsonObject
+
+    @classmethod
+    def of(cls, layout: Layout, request: GatewayRequest, parameters: JsonObject) -> Renderer:
+        """Return the renderer for a request with validated ``parameters``.
+
+        ``.Name`` is the request's name or, where it gives none, the external ID.
+        """
+        data = {
+            "ExternalID": request.external_id,
+            "Name": request.name or request.external_id,
+            "DomainID": request.domain_id,
+            "Vars": parameters,
+        }
+        return cls(layout, data)
+
+    def text(self, path: KeyPath, template: str) -> str:
+        """Return ``template``, which stands at ``path``, rendered."""
+        try:
+            return render_text(template, self.data)
+        except TemplateError as error:
+            raise self.error(path, f"template cannot be rendered: {error.message}") from error
+
+    def optional(self, path: KeyPath, template: str | None) -> str | None:
+        """Return ``template`` rendered, or ``None`` where there is none."""
+        return None if template is None else self.text(path, template)
+
+    def value(self, path: KeyPath, value: JsonValue) -> JsonValue:
+        """Return ``value``, which stands at ``path``, with all its strings rendered."""
+        match value:
+            case str():
+                return self.text(path, value)
+            case dict():
+                return {key: self.value((*path, key), item) for key, item in value.items()}
+            case list() | tuple():
+                return [self.value((*path, index), item) for index, item in enumerate(value)]
+        return value
+
+    def error(
+        self, path: KeyPath, message: str, kind: type[ExpansionError] = ExpansionError
+    ) -> ExpansionError:
+        """Return the error that something at ``path`` does not work for this request."""
+        place = self.layout.locate(path)
+        return kind(
+            message,
+            file=place.file or self.layout.file,
+            line=place.line,
+            column=place.column,
+            key=path_text(path),
+        )
+
+
+_DERIVED_LENGTH: Final = 256
+"""Characters of a name that the service makes up; external IDs can be longer than names."""
+
+
+@frozen
+class Naming:
+    """The names of one request's clients and channels."""
+
+    renderer: Renderer
+    request: GatewayRequest
+
+    def client(self, client: Client) -> str:
+        """Return the name of ``client``."""
+        legacy = self.renderer.layout.dialect is not Dialect.PROVISION
+        path = (*client.at, "name")
+        if self.request.name and (client.bootstrap or legacy):
+            return self._fitting(path, self.request.name)
+        return self._fitting(path, self._layout_name(path, client.name))
+
+    def channel(self, channel: Channel, gateway_name: str) -> str:
+        """Return the name of ``channel`` of the gateway called ``gateway_name``."""
+        path = (*channel.at, "name")
+        if self.renderer.layout.dialect is Dialect.PROVISION:
+            return self._fitting(path, self._layout_name(path, channel.name))
+        return self._fitting(path, f"{gateway_name}_{self.renderer.text(path, channel.name)}")
+
+    def _layout_name(self, path: KeyPath, template: str) -> str:
+        name = self.renderer.text(path, template)
+        if any(reference.path[0] in {"ExternalID", "Name"} for reference in references(template)):
+            return name
+        return unique_name(name, self.request.external_id)
+
+    def _fitting(self, path: KeyPath, name: str) -> str:
+        if len(name) > MAX_NAME:
+            message = f"becomes {len(name):,} characters long; the platform allows {MAX_NAME:,}"
+            raise self.renderer.error(path, message)
+        return name
+
+
+def unique_name(name: str, external_id: str) -> str:
+    """Return ``name`` with the external ID appended; if that is long, with a digest at its end."""
+    unique = f"{name}-{external_id}" if name else external_id
+    if len(unique) <= _DERIVED_LENGTH:
+        return unique
+    digest = hashlib.sha256(unique.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{unique[: _DERIVED_LENGTH - 17]}~{digest}"
+
+
+def plan_bindings(
+    renderer: Renderer, clients: Sequence[PlannedClient], channels: Sequence[PlannedChannel]
+) -> tuple[PlannedBinding, ...]:
+    """Return the bindings of the layout. Raises :class:`BindingError` if one finds nothing."""
+    return tuple(
+        PlannedBinding(
+            slot=binding.slot,
+            type=binding.type,
+            resource_id=_resource(renderer, binding, clients, channels).id,
+        )
+        for binding in renderer.layout.bindings
+    )
+
+
+def _resource(
+    renderer: Renderer,
+    binding: Binding,
+    clients: Sequence[PlannedClient],
+    channels: Sequence[PlannedChannel],
+) -> PlannedClient | PlannedChannel:
+    gateway_first = sorted(clients, key=lambda client: not client.is_gateway)
+    candidates: Sequence[PlannedClient | PlannedChannel]
+    match binding.type:
+        case "client":
+            candidates = gateway_first
+        case "certificate":
+            candidates = [client for client in gateway_first if client.certificate]
+        case "channel":
+            candidates = channels
+    for candidate in candidates:
+        if _fits(binding, candidate):
+            return candidate
+    names = ", ".join(f'"{each.name}"' for each in candidates) or "none"
+    raise renderer.error(
+        binding.at,
+        f'slot "{binding.slot}": no {binding.type} with {_description(binding)}; created: {names}',
+        BindingError,
+    )
+
+
+def _fits(binding: Binding, candidate: PlannedClient | PlannedChannel) -> bool:
+    if binding.resource:
+        return candidate.key == binding.resource
+    if binding.name and candidate.name != binding.name:
+        return False
+    if not binding.metadata_key:
+        return True
+    if binding.metadata_key not in candidate.metadata:
+        return False
+    value = candidate.metadata[binding.metadata_key]
+    return not binding.metadata_value or _as_text(value) == binding.metadata_value
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _description(binding: Binding) -> str:
+    wanted = []
+    if binding.resource:
+        wanted.append(f'key "{binding.resource}"')
+    if binding.name:
+        wanted.append(f'name "{binding.name}"')
+    if binding.metadata_key:
+        value = f' "{binding.metadata_value}"' if binding.metadata_value else ""
+        wanted.append(f"metadata {binding.metadata_key}{value}")
+    return " and ".join(wanted) or "any name"
+
 
 _CHANNEL_FACTS: Final = {
     "control": "ctrl_channel_id",
@@ -41,8 +231,16 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
     Raises :class:`ParameterError` if the request's parameters do not fit, and
     :class:`ExpansionError` if the layout cannot be carried out for it.
     """
-    parameters = validate_parameters(layout, request.parameters)
-    renderer = Renderer.of(layout, request, parameters)
+    given = validate_parameters(layout, request.parameters)
+    secrets = {
+        each.name: Secret(str(given[each.name]))
+        for each in layout.parameters
+        if each.secret and each.name in given
+    }
+    parameters = {**given, **dict.fromkeys(secrets, MASK)}
+    # What is rendered here is shown: a secret is for the profile's template alone.
+    shown = {name: value for name, value in given.items() if name not in secrets}
+    renderer = Renderer.of(layout, request, shown)
     _refuse_empty(renderer)
     expansion = _Expansion(
         renderer,
@@ -62,6 +260,7 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
         layout_digest=layout.digest,
         dialect=layout.dialect,
         parameters=parameters,
+        secret_parameters=secrets,
         clients=clients,
         channels=channels,
         connections=plan_connections(

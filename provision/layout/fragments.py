@@ -12,12 +12,14 @@ from typing import Final, TypeVar
 
 from provision.layout.errors import LayoutError, TemplateFileError
 from provision.layout.model import JsonObject, JsonValue, KeyPath
-from provision.layout.profile_template import TemplateLoader
 from provision.layout.report import Report
-from provision.layout.scanner import Mark
-from provision.layout.source import Part, Source, parse_source
+from provision.layout.source import Mark, Part, Source, parse_source
+from provision.layout.templates import TemplateLoader
 
 INCLUDE: Final[KeyPath] = ("layout", "include")
+
+MOST_INCLUDED: Final = 100
+"""Fragments of one layout."""
 
 _Item = TypeVar("_Item")
 
@@ -28,7 +30,11 @@ def with_fragments(report: Report, load: TemplateLoader) -> Report:
     A fragment that cannot be read is noted as a problem.
     """
     merged = report.source
-    for path, name in report.source.strings(INCLUDE):
+    incomplete = False
+    for count, (path, name) in enumerate(report.source.strings(INCLUDE)):
+        if count == MOST_INCLUDED:
+            report.at_value(path, "include", f"at most {MOST_INCLUDED} files are included")
+            break
         file = str(PurePosixPath(report.source.file).parent / name)
         if any(part.file == file for part in merged.parts):
             report.at_value(path, "include", f'"{name}" is included twice')
@@ -36,17 +42,19 @@ def with_fragments(report: Report, load: TemplateLoader) -> Report:
         try:
             fragment = parse_source(load(name), file)
         except TemplateFileError as error:
+            incomplete = True
             report.at_value(path, "include", f"include: {error}")
         except LayoutError as error:
-            report.problems += error.problems
+            incomplete = True
+            report.take(error.problems)
         else:
             merged = _merged(merged, fragment)
             if "layout" in fragment.data:
                 message = "a fragment has no [layout] of its own; put it into the layout's file"
                 place = Report(fragment)
                 place.at_key(("layout",), "fragment-layout", message)
-                report.problems += place.problems
-    return Report(merged, problems=report.problems)
+                report.take(place.problems)
+    return Report(merged, problems=report.problems, is_incomplete=incomplete)
 
 
 def _merged(source: Source, fragment: Source) -> Source:

@@ -1,13 +1,15 @@
-"""A layout as a graph: clients on one side, channels on the other, the slots that they fill.
-
-Three drawings of it: :mod:`provision.layout.graph_text`, :mod:`provision.layout.graph_mermaid`,
-:mod:`provision.layout.graph_svg`. None needs another program.
-"""
+"""A layout as a graph, drawn for the terminal, as SVG and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import Final
+from xml.sax.saxutils import escape
+
 from attrs import frozen
 
+from provision.layout.errors import columns, visible
 from provision.layout.model import (
     CONNECTION_TYPES,
     Binding,
@@ -105,3 +107,233 @@ def _edges(layout: Layout) -> tuple[Edge, ...]:
         Edge(client, channel, tuple(each for each in CONNECTION_TYPES if each in types))
         for (client, channel), types in wanted.items()
     )
+
+
+_ESCAPED: Final = {
+    ord("#"): "#35;", ord('"'): "#quot;", ord("<"): "#lt;", ord(">"): "#gt;", ord("&"): "#amp;",
+    ord("`"): "#96;", ord("{"): "#123;", ord("}"): "#125;", ord("\n"): " ", ord("\r"): " ",
+}  # fmt: skip
+
+
+def draw_mermaid(graph: Graph) -> str:
+    """Return the drawing: clients as boxes, channels as stadiums, slots as hexagons."""
+    clients = {each.key: f"client{index}" for index, each in enumerate(graph.clients)}
+    channels = {each.key: f"channel{index}" for index, each in enumerate(graph.channels)}
+    lines = ["flowchart LR"]
+    lines += [f'  {clients[each.key]}["{_label(each)}"]' for each in graph.clients]
+    lines += [f'  {channels[each.key]}(["{_label(each)}"])' for each in graph.channels]
+    lines += [f"  {_mermaid_edge(e, clients[e.client], channels[e.channel])}" for e in graph.edges]
+    number = 0
+    for nodes, ids in ((graph.clients, clients), (graph.channels, channels)):
+        for node in nodes:
+            for slot in node.slots:
+                lines.append(f'  slot{number}{{{{"{_mermaid_text(slot)}"}}}} -.- {ids[node.key]}')
+                number += 1
+    for slot in graph.open_slots:
+        lines.append(f'  slot{number}{{{{"{_mermaid_text(slot)}"}}}}')
+        number += 1
+    return "\n".join(lines)
+
+
+def _label(node: Node) -> str:
+    notes = f"<br/>{_mermaid_text(', '.join(node.notes))}" if node.notes else ""
+    return f"<b>{_mermaid_text(node.key)}</b><br/>{_mermaid_text(node.name)}{notes}"
+
+
+def _mermaid_edge(edge: Edge, client: str, channel: str) -> str:
+    if edge.publishes and edge.subscribes:
+        return f"{client} <--> {channel}"
+    if edge.publishes:
+        return f"{client} -- publish --> {channel}"
+    return f"{channel} -- subscribe --> {client}"
+
+
+def _mermaid_text(text: str) -> str:
+    return text.translate(_ESCAPED)
+
+
+BOX_HEIGHT: Final = 62
+SVG_GAP: Final = 26
+BETWEEN: Final = 220
+MARGIN: Final = 24
+HEAD: Final = 64
+LETTER: Final = 7.3
+SMALL_LETTER: Final = 7.0
+PADDING: Final = 14
+LEAST_WIDTH: Final = 130
+MOST_LETTERS: Final = 44
+
+STYLE: Final = """\
+text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2933}
+.key{font-weight:600}.small{font-size:11px;fill:#52606d}.title{font-size:17px;font-weight:600}
+rect{fill:#fff;stroke:#3e4c59;stroke-width:1.2}.channel{fill:#e6f6ff;stroke:#186faf}
+.slot{fill:#fff8e1;stroke:#b88700}.edge{fill:none;stroke:#627d98;stroke-width:1.5}
+.ground{fill:#f7f9fb;stroke:none}marker path{fill:#627d98}
+@media(prefers-color-scheme:dark){text{fill:#e4e7eb}.small{fill:#9aa5b1}rect{fill:#27313d;
+stroke:#9aa5b1}.channel{fill:#17354a;stroke:#5bb5e8}.slot{fill:#3d3417;stroke:#d9a900}
+.ground{fill:#161c24}.edge{stroke:#8fa6bf}marker path{fill:#8fa6bf}}"""
+
+MARKER: Final = (
+    '<marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
+    'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker>'
+)
+
+
+@frozen
+class _Column:
+    """Boxes of one width under each other; ``tops`` by key."""
+
+    left: float
+    width: float
+    tops: Mapping[str, float]
+
+    def middle(self, key: str) -> float:
+        return self.tops[key] + BOX_HEIGHT / 2
+
+
+def draw_svg(graph: Graph) -> str:
+    """Return the drawing, a document of its own."""
+    margin_left = MARGIN + _slots_width(graph.clients)
+    rows = max(len(graph.clients), len(graph.channels), 1)
+    height = HEAD + rows * (BOX_HEIGHT + SVG_GAP) + MARGIN + (20 if graph.open_slots else 0)
+    left = _column(graph.clients, margin_left, rows)
+    right = _column(graph.channels, margin_left + left.width + BETWEEN, rows)
+    width = right.left + right.width + _slots_width(graph.channels) + MARGIN
+    width = max(width, MARGIN * 2 + len(graph.description) * SMALL_LETTER)
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="t d">',
+        f'<title id="t">Layout {escape(graph.title)}</title>',
+        f'<desc id="d">{escape(graph.description or "Clients, channels and connections")}</desc>',
+        f"<style>{STYLE}</style><defs>{MARKER}</defs>",
+        '<rect class="ground" width="100%" height="100%"/>',
+        _svg_text(MARGIN, 28, graph.title, "title"),
+        _svg_text(MARGIN, 46, graph.description, "small"),
+        *(_svg_edge(edge, left, right) for edge in graph.edges),
+        *(_box(each, left, "client", outside=-1) for each in graph.clients),
+        *(_box(each, right, "channel", outside=1) for each in graph.channels),
+    ]
+    if graph.open_slots:
+        words = f"Slots filled when a gateway is made: {', '.join(graph.open_slots)}"
+        parts.append(_svg_text(MARGIN, height - MARGIN / 2, words, "small"))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _column(nodes: Sequence[Node], left: float, rows: int) -> _Column:
+    letters = max(
+        (max(len(_cut(n.key)) * LETTER, len(_cut(n.name)) * SMALL_LETTER) for n in nodes), default=0
+    )
+    start = HEAD + (rows - len(nodes)) * (BOX_HEIGHT + SVG_GAP) / 2
+    tops = {each.key: start + index * (BOX_HEIGHT + SVG_GAP) for index, each in enumerate(nodes)}
+    return _Column(left, max(LEAST_WIDTH, letters + 2 * PADDING), tops)
+
+
+def _slots_width(nodes: Sequence[Node]) -> float:
+    slots = [slot for node in nodes for slot in node.slots]
+    return max((len(_cut(slot)) * SMALL_LETTER + PADDING * 2 for slot in slots), default=0)
+
+
+def _box(node: Node, column: _Column, kind: str, *, outside: int) -> str:
+    top, left = column.tops[node.key], column.left
+    corner = 6 if kind == "client" else BOX_HEIGHT // 2
+    size = f'width="{column.width:.1f}" height="{BOX_HEIGHT}" rx="{corner}"'
+    parts = [
+        f'<g><rect class="{kind}" x="{left:.1f}" y="{top:.1f}" {size}/>',
+        _svg_text(left + PADDING, top + 20, node.key, "key"),
+        _svg_text(left + PADDING, top + 36, node.name, "small"),
+        _svg_text(left + PADDING, top + 51, ", ".join(node.notes), "small"),
+    ]
+    height = min(20.0, BOX_HEIGHT / max(1, len(node.slots)))
+    for index, slot in enumerate(node.slots):
+        width = len(_cut(slot)) * SMALL_LETTER + PADDING
+        x = left - width - 4 if outside < 0 else left + column.width + 4
+        y = top + index * height
+        parts.append(
+            f'<rect class="slot" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+            f'height="{height - 2:.1f}" rx="4"/>'
+        )
+        parts.append(_svg_text(x + PADDING / 2, y + height / 2 + 3, slot, "small"))
+    return "".join([*parts, "</g>"])
+
+
+def _svg_edge(edge: Edge, left: _Column, right: _Column) -> str:
+    start, end = left.left + left.width + 2, right.left - 2
+    one, other = left.middle(edge.client), right.middle(edge.channel)
+    bend = (end - start) / 2
+    ends = ' marker-end="url(#end)"' if edge.publishes else ""
+    ends += ' marker-start="url(#end)"' if edge.subscribes else ""
+    words = escape(f"{edge.client} - {edge.channel}: {', '.join(edge.types)}")
+    path = (
+        f"M{start:.1f} {one:.1f}C{start + bend:.1f} {one:.1f} "
+        f"{end - bend:.1f} {other:.1f} {end:.1f} {other:.1f}"
+    )
+    return f'<path class="edge" d="{path}"{ends}><title>{words}</title></path>'
+
+
+def _svg_text(x: float, y: float, text: str, kind: str) -> str:
+    if not text:
+        return ""
+    shown = text if kind in {"title", "small"} and x == MARGIN else _cut(text)
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(_printable(shown))}</text>'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}\u2026"
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` without the control characters that XML has no place for."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
+LEGEND: Final = "──▶ publishes   ◀── subscribes   ◀─▶ both   [slot]"
+TEXT_GAP: Final = "  "
+
+
+def draw_text(graph: Graph, width: int) -> str:
+    """Return the drawing: each client with the channels that it is connected with.
+
+    Lines are kept to ``width`` columns as far as single names and notes allow.
+    """
+    title = graph.title + (f" - {graph.description}" if graph.description else "")
+    lines = [*wrap(visible(title), width), ""]
+    channels = {each.key: each for each in graph.channels}
+    wide = max((columns(each.key) for each in graph.channels), default=0)
+    for client in graph.clients:
+        lines += _labelled("■ ", "  ", client, columns(client.key), width)
+        edges = [edge for edge in graph.edges if edge.client == client.key]
+        for edge in edges:
+            branch, rail = ("└", " ") if edge is edges[-1] else ("├", "│")
+            head = f"  {branch}{_arrow(edge)} "
+            lines += _labelled(head, f"  {rail}", channels[edge.channel], wide, width)
+        lines.append("")
+    reached = {edge.channel for edge in graph.edges}
+    if lonely := [each for each in graph.channels if each.key not in reached]:
+        lines += ["Channels that nobody is connected to:"]
+        for each in lonely:
+            lines += _labelled("  ", "  ", each, wide, width)
+        lines.append("")
+    if graph.open_slots:
+        slots = ", ".join(graph.open_slots)
+        lines += [*wrap(f"Slots that are filled when a gateway is made: {slots}", width), ""]
+    return "\n".join([*lines, LEGEND])
+
+
+def _labelled(head: str, rail: str, node: Node, wide: int, width: int) -> list[str]:
+    """Return the label of ``node`` after ``head``; what is too long goes on under its name."""
+    indent = columns(head) + wide + len(TEXT_GAP)
+    lines = [head + node.key + " " * (wide - columns(node.key)) + TEXT_GAP + visible(node.name)]
+    parts = [f"({', '.join(node.notes)})"] if node.notes else []
+    for part in map(visible, [*parts, *(f"[{slot}]" for slot in node.slots)]):
+        longer = lines[-1] + TEXT_GAP + part
+        if columns(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(rail.ljust(indent) + part)
+    return lines
+
+
+def _arrow(edge: Edge) -> str:
+    if edge.publishes and edge.subscribes:
+        return "◀─▶"
+    return "──▶" if edge.publishes else "◀──"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from provision.layout import dialect_magistrala, dialect_mainflux, shape_provision
+from attrs import evolve
+
+from provision.layout import dialect_magistrala, schema
 from provision.layout.checker import NAME_PATTERN
 from provision.layout.model import Dialect, Layout, Parameter
-from provision.layout.shapes import (
+from provision.layout.schema import (
     Choice,
     Field,
     Flag,
@@ -34,19 +36,41 @@ NOT_BLANK: Final = r"\S"
 Schema = dict[str, Any]
 
 _SHAPES: Final = {
-    Dialect.PROVISION: shape_provision.SHAPE,
+    Dialect.PROVISION: schema.SHAPE,
     Dialect.MAGISTRALA: dialect_magistrala.SHAPE,
-    Dialect.MAINFLUX: dialect_mainflux.SHAPE,
+    Dialect.MAINFLUX: dialect_magistrala.MAINFLUX_SHAPE,
+}
+
+
+_INCLUDES: Final[Schema] = {
+    "required": ["layout"],
+    "properties": {
+        "layout": {
+            "type": "object",
+            "required": ["include"],
+            "properties": {"include": {"type": "array", "minItems": 1}},
+        }
+    },
 }
 
 
 def layout_schema(dialect: Dialect = Dialect.PROVISION) -> Schema:
-    """Return the JSON Schema of layout files in ``dialect``."""
-    return {
-        "$schema": DRAFT,
-        "title": f"Layout ({dialect.value} dialect)",
-        **_schema(_SHAPES[dialect]),
-    }
+    """Return the JSON Schema of layout files in ``dialect``.
+
+    What is required may be missing in a layout that includes fragments: they may have it.
+    """
+    schema: Schema = {"$schema": DRAFT, "title": f"Layout ({dialect.value} dialect)"}
+    shape = _SHAPES[dialect]
+    if dialect is not Dialect.PROVISION:
+        return schema | _schema(shape)
+    return schema | _schema(_part_of(shape)) | {"if": {"not": _INCLUDES}, "then": _demands(shape)}
+
+
+def fragment_schema() -> Schema:
+    """Return the JSON Schema of fragments, which layouts include: parts of a layout."""
+    part = _part_of(schema.SHAPE)
+    fields = {key: field for key, field in part.fields.items() if key != "layout"}
+    return {"$schema": DRAFT, "title": "Fragment of layouts", **_schema(Table(fields))}
 
 
 def parameters_schema(layout: Layout) -> Schema:
@@ -72,6 +96,8 @@ def _parameter(parameter: Parameter) -> Schema:
         schema["enum"] = list(parameter.enum)
     if parameter.pattern is not None:
         schema["pattern"] = parameter.pattern
+    if parameter.secret:
+        schema |= {"format": "password", "writeOnly": True}
     return schema
 
 
@@ -99,7 +125,7 @@ def _schema(shape: Shape) -> Schema:
         case Choice():
             return {"type": "string", "enum": list(shape.values)}
         case Lifetime():
-            return {"type": "string", "pattern": DURATION}
+            return {"type": "string", "pattern": f"^$|{DURATION}" if shape.blank else DURATION}
         case Pattern():
             return {"type": "string", "format": "regex"}
         case Text():
@@ -119,7 +145,7 @@ def _table(shape: Table) -> Schema:
     schema: Schema = {
         "type": "object",
         "properties": {key: _field(field) for key, field in shape.fields.items()},
-        "additionalProperties": False,
+        "additionalProperties": shape.lenient,
     }
     if required := [key for key, field in shape.fields.items() if field.required]:
         schema["required"] = required
@@ -130,5 +156,37 @@ def _table(shape: Table) -> Schema:
     return schema
 
 
+def _part_of(shape: Table) -> Table:
+    """Return the shape of a table of which another file may have the rest.
+
+    The elements of a list are not merged with others, so they must be whole.
+    """
+    fields = {
+        key: evolve(
+            field,
+            required=False,
+            shape=_part_of(field.shape) if isinstance(field.shape, Table) else field.shape,
+        )
+        for key, field in shape.fields.items()
+    }
+    return evolve(shape, fields=fields, exactly_one=())
+
+
+def _demands(shape: Table) -> Schema:
+    """Return what a table must have, and the tables in it, beyond what ``_part_of`` says."""
+    schema: Schema = {}
+    if required := [key for key, field in shape.fields.items() if field.required]:
+        schema["required"] = required
+    if shape.exactly_one:
+        schema["oneOf"] = [{"required": [key]} for key in shape.exactly_one]
+    within = {
+        key: demands
+        for key, field in shape.fields.items()
+        if isinstance(field.shape, Table) and (demands := _demands(field.shape))
+    }
+    return schema | ({"properties": within} if within else {})
+
+
 def _field(field: Field) -> Schema:
-    return {"description": field.description, **_schema(field.shape)}
+    unused = {"deprecated": True} if field.unused else {}
+    return {"description": field.unused or field.description, **_schema(field.shape), **unused}

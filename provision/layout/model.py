@@ -9,13 +9,69 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
+from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import attrs
 from attrs import evolve, field, frozen
+
+from bootstrap_core.secrets import Secret
+
+_UNITS: Final = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "µs": Fraction(1, 10**6),
+    "μs": Fraction(1, 10**6),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
+_TERM: Final = re.compile(r"([0-9]++\.?[0-9]*+|\.[0-9]++)(ns|us|µs|μs|ms|s|m|h)")
+MAX_CHARACTERS: Final = 100
+"""Characters in a duration."""
+
+_MAX_SECONDS: Final = Fraction(2**63 - 1, 10**9)
+
+
+def parse_duration(text: str) -> Fraction:
+    """Return the duration in seconds. Raises ``ValueError`` for what Go refuses."""
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"a duration has at most {MAX_CHARACTERS} characters, not {len(text):,}")
+    body = text[1:] if text[:1] in {"+", "-"} else text
+    if body == "0":
+        return Fraction(0)
+    seconds = Fraction(0)
+    at = 0
+    while term := _TERM.match(body, at):
+        seconds += Fraction(term[1].rstrip(".") or "0") * _UNITS[term[2]]
+        at = term.end()
+    if at == 0 or at != len(body):
+        raise ValueError(f'"{text}" is not a duration such as "2400h" or "1h30m"')
+    if seconds > _MAX_SECONDS:
+        raise ValueError(f'"{text}" is longer than the 292 years that fit a duration')
+    return -seconds if text.startswith("-") else seconds
+
+
+def parse_overlap(text: str) -> int:
+    """Return a duration of nothing or more in whole seconds. Raises ``ValueError``."""
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise ValueError(f'"{text}" is negative: at least "0s"')
+    return int(seconds)
+
+
+def parse_lifetime(text: str) -> int:
+    """Return a duration of at least one second in whole seconds. Raises ``ValueError``."""
+    seconds = parse_duration(text)
+    if seconds < 1:
+        raise ValueError(f'"{text}" is too short: at least "1s"')
+    return int(seconds)
+
 
 JsonValue: TypeAlias = Any
 JsonObject: TypeAlias = Mapping[str, JsonValue]
@@ -60,7 +116,8 @@ class Place:
 class Parameter:
     """A value that a request may or must give; templates read it as ``.Vars.<name>``.
 
-    ``default`` is ``None`` when there is none; ``enum`` is empty when anything is allowed.
+    ``default`` is ``None`` when there is none; ``enum`` is empty when anything is allowed. What a
+    ``secret`` one is given is sealed and shown as a mask; only the profile's template can read it.
     """
 
     name: str
@@ -70,6 +127,7 @@ class Parameter:
     enum: tuple[str | int | float | bool, ...] = ()
     pattern: str | None = None
     description: str = ""
+    secret: bool = False
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
@@ -226,7 +284,8 @@ class Overrides:
     """The Go service's settings that win over its file; ``None`` leaves the file's value.
 
     Source: ``MG_PROVISION_X509_PROVISIONING``, ``_BS_CONFIG_PROVISIONING``, ``_BS_AUTO_WHITELIST``,
-    ``_BS_PROFILE_ID``, ``_BS_CONTENT`` (decoded) and ``_CERTS_HOURS_VALID`` (in seconds).
+    ``_BS_PROFILE_ID``, ``_BS_CONTENT`` (decoded), ``_CERTS_HOURS_VALID`` (in seconds) and
+    ``_CERTS_RSA_BITS`` (as a key type).
     """
 
     x509_provision: bool | None = None
@@ -235,6 +294,7 @@ class Overrides:
     profile_id: str | None = None
     content: JsonValue = None
     ttl_seconds: int | None = None
+    key_type: KeyType | None = None
 
 
 def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
@@ -261,6 +321,8 @@ def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
     certificates = layout.certificates
     if overrides.ttl_seconds is not None:
         certificates = evolve(certificates, ttl_seconds=overrides.ttl_seconds)
+    if overrides.key_type is not None:
+        certificates = evolve(certificates, key_type=overrides.key_type)
     return evolve(
         layout, clients=clients, bootstrap=bootstrap, profile=profile, certificates=certificates
     )
@@ -270,3 +332,28 @@ def canonical_json(layout: Layout) -> str:
     """Return the model as JSON, keys sorted, no blanks, without what serves messages only."""
     document = attrs.asdict(layout, filter=lambda attribute, _: bool(attribute.eq))
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+@frozen
+class GatewayRequest:
+    """The request to onboard one gateway, without its external key, which no layout may see.
+
+    ``name`` is ``None`` when the caller gave none; ``parameters`` are the caller's, not validated.
+    """
+
+    domain_id: str
+    external_id: str
+    name: str | None = None
+    parameters: JsonObject = field(factory=dict, repr=False)
+
+
+class Identifiers(Protocol):
+    """Source of the identifiers and secrets of a plan."""
+
+    def uuid(self) -> str:
+        """Return a new UUIDv4 in its canonical text form."""
+        ...
+
+    def secret(self) -> Secret:
+        """Return a new secret for a client."""
+        ...

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 import cattrs
-from attrs import frozen
+from attrs import field, frozen
 from cattrs.errors import BaseValidationError
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.errors import PlanFormatError
 from provision.layout.model import (
     ConfigStatus,
@@ -46,7 +46,10 @@ class PlannedClient:
 
 @frozen
 class PlannedChannel:
-    """A channel to create under ``id``. ``key`` is its name in the layout."""
+    """A channel to create under ``id``. ``key`` is its name in the layout.
+
+    Without a key the caller chose the ID: somebody else may have made a channel of that ID.
+    """
 
     key: str
     id: str
@@ -72,6 +75,11 @@ class PlannedPair:
     client_id: str
     channel_id: str
     types: tuple[ConnectionType, ...]
+
+    @property
+    def id(self) -> str:
+        """A name among the IDs of what a plan makes."""
+        return f"{self.client_id}/{self.channel_id}"
 
 
 @frozen
@@ -109,7 +117,8 @@ class Plan:
     """Everything one onboarding creates.
 
     No pair of client and channel is in two of ``connections``, so that each connect call can be
-    atomic. Without a bootstrap config there is neither a profile nor a binding.
+    atomic. Without a bootstrap config there is neither a profile nor a binding. Secret parameters
+    stand as masks in ``parameters``, and in the config's variables.
     """
 
     domain_id: str
@@ -126,6 +135,7 @@ class Plan:
     config: PlannedConfig | None
     profile: InlineProfile | ProfileReference | None
     bindings: tuple[PlannedBinding, ...]
+    secret_parameters: dict[str, Secret] = field(factory=dict)
 
     @property
     def gateway(self) -> PlannedClient | None:
@@ -141,6 +151,12 @@ class Plan:
             for client_id in group.client_ids
             for channel_id in group.channel_ids
         )
+
+    @property
+    def borrowed(self) -> tuple[PlannedPair, ...]:
+        """The connections of which neither end is the plan's own: they end with neither."""
+        own = {client.id for client in self.clients} | {channel.id for channel in self.channels}
+        return tuple(pair for pair in self.pairs if not {pair.client_id, pair.channel_id} & own)
 
 
 def plan_to_json(plan: Plan) -> JsonObject:

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
-from provision.layout import dialect_magistrala, dialect_mainflux, shape_provision
+from provision.layout import dialect_magistrala, schema
 from provision.layout.checker import check
 from provision.layout.checks import check_layout
 from provision.layout.dialect_provision import build
@@ -19,22 +19,25 @@ from provision.layout.errors import LayoutError, Problem
 from provision.layout.fragments import with_fragments
 from provision.layout.lint import lint
 from provision.layout.model import Dialect, JsonObject, JsonValue, Layout
-from provision.layout.profile_template import (
-    TemplateLoader,
-    no_template_files,
-    profile_template,
-)
 from provision.layout.report import Report
-from provision.layout.shapes import Table
+from provision.layout.schema import Table
 from provision.layout.source import parse_source
+from provision.layout.templates import TemplateLoader, no_template_files, profile_template
 
 _OWN_TABLES: Final = frozenset(
     {"layout", "parameters", "connections", "certificates", "profile", "bindings"}
 )
 _OWN_CLIENT_KEYS: Final = frozenset({"key", "bootstrap", "certificate", "tags", "identity"})
 _OWN_BOOTSTRAP_KEYS: Final = frozenset({"status", "profile"})
-_GO_TABLES: Final = frozenset({"server", "cert", "file"})
+_GO_TABLES: Final = frozenset({"server", "cert", "certs", "file"})
 _GO_BOOTSTRAP_KEYS: Final = frozenset({"x509_provision", "provision", "autowhite_list", "bindings"})
+
+SHAPES: Final = {
+    Dialect.PROVISION: schema.SHAPE,
+    Dialect.MAGISTRALA: dialect_magistrala.SHAPE,
+    Dialect.MAINFLUX: dialect_magistrala.MAINFLUX_SHAPE,
+}
+"""What may stand in a file of each dialect."""
 
 
 @frozen
@@ -60,20 +63,20 @@ def read(
     report = with_fragments(Report(parse_source(text, file)), load_template)
     source = report.source
     name = name or PurePosixPath(file).stem
-    match dialect_of(source.data):
+    dialect = dialect_of(source.data)
+    shape = SHAPES[dialect]
+    data = _checked(report, shape)
+    match dialect:
         case Dialect.PROVISION:
-            data = _checked(report, shape_provision.SHAPE)
             layout = build(report, data, name, profile_template(report, data, load_template))
         case Dialect.MAGISTRALA:
-            data = _checked(report, dialect_magistrala.SHAPE)
             layout = dialect_magistrala.build(report, data, name)
         case Dialect.MAINFLUX:
-            data = _checked(report, dialect_mainflux.SHAPE)
-            layout = dialect_mainflux.build(report, data, name)
+            layout = dialect_magistrala.build_mainflux(report, data, name)
     check_layout(report, layout)
     if report.problems:
         raise LayoutError(report.problems)
-    return Reading(layout, lint(layout, source))
+    return Reading(layout, lint(layout, source, shape))
 
 
 def dialect_of(data: JsonObject) -> Dialect:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, Literal
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from provision.layout.errors import Problem
 from provision.layout.model import KeyPath, Place
@@ -16,13 +17,58 @@ MOST_HINTED: Final = 10
 """Unknown names in one request of which it is told what may have been meant: looking takes time."""
 
 
+MOST_PROBLEMS: Final = 100
+"""Problems that are told of one file; the last of them says that there may be more."""
+
+MOST_LISTED: Final = 50
+"""Allowed names that one problem lists."""
+
+MOST_COMPARED: Final = 500
+"""Known names that a wrong one is compared with."""
+
+LONGEST_COMPARED: Final = 64
+"""Characters in names that are compared: comparing takes time by the square of that."""
+
+
+FOLLOWING: Final = frozenset(
+    {
+        "binding-target", "dangling-reference", "missing-key", "no-certificate", "no-gateway",
+        "no-profile", "profile-template", "too-few", "unbound-slot", "unknown-slot",
+        "unknown-variable",
+    }
+)  # fmt: skip
+"""Rules about what is missing, which a file that could not be read may have."""
+
+
 @define
 class Report:
-    """The problems found in one source so far, all of one severity."""
+    """The problems found in one source so far, all of one severity.
+
+    There are at most :data:`MOST_PROBLEMS`, so that a bad file costs no more than its length.
+    """
 
     source: Source
     severity: Literal["error", "warning"] = "error"
     problems: list[Problem] = Factory(list)
+    is_incomplete: bool = False
+    """Whether an included file could not be read; then nothing is called missing."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no further problem is taken."""
+        return len(self.problems) >= MOST_PROBLEMS
+
+    def take(self, problems: Iterable[Problem]) -> None:
+        """Note problems of another file that is part of this one."""
+        for problem in problems:
+            if len(self.problems) < MOST_PROBLEMS - 1:
+                self.problems.append(problem)
+            elif not self.full:
+                self.problems.append(_last(problem))
+
+    def nearest(self, wrong: str, known: Iterable[str]) -> str:
+        """Return the spelling that is nearest to ``wrong``, as long as problems are taken."""
+        return "" if self.full else nearest(wrong, known)
 
     def at_key(
         self,
@@ -34,8 +80,9 @@ class Report:
         suggestion: str = "",
     ) -> None:
         """Note a problem where the key of ``path`` stands."""
-        place = self.source.key_place(path)
-        self._note(path, place, rule, message, tuple(allowed), suggestion)
+        if not self.full:
+            place = self.source.key_place(path)
+            self._note(path, place, rule, message, tuple(allowed), suggestion)
 
     def at_value(
         self,
@@ -47,19 +94,23 @@ class Report:
         suggestion: str = "",
     ) -> None:
         """Note a problem where the value of ``path`` stands."""
-        place = self.source.value_place(path)
-        self._note(path, place, rule, message, tuple(allowed), suggestion)
+        if not self.full:
+            place = self.source.value_place(path)
+            self._note(path, place, rule, message, tuple(allowed), suggestion)
 
     def inside(self, path: KeyPath, index: int, rule: str, message: str) -> None:
         """Note a problem at character ``index`` of the string at ``path``."""
-        self._note(path, self.source.place_inside(path, index), rule, message, (), "")
+        if not self.full:
+            self._note(path, self.source.place_inside(path, index), rule, message, (), "")
 
     def unknown(
         self, path: KeyPath, rule: str, message: str, wrong: str, allowed: Iterable[str]
     ) -> None:
         """Note that the value of ``path`` should have been one of ``allowed``."""
-        known = tuple(allowed)
-        self.at_value(path, rule, message, allowed=known, suggestion=nearest(wrong, known))
+        if not self.full:
+            known = tuple(allowed)
+            suggestion = nearest(wrong, known)
+            self.at_value(path, rule, message, allowed=known, suggestion=suggestion)
 
     def refused(self, table: str) -> bool:
         """Return whether ``table`` is misspelled or of a wrong type, so that it is not known."""
@@ -78,24 +129,43 @@ class Report:
         allowed: tuple[str, ...],
         suggestion: str,
     ) -> None:
-        self.problems.append(
-            Problem(
-                file=place.file or self.source.file,
-                line=place.line,
-                column=place.column,
-                rule=rule,
-                severity=self.severity,
-                message=message,
-                key=path_text(path),
-                allowed=allowed,
-                suggestion=suggestion,
-                source=self.source.line(place),
-            )
+        if self.is_incomplete and rule in FOLLOWING:
+            return
+        problem = Problem(
+            file=place.file or self.source.file,
+            line=place.line,
+            column=place.column,
+            rule=rule,
+            severity=self.severity,
+            message=message,
+            key=path_text(path),
+            allowed=allowed[:MOST_LISTED],
+            suggestion=suggestion,
+            source=self.source.line(place),
         )
+        if more := allowed[MOST_LISTED:]:
+            problem = evolve(problem, message=f"{message} ({len(more):,} more names are allowed)")
+        self.take([problem])
+
+
+def _last(problem: Problem) -> Problem:
+    """Return what stands for ``problem`` and for everything after it."""
+    return Problem(
+        problem.file,
+        problem.line,
+        problem.column,
+        "too-many",
+        f"only the first {MOST_PROBLEMS - 1} problems are told: mend them first",
+        severity=problem.severity,
+        source=problem.source,
+    )
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Return the spelling among ``known`` that is nearest to ``wrong``, or an empty string."""
-    by_folded = {word.casefold(): word for word in known}
+    if len(wrong) > LONGEST_COMPARED:
+        return ""
+    short = (word for word in known if len(word) <= LONGEST_COMPARED)
+    by_folded = {word.casefold(): word for word in islice(short, MOST_COMPARED)}
     close = difflib.get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else ""

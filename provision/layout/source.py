@@ -3,24 +3,280 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import itertools
 import math
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from functools import cached_property
 from typing import Final
 
-import tomli
-from attrs import frozen
+from attrs import Factory, define, field, frozen
 
-from bootstrap_core.nesting import is_too_deep
-from bootstrap_core.toml_reader import long_key_place
+from bootstrap_core.formats.documents import is_too_deep, without_mark
+from bootstrap_core.formats.toml import TOMLDecodeError, TOMLTooDeep, read_toml
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.model import JsonValue, KeyPath, Place
-from provision.layout.scanner import Mark, scan, string_characters
+
+_BLANK: Final = re.compile(r"[ \t]*")
+_FILLER: Final = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SCALAR: Final = re.compile(r"[^,\]}#\n]*")
+_ESCAPES: Final = {
+    "b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b", '"': '"', "\\": "\\",
+}  # fmt: skip
+_HEX_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
+_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+_FOLD: Final = re.compile(r"[ \t\n]*")
+_MAX_DEPTH: Final = 100
+
+
+@frozen
+class Mark:
+    """Offsets in the text of a key and of its value.
+
+    A table's value is its header; for an array's element both are the element's.
+    """
+
+    key: int
+    value: int
+
+
+@frozen
+class Duplicate:
+    """A key that is defined again: its path, where it stood first, and where it stands again."""
+
+    path: KeyPath
+    first: int
+    again: int
+
+
+class _Lost(Exception):
+    """The text is not what valid TOML has here."""
+
+
+@define
+class Scan:
+    """What a walk over the text found."""
+
+    marks: dict[KeyPath, Mark] = Factory(dict)
+    duplicates: list[Duplicate] = Factory(list)
+
+
+def scan(text: str) -> Scan:
+    """Return the positions of all keys and values of ``text``, whose lines end with LF."""
+    scanner = _Scanner(text)
+    with contextlib.suppress(_Lost):
+        scanner.document()
+    return scanner.found
+
+
+def string_characters(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """Yield each character of the TOML string at ``start`` with its offset in ``text``.
+
+    Yields nothing where no string stands. The characters together are the string's value.
+    """
+    for quote in ('"""', "'''", '"', "'"):
+        if text.startswith(quote, start):
+            break
+    else:
+        return
+    at = start + len(quote)
+    if len(quote) == 3 and text.startswith("\n", at):
+        at += 1
+    while at < len(text):
+        if text.startswith(quote, at) and (
+            len(quote) == 1 or not text.startswith(quote[0], at + len(quote))
+        ):
+            return
+        if text[at] == "\\" and quote[0] == '"':
+            yielded, after = _escape(text, at)
+            if yielded:
+                yield yielded, at
+            at = after
+        else:
+            yield text[at], at
+            at += 1
+
+
+def _escape(text: str, at: int) -> tuple[str, int]:
+    """Return the character that the escape at ``at`` stands for (or none) and where it ends."""
+    kind = text[at + 1 : at + 2]
+    if kind in _ESCAPES:
+        return _ESCAPES[kind], at + 2
+    if kind in _HEX_ESCAPES:
+        end = at + 2 + _HEX_ESCAPES[kind]
+        digits = _HEX.fullmatch(text, at + 2, end)
+        code = int(digits.group(), 16) if digits else sys.maxunicode + 1
+        return chr(code) if code <= sys.maxunicode else "", end
+    folded = _FOLD.match(text, at + 1)
+    return "", folded.end() if folded else at + 1
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.found = Scan()
+        self._elements: dict[KeyPath, int] = {}
+        self._headers: set[KeyPath] = set()
+        self._by_pairs: set[KeyPath] = set()
+        """What pairs define, the tables of dotted keys too: no header may define it again."""
+
+    def document(self) -> None:
+        table: KeyPath = ()
+        self._skip(_FILLER)
+        while self.at < len(self.text):
+            if self.text[self.at] == "[":
+                table = self._header()
+            else:
+                self._pair(table, depth=0)
+            self._skip(_FILLER)
+
+    def _header(self) -> KeyPath:
+        array = self.text.startswith("[[", self.at)
+        start = self.at
+        self.at += 2 if array else 1
+        key = self._key()
+        self._expect("]]" if array else "]")
+        path: KeyPath = ()
+        for part, offset in key[:-1]:
+            path = (*path, part)
+            self.found.marks.setdefault(path, Mark(offset, start))
+            path = self._into(path)
+        part, offset = key[-1]
+        path = (*path, part)
+        if array:
+            known = self.found.marks.setdefault(path, Mark(offset, start))
+            if known.key != offset and path not in self._elements:
+                self.found.duplicates.append(Duplicate(path, known.key, offset))
+            self._elements[path] = self._elements.get(path, -1) + 1
+            path = (*path, self._elements[path])
+            offset = start
+        elif path in self._headers or path in self._by_pairs:
+            known = self.found.marks[path]
+            self.found.duplicates.append(Duplicate(path, known.key, offset))
+        self._headers.add(path)
+        self.found.marks[path] = Mark(offset, start)
+        return path
+
+    def _into(self, path: KeyPath) -> KeyPath:
+        """Return ``path``, or the last element of it where it is an array of tables."""
+        last = self._elements.get(path)
+        return path if last is None else (*path, last)
+
+    def _pair(self, table: KeyPath, depth: int) -> None:
+        key = self._key()
+        self._expect("=")
+        self._skip(_BLANK)
+        path = table
+        for part, offset in key[:-1]:
+            path = (*path, part)
+            self.found.marks.setdefault(path, Mark(offset, offset))
+            self._by_pairs.add(path)
+        part, offset = key[-1]
+        path = (*path, part)
+        self._by_pairs.add(path)
+        if known := self.found.marks.get(path):
+            self.found.duplicates.append(Duplicate(path, known.key, offset))
+        self.found.marks[path] = Mark(offset, self.at)
+        self._value(path, depth)
+
+    def _value(self, path: KeyPath, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise _Lost
+        match self.text[self.at : self.at + 1]:
+            case '"' | "'":
+                self._string()
+            case "[":
+                self._array(path, depth)
+            case "{":
+                self._inline_table(path, depth)
+            case _:
+                self._skip(_SCALAR)
+
+    def _array(self, path: KeyPath, depth: int) -> None:
+        self.at += 1
+        index = 0
+        self._skip(_FILLER)
+        while not self.text.startswith("]", self.at):
+            self.found.marks[(*path, index)] = Mark(self.at, self.at)
+            self._value((*path, index), depth + 1)
+            index += 1
+            self._skip(_FILLER)
+            if self.text.startswith(",", self.at):
+                self.at += 1
+                self._skip(_FILLER)
+            elif not self.text.startswith("]", self.at):
+                raise _Lost
+        self.at += 1
+
+    def _inline_table(self, path: KeyPath, depth: int) -> None:
+        self.at += 1
+        self._skip(_FILLER)
+        while not self.text.startswith("}", self.at):
+            self._pair(path, depth + 1)
+            self._skip(_FILLER)
+            if self.text.startswith(",", self.at):
+                self.at += 1
+                self._skip(_FILLER)
+            elif not self.text.startswith("}", self.at):
+                raise _Lost
+        self.at += 1
+
+    def _key(self) -> list[tuple[str, int]]:
+        """Read a dotted key: its parts, each with its offset."""
+        parts: list[tuple[str, int]] = []
+        while True:
+            self._skip(_BLANK)
+            start = self.at
+            if self.text[self.at : self.at + 1] in {'"', "'"}:
+                part = "".join(character for character, _ in string_characters(self.text, start))
+                self._string()
+            elif bare := _BARE_KEY.match(self.text, self.at):
+                part = bare.group()
+                self.at = bare.end()
+            else:
+                raise _Lost
+            parts.append((part, start))
+            self._skip(_BLANK)
+            if not self.text.startswith(".", self.at):
+                return parts
+            if len(parts) > _MAX_DEPTH:
+                raise _Lost
+            self.at += 1
+
+    def _string(self) -> None:
+        start = self.at
+        quote = self.text[start]
+        if self.text.startswith(quote * 3, start):
+            quote *= 3
+        end = start + len(quote)
+        while not self.text.startswith(quote, end):
+            if end >= len(self.text):
+                raise _Lost
+            end += 2 if self.text[end] == "\\" and quote[0] == '"' else 1
+        while len(quote) == 3 and self.text.startswith(quote[0], end + 3):
+            end += 1
+        self.at = end + len(quote)
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        if match := pattern.match(self.text, self.at):
+            self.at = match.end()
+
+    def _expect(self, wanted: str) -> None:
+        if not self.text.startswith(wanted, self.at):
+            raise _Lost
+        self.at += len(wanted)
+
 
 MAX_CHARACTERS: Final = 1_000_000
 MAX_DEPTH: Final = 32
+MOST_DUPLICATES: Final = 20
+"""Keys that are defined twice, of which one reading tells."""
+
 _INTEGERS: Final = range(-(2**63), 2**63)
 
 
@@ -46,6 +302,8 @@ class Source:
     marks: Mapping[KeyPath, Mark]
     unfit: Mapping[KeyPath, str]
     parts: tuple[Part, ...] = ()
+    _offsets: dict[int, list[int]] = field(factory=dict, init=False, repr=False, eq=False)
+    """Where the characters of a string stand, by the string's own offset."""
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -62,6 +320,15 @@ class Source:
         """Where each key stands."""
         return {path: self._place(mark.key) for path, mark in self.marks.items()}
 
+    @cached_property
+    def unfit_within(self) -> Mapping[KeyPath, list[KeyPath]]:
+        """What ``unfit`` names, by every path that it is at or within."""
+        found: dict[KeyPath, list[KeyPath]] = {}
+        for path in self.unfit:
+            for length in range(len(path) + 1):
+                found.setdefault(path[:length], []).append(path)
+        return found
+
     def key_place(self, path: KeyPath) -> Place:
         """Return where the key of ``path``, or of its nearest ancestor, stands."""
         mark = self._mark(path)
@@ -77,12 +344,11 @@ class Source:
         mark = self.marks.get(path)
         if mark is None:
             return self.value_place(path)
-        offset = mark.value
-        for position, (_, at) in enumerate(string_characters(self.text, mark.value)):
-            offset = at
-            if position >= index:
-                break
-        return self._place(offset)
+        offsets = self._offsets.get(mark.value)
+        if offsets is None:
+            found = [at for _, at in string_characters(self.text, mark.value)]
+            offsets = self._offsets[mark.value] = found or [mark.value]
+        return self._place(offsets[min(index, len(offsets) - 1)])
 
     def value(self, path: KeyPath) -> JsonValue:
         """Return the value at ``path``, or ``None`` where there is none."""
@@ -131,21 +397,19 @@ class Source:
 
 def parse_source(text: str, file: str) -> Source:
     """Parse ``text``; ``file`` is what messages call it. Raises :class:`LayoutError`."""
-    text = text.replace("\r\n", "\n")
+    text = without_mark(text).replace("\r\n", "\n")
     if len(text) > MAX_CHARACTERS:
         raise _refusal(
             file, text, 0, "size", f"file has {len(text):,} characters; at most {MAX_CHARACTERS:,}"
         )
     if not text.strip():
         raise _refusal(file, text, 0, "empty", "file is empty")
-    if (long_key := long_key_place(text)) is not None:
-        raise _refusal(file, text, long_key, "depth", "a dotted key with too many parts")
     try:
-        data = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+        data = read_toml(text)
+    except TOMLDecodeError as error:
         raise _syntax_error(file, text, error) from error
-    except RecursionError as error:
-        raise _refusal(file, text, 0, "depth", "values are nested too deeply") from error
+    except TOMLTooDeep as error:
+        raise _refusal(file, text, error.position, "depth", f"{error}") from error
     except ValueError as error:
         raise _refusal(file, text, 0, "toml-syntax", f"{error}") from error
     if is_too_deep(data, MAX_DEPTH):
@@ -156,15 +420,32 @@ def parse_source(text: str, file: str) -> Source:
     return Source(file, text, data, scan(text).marks, unfit)
 
 
-def _syntax_error(file: str, text: str, error: tomli.TOMLDecodeError) -> LayoutError:
+def _syntax_error(file: str, text: str, error: TOMLDecodeError) -> LayoutError:
     duplicates = scan(text).duplicates
-    if duplicates and error.msg.startswith("Cannot "):
-        twice = duplicates[0]
-        first_line = text.count("\n", 0, twice.first) + 1
-        key = path_text(twice.path)
-        message = f'"{key}" is defined twice, first in line {first_line}'
-        return _refusal(file, text, twice.again, "duplicate-key", message, key)
+    if duplicates and error.msg.startswith(("Cannot ", "Duplicate ")):
+        told: dict[KeyPath, Duplicate] = {}
+        for each in duplicates:
+            # What stands in a table that is defined twice follows from that.
+            if not any(each.path[:length] in told for length in range(len(each.path) + 1)):
+                told[each.path] = each
+        few = list(told.values())[:MOST_DUPLICATES]
+        return LayoutError([_duplicate(file, text, each) for each in few])
+    template = text.find("{{", max(0, error.pos - 1), error.pos + 2)
+    if template >= 0:
+        message = (
+            'a template stands in quotes, as in name = "{{ .ExternalID }}"; what it gives is then '
+            "a text"
+        )
+        return _refusal(file, text, template, "toml-syntax", message)
     return _refusal(file, text, error.pos, "toml-syntax", f"not valid TOML: {error.msg}")
+
+
+def _duplicate(file: str, text: str, twice: Duplicate) -> Problem:
+    first_line = text.count("\n", 0, twice.first) + 1
+    key = path_text(twice.path)
+    message = f'"{key}" is defined twice, first in line {first_line}'
+    [problem] = _refusal(file, text, twice.again, "duplicate-key", message, key).problems
+    return problem
 
 
 def _refusal(

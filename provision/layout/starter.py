@@ -139,6 +139,8 @@ def _profile(answers: Answers, template: str) -> str:
     slots = [("mqtt_client", "client"), ("commands", "channel"), ("telemetry", "channel")]
     for service in answers.services:
         slots += [(f"{_word(service)}_client", "client"), (f"{_word(service)}_channel", "channel")]
+        if answers.certificates:
+            slots.append((f"{_word(service)}_tls", "certificate"))
     tables = [
         f'[[profile.binding_slots]]\nname = "{name}"\ntype = "{kind}"\nrequired = true\n'
         for name, kind in slots
@@ -164,22 +166,16 @@ def _bindings(answers: Answers) -> str:
             (f"{_word(service)}_client", "client", service),
             (f"{_word(service)}_channel", "channel", service),
         ]
+        if answers.certificates:
+            bound.append((f"{_word(service)}_tls", "certificate", service))
     tables = [
         f'[[bindings]]\nslot = "{slot}"\n{kind} = {_quoted(key)}\n' for slot, kind, key in bound
     ]
-    return "# Which client or channel fills which slot.\n" + "\n".join(tables)
+    return "# Which client, channel or certificate fills which slot.\n" + "\n".join(tables)
 
 
 def _template(answers: Answers) -> str:
-    services = "".join(
-        f""",
-  {_quoted(service)}: {{
-    "client_id": {{{{ toJSON .Bindings.{_word(service)}_client.ID }}}},
-    "secret": {{{{ toJSON .Bindings.{_word(service)}_client.Secret.secret }}}},
-    "channel_id": {{{{ toJSON .Bindings.{_word(service)}_channel.ID }}}}
-  }}"""
-        for service in answers.services
-    )
+    services = "".join(_service(answers, each) for each in answers.services)
     return f"""\
 {{
   "device_id": {{{{ toJSON .Device.ID }}}},
@@ -194,6 +190,20 @@ def _template(answers: Answers) -> str:
   "commands": {{ "channel_id": {{{{ toJSON .Bindings.commands.ID }}}} }}{services}
 }}
 """
+
+
+def _service(answers: Answers, service: str) -> str:
+    bound = f".Bindings.{_word(service)}"
+    members = {
+        "client_id": f"{bound}_client.ID",
+        "secret": f"{bound}_client.Secret.secret",
+        "channel_id": f"{bound}_channel.ID",
+    }
+    if answers.certificates:
+        members["client_cert"] = f"{bound}_tls.Snapshot.certificate"
+        members["client_key"] = f"{bound}_tls.Secret.private_key"
+    lines = [f'    "{name}": {{{{ toJSON {value} }}}}' for name, value in members.items()]
+    return f",\n  {_quoted(service)}: {{\n" + ",\n".join(lines) + "\n  }"
 
 
 def _word(name: str) -> str:

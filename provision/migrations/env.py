@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from bootstrap_core.columns import UtcDateTime
-from provision.schema import metadata
+from bootstrap_core.store.tables import UtcDateTime
+from provision.schema import tables_of
 
 
 def render_item(kind: str, item: Any, _: object) -> str | Literal[False]:  # noqa: ANN401
@@ -17,9 +17,10 @@ def render_item(kind: str, item: Any, _: object) -> str | Literal[False]:  # noq
     return False
 
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    connection=connection,
+    target_metadata=tables_of(connection.dialect.name),
     render_as_batch=True,
     compare_type=True,
     render_item=render_item,

@@ -7,44 +7,43 @@ from datetime import timedelta
 from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.enrolling import Enroller
-from bootstrap_core.sealing import Sealer
-from provision.layout.request import Identifiers
+from bootstrap_core.enrollments import Enroller
+from bootstrap_core.secrets import Sealer
+from provision.layout.model import Identifiers
 from provision.onboarding.attempts import Attempts, Observer
 from provision.onboarding.audit import AuditTrail
-from provision.onboarding.certificate_ledger import CertificateLedger
-from provision.onboarding.certification import Certification, make_private_keys
-from provision.onboarding.chance import Chance
-from provision.onboarding.clock import Clock
+from provision.onboarding.certificates.ledger import CertificateLedger
+from provision.onboarding.certificates.signing import Certification, KeepKeys, make_private_keys
+from provision.onboarding.clock import Chance, Clock, Timing
+from provision.onboarding.config_parts import ConfigParts
 from provision.onboarding.creation import Creation
 from provision.onboarding.credentials import Credentials, TokenSource
 from provision.onboarding.enrollment import Enrollments
-from provision.onboarding.holding import Holding, guarded
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.journal import Journal
-from provision.onboarding.leases import Leases
-from provision.onboarding.onboarding_list import OnboardingList
-from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.reconciler import PAUSE, Reconciler
+from provision.onboarding.leases import Hold, Holding, LeasedAuthority, LeasedPlatform, Leases
+from provision.onboarding.lists import OnboardingList
 from provision.onboarding.removal import Removal
-from provision.onboarding.repair import Repair
-from provision.onboarding.retry import Timing
-from provision.onboarding.rotation import Rotation
+from provision.onboarding.repair import Repair, Rotation
 from provision.onboarding.runner import KeyHasher, Runner
-from provision.onboarding.service import MakeKeys, Onboardings
+from provision.onboarding.service import Admit, MakeKeys, Onboardings
 from provision.onboarding.steps import RunningSteps
-from provision.onboarding.worker import Worker
+from provision.onboarding.worker import PAUSE, Reconciler, Worker
 from provision.platform.port import CertificateAuthority, Platform
 
 
 @frozen
 class Store:
-    """Where rows are kept, and how: sealed, and by the core where they are the core's."""
+    """Where rows are kept, and how: sealed, and by the core where they are the core's.
+
+    ``admit`` refuses an external key with which the device is another domain's.
+    """
 
     engine: AsyncEngine
     sealer: Sealer
     enroller: Enroller
     hasher: KeyHasher
+    admit: Admit
 
 
 @frozen
@@ -73,6 +72,7 @@ class Onboarding:
     """The parts that others use; start the reconciler, and stop it before closing the worker."""
 
     onboardings: Onboardings
+    config_parts: ConfigParts
     journal: Journal
     onboarding_list: OnboardingList
     leases: Leases
@@ -91,33 +91,42 @@ def assemble(store: Store, around: Surroundings) -> Onboarding:
     ledger = CertificateLedger(engine, clock, around.keep, around.overlap)
     enrollments = Enrollments(store.enroller, ledger, around.keep)
     running = RunningSteps(clock)
-    attempts = Attempts(
-        _runner(store, around, journal, enrollments, running),
-        journal,
-        Credentials(around.own, guarded(around.platform, clock), clock),
-        around.observer,
-        clock,
-        around.chance,
-        around.timing,
+    credentials = Credentials(around.own, around.platform, clock)
+
+    def attempts(hold: Hold) -> Attempts:
+        return Attempts(
+            _runner(store, around, journal, enrollments, running, hold),
+            journal,
+            credentials,
+            around.observer,
+            clock,
+            around.chance,
+            around.timing,
+            around.identifiers,
+        )
+
+    worker = Worker(
+        attempts, journal, leases, Holding(leases, clock), clock, around.timing.answer_after
     )
-    worker = Worker(attempts, journal, leases, Holding(leases, clock), clock)
     onboardings = Onboardings(
         journal,
         worker,
         enrollments,
         store.hasher,
+        store.admit,
         around.identifiers,
         clock,
         around.make_keys,
     )
     return Onboarding(
         onboardings,
+        ConfigParts(worker, around.identifiers, clock),
         journal,
         OnboardingList(engine),
         leases,
         worker,
         Reconciler(worker, clock, around.chance, around.look_every),
-        Idempotency(engine, sealer, clock),
+        Idempotency(engine, sealer, clock, around.identifiers.uuid),
         AuditTrail(engine, clock),
         running,
     )
@@ -129,9 +138,11 @@ def _runner(
     journal: Journal,
     enrollments: Enrollments,
     running: RunningSteps,
+    hold: Hold,
 ) -> Runner:
     clock, timing = around.clock, around.timing
-    platform, authority = guarded(around.platform, clock), guarded(around.authority, clock)
+    platform = LeasedPlatform(around.platform, hold)
+    authority = LeasedAuthority(around.authority, hold)
     creation = Creation(platform, clock, timing)
     certification = Certification(authority, clock, timing)
     rotation = Rotation(platform, authority)
@@ -139,7 +150,7 @@ def _runner(
         creation,
         certification,
         Removal(platform, authority, clock, timing),
-        Repair(platform, authority, creation, certification, rotation),
+        Repair(platform, authority, creation, certification, rotation, clock),
         rotation,
         enrollments,
         journal,

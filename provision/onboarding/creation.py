@@ -7,25 +7,42 @@ unknown is settled by reading back, never guessed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedConnections
-from provision.onboarding.clock import Clock
-from provision.onboarding.retry import Patience, Timing
-from provision.onboarding.trace import Trace
-from provision.platform.errors import AlreadyExists, NotFound, Overloaded, PlatformError
-from provision.platform.port import Platform
-from provision.platform.types import (
-    ChannelQuery,
-    ClientQuery,
-    Connections,
-    ConnectionType,
-    NewChannel,
-    NewClient,
-    StatusFilter,
+from provision.onboarding.absence import Asker, Sight, connected_clients
+from provision.onboarding.clock import Clock, Patience, Timing
+from provision.onboarding.errors import HalfMade, Kind
+from provision.onboarding.steps import Trace
+from provision.platform.errors import (
+    AlreadyExists,
+    NotFound,
+    NotPermitted,
+    NotReady,
+    Overloaded,
+    PlatformError,
+    RouteTaken,
+    lacks,
 )
+from provision.platform.port import Platform
+from provision.platform.types import Connections, ConnectionType, NewChannel, NewClient
+
+
+class RandomIdentifiers:
+    """UUIDv4 for both: Magistrala's own secrets of clients are UUIDs too."""
+
+    def uuid(self) -> str:
+        """Return a new ID."""
+        return str(uuid.uuid4())
+
+    def secret(self) -> Secret:
+        """Return a new client secret (122 random bits)."""
+        return Secret(str(uuid.uuid4()))
+
 
 T = TypeVar("T")
 New = TypeVar("New", NewClient, NewChannel)
@@ -42,61 +59,47 @@ class Creation:
         self._timing = timing
         self._clock = clock
 
-    async def clients(self, token: Secret, plan: Plan, trace: Trace) -> None:
-        """Create the plan's clients."""
+    async def clients(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+        """Create the plan's clients. Raises ``HalfMade`` and the platform's failures."""
+        drafts = [
+            NewClient(
+                id=each.id,
+                name=each.name,
+                secret=each.secret,
+                identity=each.identity or "",
+                metadata=each.metadata,
+                tags=each.tags,
+            )
+            for each in plan.clients
+        ]
+        create = partial(self._platform.create_clients, asker.token, plan.domain_id)
+        await self._create("client", drafts, create, asker, trace)
 
-        async def is_there(client_id: str) -> bool:
-            query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
-            return bool((await self._platform.list_clients(token, plan.domain_id, query)).total)
-
-        await self._create(
-            [
-                NewClient(
-                    id=each.id,
-                    name=each.name,
-                    secret=each.secret,
-                    identity=each.identity or "",
-                    metadata=each.metadata,
-                    tags=each.tags,
-                )
-                for each in plan.clients
-            ],
-            lambda missing: self._platform.create_clients(token, plan.domain_id, missing),
-            is_there,
-            trace,
-        )
-
-    async def channels(self, token: Secret, plan: Plan, trace: Trace) -> None:
-        """Create the plan's channels."""
-
-        async def is_there(channel_id: str) -> bool:
-            query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
-            return bool((await self._platform.list_channels(token, plan.domain_id, query)).total)
-
-        await self._create(
-            [
-                NewChannel(
-                    id=each.id,
-                    name=each.name,
-                    route=each.route or "",
-                    metadata=each.metadata,
-                    tags=each.tags,
-                )
-                for each in plan.channels
-            ],
-            lambda missing: self._platform.create_channels(token, plan.domain_id, missing),
-            is_there,
-            trace,
-        )
+    async def channels(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+        """Create the plan's channels; raises as ``clients`` does."""
+        drafts = [
+            NewChannel(
+                id=each.id,
+                name=each.name,
+                route=each.route or "",
+                metadata=each.metadata,
+                tags=each.tags,
+            )
+            for each in plan.channels
+        ]
+        create = partial(self._platform.create_channels, asker.token, plan.domain_id)
+        await self._create("channel", drafts, create, asker, trace)
 
     async def _create(
         self,
+        kind: Kind,
         wanted: list[New],
         create: Callable[[list[New]], Awaitable[object]],
-        is_there: Callable[[str], Awaitable[bool]],
+        asker: Asker,
         trace: Trace,
     ) -> None:
         missing = wanted
+        sight = Sight(self._platform, asker)
         for last in (*[False] * (TRIES - 1), True):
             if not missing:
                 return
@@ -112,22 +115,31 @@ class Creation:
                     raise
                 # What is taken is ours and must show up; of what is unknown one look tells enough,
                 # since asking for it again under the same ID can't make it twice.
-                wait = self._timing.visible_after if taken else 0.0
-                missing = await self._missing(missing, is_there, wait)
+                missing = await self._missing(
+                    kind, missing, sight, self._wait(error, last=last), trace
+                )
                 if missing and last:
-                    raise
+                    raise await _unseen(kind, missing, sight, error) from error
             else:
                 trace.may_exist(each.id for each in missing)
+                trace.is_made(each.id for each in missing)
                 return
 
+    def _wait(self, error: PlatformError, *, last: bool) -> float:
+        """Return how long something is waited for whose creation failed so."""
+        if not isinstance(error, AlreadyExists):
+            return 0.0
+        return max(self._timing.visible_after, self._timing.settled_after if last else 0.0)
+
     async def _missing(
-        self, wanted: list[New], is_there: Callable[[str], Awaitable[bool]], wait: float
+        self, kind: Kind, wanted: list[New], sight: Sight, wait: float, trace: Trace
     ) -> list[New]:
         """Return what of ``wanted`` is not there, even after ``wait`` seconds."""
         patience = Patience(self._clock, wait)
         while True:
-            found = await all_of(is_there(each.id) for each in wanted)
-            missing = [each for each, there in zip(wanted, found, strict=True) if not there]
+            unseen = await sight.unseen(kind, [each.id for each in wanted])
+            trace.is_made(each.id for each in wanted if each.id not in unseen)
+            missing = [each for each in wanted if each.id in unseen]
             if not missing or not await patience.pause():
                 return missing
 
@@ -140,30 +152,69 @@ class Creation:
     async def _connect(
         self, token: Secret, domain_id: str, group: PlannedConnections, trace: Trace
     ) -> None:
-        connections = Connections(
-            client_ids=group.client_ids,
-            channel_ids=group.channel_ids,
-            types=tuple(ConnectionType(each) for each in group.types),
-        )
+        connections = _connections(group)
         patience = Patience(self._clock, self._timing.visible_after)
         tries = 0
         while True:
             tries += 1
             try:
                 await self._platform.connect(token, domain_id, connections)
-            except NotFound:
-                # What was created a moment ago may not be visible yet to the one who asks.
+            except (NotFound, NotReady) as error:
+                # What was created a moment ago may not be visible yet to the one who asks, and the
+                # services may not reach each other for a moment.
                 if not await patience.pause():
-                    raise
+                    raise await self._refusal(token, domain_id, connections, error) from error
             except PlatformError as error:
                 trace.failed(error)
-                unsure = error.outcome_unknown or isinstance(error, AlreadyExists)
-                if not unsure or tries >= TRIES:
+                if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
                     raise
-                # Some of it may exist, and of what exists the types are not told: start afresh.
+                if await self._is_connected(token, domain_id, connections):
+                    return
+                if tries >= TRIES:
+                    raise
+                # What exists of it stands in the way of the rest: start afresh.
                 await self._disconnect(token, domain_id, connections, trace)
             else:
                 return
+
+    async def _refusal(
+        self, token: Secret, domain_id: str, wanted: Connections, error: PlatformError
+    ) -> PlatformError:
+        """Return what it means that these can't be connected, of which the asker made all."""
+        sight = Sight(self._platform, Asker(token, domain_id, made_it=True))
+        for channel_id in wanted.channel_ids:
+            of_channel = await sight.refusal("channel", channel_id, "channel_connect_to_client")
+            if not isinstance(of_channel, NotPermitted):
+                return of_channel
+        for client_id in wanted.client_ids:
+            of_client = await sight.refusal("client", client_id, "client_connect_to_channel")
+            if not isinstance(of_client, NotPermitted):
+                return of_client
+        if isinstance(error, NotReady):
+            return error
+        named = f"client {wanted.client_ids[0]} or channel {wanted.channel_ids[0]}"
+        action = 'client_connect_to_channel" or "channel_connect_to_client'
+        return NotPermitted(lacks(action, named), operation="connect")
+
+    async def disconnect(
+        self, token: Secret, domain_id: str, groups: Sequence[PlannedConnections], trace: Trace
+    ) -> None:
+        """Undo connections; what is not connected is no error."""
+        await all_of(
+            self._disconnect(token, domain_id, _connections(each), trace) for each in groups
+        )
+
+    async def _is_connected(self, token: Secret, domain_id: str, wanted: Connections) -> bool:
+        """Tell whether every one of these is connected, for all of the types."""
+        channels = await all_of(
+            connected_clients(self._platform, token, domain_id, each) for each in wanted.channel_ids
+        )
+        types = set(wanted.types)
+        return all(
+            client_id in connected and types <= connected[client_id]
+            for connected in channels
+            for client_id in wanted.client_ids
+        )
 
     async def _disconnect(
         self, token: Secret, domain_id: str, connections: Connections, trace: Trace
@@ -173,6 +224,29 @@ class Creation:
         except PlatformError as error:
             trace.failed(error)
             raise
+
+
+def _connections(group: PlannedConnections) -> Connections:
+    return Connections(
+        client_ids=group.client_ids,
+        channel_ids=group.channel_ids,
+        types=tuple(ConnectionType(each) for each in group.types),
+    )
+
+
+async def _unseen(
+    kind: Kind, missing: Sequence[NewClient | NewChannel], sight: Sight, error: PlatformError
+) -> Exception:
+    """Return what it means that these can't be created, and are not shown.
+
+    Raises ``NotPermitted``: they would not be shown if they were there.
+    """
+    if not isinstance(error, AlreadyExists):
+        return error
+    half_made = await sight.missing(kind, [each.id for each in missing])
+    if not half_made or isinstance(error, RouteTaken):
+        return error
+    return HalfMade(kind, half_made)
 
 
 async def all_of(work: Iterable[Awaitable[T]]) -> list[T]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.clock import Clock
-from provision.onboarding.failures import needs_credentials
 from provision.onboarding.model import Onboarding
+from provision.onboarding.steps import needs_credentials
 from provision.platform.errors import InvalidToken, PlatformError
 from provision.platform.port import Domains
 
 BELIEVED_SECONDS: Final = 5.0
 BELIEVED_MOST: Final = 1000
 MISSING: Final = (
-    "no credentials are left to finish with: the service has none of its own, and the token of the "
-    "request is gone; any request to this domain with a valid token lets it go on"
+    "there are no valid credentials to finish with: the service has none of its own, and the "
+    "caller's token is gone or has expired; send any request to this domain with a valid token to "
+    "resume"
 )
 
 

@@ -7,30 +7,216 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.enrolling import Enroller
+from bootstrap_core.enrollments import Enroller
 from bootstrap_core.model import Caller
+from bootstrap_core.secrets import MASK, Secret
+from provision.layout.expansion import expand
+from provision.layout.model import (
+    GatewayRequest,
+    InlineProfile,
+    JsonObject,
+    Layout,
+    ProfileReference,
+)
 from provision.layout.plan import Plan, PlannedChannel, PlannedClient
-from provision.onboarding.comparison import FieldChange
+from provision.onboarding.absence import Asker, Sight, Types, connected_clients
+from provision.onboarding.creation import all_of
 from provision.onboarding.model import Intent, Onboarding, State
 from provision.platform.errors import NotFound, PlatformError
 from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import (
-    Channel,
-    ChannelQuery,
-    Client,
-    ClientQuery,
-    Status,
-    StatusFilter,
-)
+from provision.platform.types import Channel, Client, ConnectionType, Status
 
-PAGE: Final = 100
+Part: TypeAlias = tuple[str, str]
+"""What kind of thing, and its key in the layout."""
+
+_NOT_COMPARED: Final = frozenset({"key", "id", "secret"})
+
+
+class Action(StrEnum):
+    """What would happen to a part."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@frozen
+class FieldChange:
+    """A field before and after; ``None`` where there is none."""
+
+    before: Any
+    after: Any
+
+
+@frozen
+class Change:
+    """One part that would be added, changed or removed, and its fields."""
+
+    action: Action
+    kind: str
+    key: str
+    fields: Mapping[str, FieldChange] = field(factory=dict)
+
+
+class StandIns:
+    """Stand-ins for identifiers and secrets: those of ``present`` by key, else words.
+
+    What exists keeps its IDs in the plan that is compared with it. Secrets are words in any case.
+    """
+
+    def __init__(self, layout: Layout, present: Plan | None) -> None:
+        """Give identifiers in the order in which ``layout`` is expanded."""
+        clients = {each.key: each.id for each in present.clients} if present else {}
+        channels = {each.key: each.id for each in present.channels} if present else {}
+        keys = [each.key for each in layout.clients]
+        ids = [clients.get(key, f"(ID of {key})") for key in keys]
+        ids += [channels.get(each.key, f"(ID of {each.key})") for each in layout.channels]
+        self._ids = iter(ids)
+        self._secrets = iter([_secret_words(key) for key in keys])
+
+    def uuid(self) -> str:
+        """Return the next identifier."""
+        return next(self._ids)
+
+    def secret(self) -> Secret:
+        """Return the next client's secret, in words."""
+        return Secret(next(self._secrets))
+
+
+def plan_against(layout: Layout, request: GatewayRequest, present: Plan | None) -> Plan:
+    """Return what ``layout`` makes of ``request``, with the IDs of what is there in ``present``.
+
+    Raises the layout's ``ParameterError`` and ``ExpansionError``.
+    """
+    return expand(layout, request, StandIns(layout, present))
+
+
+def compare(before: Plan | None, after: Plan) -> tuple[Change, ...]:
+    """Return what would be added, changed and removed, in the order of creation."""
+    old = parts_of(before) if before else {}
+    new = parts_of(after)
+    _mark_other_secrets(before, after, new)
+    changes = []
+    for part, values in new.items():
+        if part not in old:
+            fields = {name: FieldChange(None, value) for name, value in values.items()}
+            changes.append(Change(Action.ADD, *part, fields))
+        elif old[part] != values:
+            changes.append(Change(Action.CHANGE, *part, _changed(old[part], values)))
+    for part, values in old.items():
+        if part not in new:
+            fields = {name: FieldChange(value, None) for name, value in values.items()}
+            changes.append(Change(Action.REMOVE, *part, fields))
+    return tuple(changes)
+
+
+def _mark_other_secrets(
+    before: Plan | None, after: Plan, parts: dict[Part, dict[str, Any]]
+) -> None:
+    """Put words in place of the masks of secret parameters that would become others."""
+    held = before.secret_parameters if before else {}
+    other = [name for name, value in after.secret_parameters.items() if held.get(name) != value]
+    for (kind, _), values in parts.items():
+        if before and kind == "config" and other:
+            words = dict.fromkeys(other, "(another secret)")
+            values["render_context"] = {**values["render_context"], **words}
+
+
+def parts_of(plan: Plan) -> dict[Part, dict[str, Any]]:
+    """Return the parts of a plan with their fields; no secret and no chosen ID among them."""
+    keys = {each.id: each.key for each in plan.clients}
+    keys |= {each.id: each.key for each in plan.channels}
+    parts: dict[Part, dict[str, Any]] = {}
+    for client in plan.clients:
+        parts["client", client.key] = _fields(asdict(client, recurse=False), keys)
+    for channel in plan.channels:
+        parts["channel", channel.key] = _fields(asdict(channel, recurse=False), keys)
+    for pair in plan.pairs:
+        name = f"{keys[pair.client_id]} - {keys[pair.channel_id]}"
+        parts["connection", name] = {"types": list(pair.types)}
+    for certificate in plan.certificates:
+        parts["certificate", keys[certificate.client_id]] = {
+            "ttl_seconds": certificate.ttl_seconds,
+            "key_type": certificate.key_type,
+            "renew": certificate.renew,
+        }
+    if plan.config is not None:
+        parts["config", keys[plan.config.id]] = {
+            "status": plan.config.status,
+            "render_context": _worded(plan.config.render_context, keys),
+            "content": plan.config.content,
+        }
+    parts |= _profile(plan)
+    for binding in plan.bindings:
+        parts["binding", binding.slot] = {
+            "type": binding.type,
+            "resource": keys[binding.resource_id],
+        }
+    return parts
+
+
+def _profile(plan: Plan) -> dict[Part, dict[str, Any]]:
+    match plan.profile:
+        case InlineProfile() as inline:
+            return {("profile", inline.name): _fields(asdict(inline), {})}
+        case ProfileReference(id=profile_id, name=name):
+            return {("profile", profile_id or name): {}}
+    return {}
+
+
+def _fields(values: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: _worded(value, keys)
+        for name, value in values.items()
+        if name not in _NOT_COMPARED and value not in (None, (), {}, "")
+    }
+
+
+def _worded(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+    """Return ``value`` with the IDs of the plan's parts in words, and tuples as lists."""
+    match value:
+        case str():
+            return f"(ID of {keys[value]})" if value in keys else value
+        case dict():
+            return {name: _worded(item, keys) for name, item in value.items()}
+        case list() | tuple():
+            return [_worded(item, keys) for item in value]
+    return value
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, FieldChange]:
+    return {
+        name: FieldChange(old.get(name), new.get(name))
+        for name in (*new, *(each for each in old if each not in new))
+        if old.get(name) != new.get(name)
+    }
+
+
+def _secret_words(key: str) -> str:
+    return f"(secret of {key})"
+
+
+def with_kept_secrets(parameters: JsonObject, old: Plan | None) -> JsonObject:
+    """Return parameters in which a mask stands for the secret that the gateway has already."""
+    held = old.secret_parameters if old else {}
+    return {
+        name: held[name].reveal() if value == MASK and name in held else value
+        for name, value in parameters.items()
+    }
+
+
+def without_secrets(plan: Plan) -> Mapping[str, Secret]:
+    """Return the words that stand for the secrets of the plan's clients, by their IDs."""
+    return {each.id: Secret(_secret_words(each.key)) for each in plan.clients}
+
 
 Kind: TypeAlias = Literal["client", "channel", "connection", "certificate", "config", "binding"]
 
@@ -42,6 +228,8 @@ class Fate(StrEnum):
     DISABLED = "disabled"
     CHANGED = "changed"
     REVOKED = "revoked"
+    ENDED = "ended"
+    """Its time is over: a certificate that nobody renewed."""
 
 
 class Cure(StrEnum):
@@ -83,8 +271,13 @@ class DriftFinder:
         authority: CertificateAuthority,
         engine: AsyncEngine,
         enroller: Enroller,
+        now: Callable[[], datetime],
     ) -> None:
-        """Ask ``platform`` and ``authority``; the config is looked up with ``enroller``."""
+        """Ask ``platform`` and ``authority``; the config is looked up with ``enroller``.
+
+        ``now`` tells the time that certificates are held against.
+        """
+        self._now = now
         self._platform = platform
         self._authority = authority
         self._engine = engine
@@ -93,15 +286,17 @@ class DriftFinder:
     async def find(self, caller: Caller, onboarding: Onboarding) -> Drift:
         """Return how the gateway differs from what its onboarding made.
 
-        One that is being worked on has no drift yet. A caller who is no member of the domain gets
-        ``unknown``, like one for whom the platform is not to be reached: to such a caller
-        everything would look deleted.
+        One that is being worked on has no drift yet. A caller who is no member of the domain, or
+        may not see a part, gets ``unknown``, like one for whom the platform is not to be reached:
+        to such a caller everything would look deleted.
         """
         if onboarding.state is not State.DONE:
             return Drift()
         intent = onboarding.intent
         member = self._platform.view_domain(caller.token, caller.domain_id)
-        found = await asyncio.gather(member, *self._reads(caller, intent), return_exceptions=True)
+        sight = self._sight(caller, intent)
+        reads = self._reads(caller, sight, intent)
+        found = await asyncio.gather(member, *reads, return_exceptions=True)
         unknown: PlatformError | None = None
         deviations: list[Deviation] = []
         for each in found[1:]:
@@ -118,25 +313,40 @@ class DriftFinder:
             raise found[0]
         return Drift(tuple(_without_consequences(deviations)), unknown)
 
-    def _reads(self, caller: Caller, intent: Intent) -> Iterator[Awaitable[list[Deviation]]]:
+    async def find_clients(self, caller: Caller, onboarding: Onboarding) -> Drift:
+        """Return how the gateway's clients alone differ; one round of reads, one for each."""
+        intent = onboarding.intent
+        sight = self._sight(caller, intent)
+        reads = [self._client(caller, sight, client) for client in intent.plan.clients]
+        try:
+            found = await all_of(reads)
+        except PlatformError as error:
+            return Drift(unknown=error)
+        return Drift(tuple(deviation for deviations in found for deviation in deviations))
+
+    def _sight(self, caller: Caller, intent: Intent) -> Sight:
+        made_it = bool(caller.user_id) and caller.user_id == intent.made_by
+        return Sight(self._platform, Asker(caller.token, caller.domain_id, made_it))
+
+    def _reads(
+        self, caller: Caller, sight: Sight, intent: Intent
+    ) -> Iterator[Awaitable[list[Deviation]]]:
         plan = intent.plan
         for client in plan.clients:
-            yield self._client(caller, client)
+            yield self._client(caller, sight, client)
         for channel in plan.channels:
-            yield self._channel(caller, channel)
-            yield self._connections(caller, plan, channel)
+            yield self._channel(caller, sight, channel)
+            yield self._connections(caller, sight, plan, channel)
         for certificate in plan.certificates:
             yield self._certificate(caller, intent, certificate.client_id)
         yield self._config(plan)
 
-    async def _client(self, caller: Caller, made: PlannedClient) -> list[Deviation]:
+    async def _client(self, caller: Caller, sight: Sight, made: PlannedClient) -> list[Deviation]:
         try:
             found = await self._platform.view_client(caller.token, caller.domain_id, made.id)
-        except NotFound:
-            query = ClientQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            page = await self._platform.list_clients(caller.token, caller.domain_id, query)
-            if page.total:
-                raise
+        except NotFound as error:
+            if not await sight.is_gone("client", made.id):
+                raise await sight.refusal("client", made.id, "client_read") from error
             return [_deleted("client", made.key)]
         deviations = list(_differences("client", made, found))
         if found.secret and found.secret != made.secret:
@@ -146,44 +356,41 @@ class DriftFinder:
             )
         return deviations
 
-    async def _channel(self, caller: Caller, made: PlannedChannel) -> list[Deviation]:
+    async def _channel(self, caller: Caller, sight: Sight, made: PlannedChannel) -> list[Deviation]:
         try:
             found = await self._platform.view_channel(caller.token, caller.domain_id, made.id)
-        except NotFound:
-            query = ChannelQuery(id=made.id, limit=1, status=StatusFilter.ALL)
-            page = await self._platform.list_channels(caller.token, caller.domain_id, query)
-            if page.total:
-                raise
+        except NotFound as error:
+            if not await sight.is_gone("channel", made.id):
+                raise await sight.refusal("channel", made.id, "channel_read") from error
             return [_deleted("channel", made.key)]
         return list(_differences("channel", made, found))
 
     async def _connections(
-        self, caller: Caller, plan: Plan, channel: PlannedChannel
+        self, caller: Caller, sight: Sight, plan: Plan, channel: PlannedChannel
     ) -> list[Deviation]:
-        wanted = [pair.client_id for pair in plan.pairs if pair.channel_id == channel.id]
+        wanted = {
+            pair.client_id: frozenset(map(ConnectionType, pair.types))
+            for pair in plan.pairs
+            if pair.channel_id == channel.id
+        }
         if not wanted:
             return []
         try:
-            connected = await self._clients_of(caller, channel.id)
+            connected = await connected_clients(
+                self._platform, caller.token, caller.domain_id, channel.id
+            )
         except NotFound:
             return []  # what became of the channel itself is told by its own read
-        keys = {each.id: each.key for each in plan.clients}
-        return [
-            _deleted("connection", f"{keys[each]} - {channel.key}")
-            for each in wanted
-            if each not in connected
-        ]
-
-    async def _clients_of(self, caller: Caller, channel_id: str) -> set[str]:
-        found: set[str] = set()
-        while True:
-            query = ClientQuery(
-                channel_id=channel_id, offset=len(found), limit=PAGE, status=StatusFilter.ALL
-            )
-            page = await self._platform.list_clients(caller.token, caller.domain_id, query)
-            found.update(each.id for each in page.items)
-            if not page.items or len(found) >= page.total:
-                return found
+        keys = {each.id: f"{each.key} - {channel.key}" for each in plan.clients}
+        lost = [client_id for client_id in wanted if client_id not in connected]
+        # The list shows no client that the caller may not see, connected or not.
+        await sight.missing("client", lost)
+        deviations = [_deleted("connection", keys[client_id]) for client_id in lost]
+        for client_id, types in wanted.items():
+            held = connected.get(client_id, types)
+            if held != types:
+                deviations.append(_changed_types(keys[client_id], types, held))
+        return deviations
 
     async def _certificate(self, caller: Caller, intent: Intent, client_id: str) -> list[Deviation]:
         key = next(each.key for each in intent.plan.clients if each.id == client_id)
@@ -194,6 +401,8 @@ class DriftFinder:
             return [_deleted("certificate", key)]
         if held.revoked:
             return [Deviation(Fate.REVOKED, "certificate", key, Cure.REPAIR)]
+        if held.expires_at <= self._now():
+            return [Deviation(Fate.ENDED, "certificate", key, Cure.REPAIR)]
         return []
 
     async def _config(self, plan: Plan) -> list[Deviation]:
@@ -210,6 +419,13 @@ class DriftFinder:
 
 def _deleted(kind: Kind, key: str) -> Deviation:
     return Deviation(Fate.DELETED, kind, key, Cure.REPAIR)
+
+
+def _changed_types(key: str, made: Types, found: Types) -> Deviation:
+    """Return what became of a connection; a repair gives lost types back, and takes none away."""
+    cure = Cure.EDIT if made <= found else Cure.REPAIR
+    types = FieldChange(*(sorted(each.value for each in side) for side in (made, found)))
+    return Deviation(Fate.CHANGED, "connection", key, cure, {"types": types})
 
 
 def _differences(

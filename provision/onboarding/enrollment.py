@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bootstrap_core.certificate_change import PRIVATE_KEY
-from bootstrap_core.enrolling import Enroller, Enrollment
+from bootstrap_core.configs import PRIVATE_KEY
+from bootstrap_core.enrollments import Enroller, Enrollment
 from bootstrap_core.errors import NotFound
-from bootstrap_core.inline_profiles import InlineProfile
+from bootstrap_core.formats.rendering import ContentFormat
 from bootstrap_core.model import (
+    CHANNEL_SLOT,
+    THING_SLOT,
     BindingSlot,
     Profile,
     Resource,
@@ -21,15 +23,14 @@ from bootstrap_core.model import (
     channel_resource,
     client_resource,
 )
-from bootstrap_core.rendering import ContentFormat
-from bootstrap_core.secret import Secret
-from bootstrap_core.things import CHANNEL_SLOT, THING_SLOT
+from bootstrap_core.profiles import InlineProfile
+from bootstrap_core.secrets import Secret
 from provision.layout import model as layout_model
 from provision.layout.plan import Plan, PlannedBinding, PlannedConfig
-from provision.onboarding.certificate_ledger import CertificateLedger
+from provision.onboarding.certificates.ledger import CertificateLedger
+from provision.onboarding.certificates.signing import KeepKeys, without_keys
 from provision.onboarding.errors import BindingRefused, ConfigTaken, ProfileUnknown
 from provision.onboarding.model import Intent, IssuedCertificate
-from provision.onboarding.private_keys import KeepKeys, without_keys
 
 
 class Enrollments:
@@ -69,6 +70,21 @@ class Enrollments:
                 profile = await self._referred(connection, plan, profile_id or name)
                 _check_bindings(plan, profile)
 
+    async def take_pair(self, connection: AsyncConnection, intent: Intent) -> None:
+        """Have the device's new external key open its config, once that is written.
+
+        Raises ``PairTaken``. Once the key is wiped there is nothing to do.
+        """
+        plan = intent.plan
+        if plan.config is not None and intent.external_key:
+            await self._enroller.take_pair(
+                connection,
+                domain_id=plan.domain_id,
+                external_id=plan.external_id,
+                external_key=intent.external_key,
+                config_id=plan.config.id,
+            )
+
     async def write(self, connection: AsyncConnection, intent: Intent) -> str:
         """Create (or make as it should be) profile, config and bindings; return the profile's ID.
 
@@ -94,11 +110,18 @@ class Enrollments:
             return False
         return {each.slot for each in _bound(plan)} <= {each.slot for each in present.bindings}
 
-    async def remove(self, connection: AsyncConnection, plan: Plan) -> None:
-        """Remove the config and its bindings; the profile is shared and stays."""
+    async def remove(
+        self, connection: AsyncConnection, plan: Plan, *, replaced: bool = False
+    ) -> None:
+        """Remove the config and its bindings; the profile is shared and stays.
+
+        Where the gateway is ``replaced``, its device stays the domain's.
+        """
         await self._ledger.remove(connection, plan)
         if plan.config is not None:
-            await self._enroller.remove(connection, plan.domain_id, plan.config.id)
+            await self._enroller.remove(
+                connection, plan.domain_id, plan.config.id, replaced=replaced
+            )
 
     async def _profile(self, connection: AsyncConnection, plan: Plan) -> Profile | None:
         match plan.profile:
@@ -177,6 +200,7 @@ def _enrollment(
         status=Status(config.status),
         profile=profile,
         render_context=config.render_context,
+        secret_context=plan.secret_parameters,
         content=config.content,
         client_cert=certificate.certificate if certificate else "",
         client_key=certificate.private_key if certificate else Secret(""),

@@ -14,16 +14,83 @@
       BindingRefused       422  the layout's bindings do not fit the profile
       RequestNotUsable     400  a certificate request that a device sent
       CertificateChanged   409  another certificate has taken its place
+      HalfMade             502  the platform made something half: its ID is taken, nobody sees it
       OnboardingNotFound   404
       GatewayNotFound      404
+        GatewayRemoved     404  there was one; the details name its entry in the journal
       StepFailed           as the cause  a step failed, and what became of the rest
       IntentUnreadable     500  a journalled intent of another release
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from attrs import frozen
+
+from provision.layout.plan import Plan
+
+Kind: TypeAlias = Literal["client", "channel"]
+
+
+@frozen
+class Leftover:
+    """One row of the platform's store; ``certain`` where the platform said that it exists."""
+
+    kind: Kind
+    id: str
+    certain: bool = False
+
+
+def of_plan(
+    plan: Plan, identifiers: Collection[str], certain: Collection[str] = ()
+) -> tuple[Leftover, ...]:
+    """Return what may be left of a plan under these IDs."""
+    clients: list[tuple[Kind, str]] = [("client", each.id) for each in plan.clients]
+    channels: list[tuple[Kind, str]] = [("channel", each.id) for each in plan.channels]
+    return tuple(
+        Leftover(kind, identifier, identifier in certain)
+        for kind, identifier in (*clients, *channels)
+        if identifier in identifiers
+    )
+
+
+def joined(first: Iterable[Leftover], second: Iterable[Leftover]) -> tuple[Leftover, ...]:
+    """Return both without repetition; what is certain in one of them is certain."""
+    found: dict[str, Leftover] = {}
+    for each in (*first, *second):
+        if each.id not in found or each.certain:
+            found[each.id] = each
+    return tuple(found.values())
+
+
+def without(leftovers: Iterable[Leftover], identifiers: Collection[str]) -> tuple[Leftover, ...]:
+    """Return those that have none of these IDs."""
+    return tuple(each for each in leftovers if each.id not in identifiers)
+
+
+def told(leftovers: Iterable[Leftover]) -> str:
+    """Return the words for people that name what is, or may be, left."""
+    found = list(leftovers)
+    certain = ", ".join(f"{each.kind} {each.id}" for each in found if each.certain)
+    unsure = ", ".join(f"{each.kind} {each.id}" for each in found if not each.certain)
+    parts = [f"keeps {certain}" if certain else "", f"may keep {unsure}" if unsure else ""]
+    return (
+        f"the platform {' and '.join(filter(None, parts))}, which it did not finish creating: "
+        "only the platform's administrator can delete it"
+    )
+
+
+def leftovers_to_json(leftovers: Iterable[Leftover]) -> list[dict[str, Any]] | None:
+    """Return them as JSON, for the journal and the API; none at all is ``None``."""
+    shown = [{"kind": each.kind, "id": each.id, "certain": each.certain} for each in leftovers]
+    return shown or None
+
+
+def leftovers_from_json(document: Sequence[Mapping[str, Any]] | None) -> tuple[Leftover, ...]:
+    """Return what ``leftovers_to_json`` wrote."""
+    return tuple(Leftover(each["kind"], each["id"], each["certain"]) for each in document or ())
 
 
 class OnboardingError(Exception):
@@ -124,6 +191,24 @@ class CertificateChanged(OnboardingError):
     code = "certificate_superseded"
 
 
+class HalfMade(OnboardingError):
+    """The platform says that something exists, and shows it to nobody."""
+
+    status = 502
+    code = "half_made_on_platform"
+
+    def __init__(self, kind: Kind, identifiers: Collection[str]) -> None:
+        """Name the things by their IDs, all of one kind."""
+        named = " and ".join(f"{kind} {each}" for each in sorted(identifiers))
+        super().__init__(
+            f"the platform did not finish creating {named}: it says that it exists, but shows it "
+            "to nobody. Only the platform's administrator can delete it. To get other IDs, send "
+            'the request again with on_existing "replace", or remove the gateway and onboard it '
+            "again"
+        )
+        self.identifiers = frozenset(identifiers)
+
+
 class OnboardingNotFound(OnboardingError):
     """There is no onboarding with this ID in this domain."""
 
@@ -136,6 +221,12 @@ class GatewayNotFound(OnboardingError):
 
     status = 404
     code = "gateway_not_found"
+
+
+class GatewayRemoved(GatewayNotFound):
+    """The gateway with this external ID was removed."""
+
+    code = "gateway_removed"
 
 
 class StepFailed(OnboardingError):

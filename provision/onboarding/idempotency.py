@@ -1,11 +1,14 @@
 """Idempotency keys (IETF draft "The Idempotency-Key HTTP Header Field"): one request, one answer.
 
 The answer to a request with a key is kept, sealed, for a day. Failures are not kept: asking again
-after one is the way to mend it.
+after one is the way to mend it. A key in use is claimed by one request, which alone writes or
+forgets it; a claim that is over three minutes old is given up, and another request may have it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -19,14 +22,14 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import AnswerDiffers, IdempotencyKeyInvalid, StillRunning
 from provision.onboarding.tables import stored_answers
 
 KEPT = timedelta(hours=24)
 RUNNING = timedelta(minutes=3)
+CLOSING_SECONDS = 2.0
 KEY_MOST = 255
 NOT_YET = 0
 
@@ -45,11 +48,15 @@ class _Stored:
 class Idempotency:
     """Answers a repeated request with what the first one was answered."""
 
-    def __init__(self, engine: AsyncEngine, sealer: Sealer, clock: Clock) -> None:
-        """Keep answers in the store of ``engine``, sealed."""
+    def __init__(
+        self, engine: AsyncEngine, sealer: Sealer, clock: Clock, new_claim: Callable[[], str]
+    ) -> None:
+        """Keep answers in the store of ``engine``, sealed; ``new_claim`` gives random IDs."""
         self._engine = engine
         self._sealer = sealer
         self._clock = clock
+        self._new_claim = new_claim
+        self._tasks: set[asyncio.Task[Answer]] = set()
 
     async def once(
         self,
@@ -60,20 +67,49 @@ class Idempotency:
     ) -> Answer:
         """Return status and body of ``work``, or what it returned when the key was new.
 
+        When the caller is cancelled the work goes on all the same, and its answer is kept.
+
         Raises ``AnswerDiffers`` (the key belongs to another request), ``StillRunning`` and
         ``IdempotencyKeyInvalid``.
         """
         key = _key(key)
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-        if answer := await self._begin(domain_id, key, digest):
+        task = asyncio.create_task(self._whole(domain_id, key, digest, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait a little for what is under way; what is left is cut short and forgotten."""
+        if tasks := list(self._tasks):
+            _, late = await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        # A caller that has hung up never looks at the error; that is none of the log's business.
+        if not task.cancelled():
+            task.exception()
+
+    async def _whole(
+        self, domain_id: str, key: str, digest: str, work: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        claim = self._new_claim()
+        if answer := await self._begin(domain_id, key, digest, claim):
             return answer
         try:
             status, body = await work()
         except BaseException:
-            await self._forget(domain_id, key)
+            try:
+                await self._forget(domain_id, key, claim)
+            except SQLAlchemyError as error:
+                # The caller is told why the work failed; the key is free when its time is over.
+                structlog.get_logger().warning("key not given up", error=str(error))
             raise
         try:
-            await self._keep(domain_id, key, _Stored(digest, status, body))
+            await self._keep(domain_id, key, _Stored(digest, status, body), claim)
         except SQLAlchemyError as error:
             # The work is done; a repeated request finds that by itself.
             structlog.get_logger().warning("answer not kept", error=str(error))
@@ -86,8 +122,8 @@ class Idempotency:
                 delete(stored_answers).where(stored_answers.c.status == NOT_YET)
             )
 
-    async def _begin(self, domain_id: str, key: str, digest: str) -> Answer | None:
-        """Take the key, or return its answer."""
+    async def _begin(self, domain_id: str, key: str, digest: str, claim: str) -> Answer | None:
+        """Claim the key, or return its answer."""
         now = self._clock.now()
         mine = _row(domain_id, key)
         async with self._engine.begin() as connection:
@@ -96,7 +132,7 @@ class Idempotency:
             )
             row = (await connection.execute(select(stored_answers).where(mine))).mappings().first()
             if row is None:
-                values = self._row(domain_id, key, _Stored(digest), now + RUNNING)
+                values = self._row(domain_id, key, _Stored(digest), now + RUNNING, claim)
                 try:
                     await connection.execute(insert(stored_answers).values(values))
                 except IntegrityError as error:
@@ -109,17 +145,23 @@ class Idempotency:
             raise StillRunning
         return stored.status, stored.body
 
-    async def _keep(self, domain_id: str, key: str, stored: _Stored) -> None:
-        values = self._row(domain_id, key, stored, self._clock.now() + KEPT)
+    async def _keep(self, domain_id: str, key: str, stored: _Stored, claim: str) -> None:
+        values = self._row(domain_id, key, stored, self._clock.now() + KEPT, claim)
         async with self._engine.begin() as connection:
             kept = await connection.execute(
-                update(stored_answers).where(_row(domain_id, key)).values(values)
+                update(stored_answers).where(_claimed(domain_id, key, claim)).values(values)
             )
-            if not kept.rowcount:  # it took so long that the key counted as forgotten
+        if not kept.rowcount:
+            await self._keep_late(values)
+
+    async def _keep_late(self, values: Mapping[str, Any]) -> None:
+        """Keep an answer that took so long that its claim was given up, if nobody has the key."""
+        with contextlib.suppress(IntegrityError):
+            async with self._engine.begin() as connection:
                 await connection.execute(insert(stored_answers).values(values))
 
     def _row(
-        self, domain_id: str, key: str, stored: _Stored, expires_at: datetime
+        self, domain_id: str, key: str, stored: _Stored, expires_at: datetime, claim: str
     ) -> dict[str, Any]:
         # The digest of a request is sealed too: an external key could be guessed from it.
         document = {"request": stored.request_digest, "body": stored.body}
@@ -130,6 +172,7 @@ class Idempotency:
             "status": stored.status,
             "answer": self._sealer.seal(text, answer_place(domain_id, key)),
             "expires_at": expires_at,
+            "claim": claim,
         }
 
     def _open(self, row: Mapping[Any, Any]) -> _Stored:
@@ -137,13 +180,18 @@ class Idempotency:
         document = json.loads(self._sealer.open(row["answer"], binding))
         return _Stored(document["request"], row["status"], document["body"])
 
-    async def _forget(self, domain_id: str, key: str) -> None:
+    async def _forget(self, domain_id: str, key: str, claim: str) -> None:
+        mine = _claimed(domain_id, key, claim)
         async with self._engine.begin() as connection:
-            await connection.execute(delete(stored_answers).where(_row(domain_id, key)))
+            await connection.execute(delete(stored_answers).where(mine))
 
 
 def _row(domain_id: str, key: str) -> Any:  # noqa: ANN401 - SQLAlchemy's own expression type
     return and_(stored_answers.c.domain_id == domain_id, stored_answers.c.idempotency_key == key)
+
+
+def _claimed(domain_id: str, key: str, claim: str) -> Any:  # noqa: ANN401 - as above
+    return and_(_row(domain_id, key), stored_answers.c.claim == claim)
 
 
 def _key(header: str) -> str:

@@ -8,23 +8,28 @@ Every write by whoever works on a row is bound to the lease that it holds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.columns import BRIEF
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.store.tables import BRIEF
 from provision.layout.plan import Plan
 from provision.onboarding.audit import ACTIONS, AuditTrail
 from provision.onboarding.clock import Clock
-from provision.onboarding.errors import LeaseLost, OnboardingNotFound, StillRunning
+from provision.onboarding.errors import (
+    LeaseLost,
+    OnboardingNotFound,
+    StillRunning,
+    leftovers_to_json,
+)
 from provision.onboarding.leases import LEASE, UNFINISHED
 from provision.onboarding.model import Heading, Onboarding, State, step_to_json
+from provision.onboarding.near import near_spellings
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
 
@@ -39,9 +44,17 @@ _IN_PLACE: Final = (
     .execution_options(**BRIEF)
 )
 _IS_TAKEN: Final = _IN_PLACE.with_only_columns(onboardings.c.id)
-_HELD: Final = update(onboardings).where(
+_NEAR: Final = (
+    select(onboardings.c.external_id)
+    .where(onboardings.c.place.in_(bindparam("places", expanding=True)))
+    .order_by(onboardings.c.external_id)
+    .execution_options(**BRIEF)
+)
+_IS_HELD: Final = and_(
     onboardings.c.id == bindparam("held_id"), onboardings.c.lease_owner == bindparam("held_lease")
 )
+_HELD: Final = update(onboardings).where(_IS_HELD)
+_FORGET: Final = delete(onboardings).where(_IS_HELD)
 
 
 class Journal:
@@ -67,13 +80,14 @@ class Journal:
         row = self._rows.encode(opened) | {
             "place": _place(opened.domain_id, opened.external_id),
             "lease_owner": opened.lease,
-            "lease_until": self._clock.now() + LEASE,
         }
         try:
             async with self._engine.begin() as connection:
                 if opened.replaces:
                     await self._step_aside(connection, opened.replaces)
-                await connection.execute(_OPEN, row)
+                # The lease begins now: the wait for other writers is over.
+                leased = {"lease_until": self._clock.now() + LEASE}
+                await connection.execute(_OPEN, row | leased)
                 # Once the place is taken: what another request is about to make is no objection.
                 await check(connection, opened.plan)
                 await self._audit.write(connection, opened, ACTIONS[opened.outcome], "begun")
@@ -81,11 +95,32 @@ class Journal:
             raise StillRunning from error
         return opened
 
-    async def reopen(self, onboarding: Onboarding) -> None:
-        """Write a new intent for a gateway that is there. Raises ``LeaseLost``."""
+    async def open_to_undo(self, onboarding: Onboarding) -> Onboarding:
+        """Write down what is about to be made, to be undone unless it is forgotten in time.
+
+        Return the row, leased. It is no gateway, and has no gateway's place.
+        """
+        opened = evolve(onboarding, lease=self._new_id(), state=State.UNDOING, heading=Heading.BACK)
+        row = self._rows.encode(opened) | {
+            "place": None,
+            "lease_owner": opened.lease,
+        }
+        async with self._engine.begin() as connection:
+            leased = {"lease_until": self._clock.now() + LEASE}
+            await connection.execute(_OPEN, row | leased)
+        return opened
+
+    async def forget(self, connection: AsyncConnection, onboarding: Onboarding) -> None:
+        """Take a row out of the journal: what it names is there to stay. Raises ``LeaseLost``."""
+        held = {"held_id": onboarding.id, "held_lease": onboarding.lease}
+        if (await connection.execute(_FORGET, held)).rowcount != 1:
+            raise LeaseLost
+
+    async def reopen(self, onboarding: Onboarding, outcome: str = "begun") -> None:
+        """Write a new intent in place of the row's own. Raises ``LeaseLost``."""
         async with self._engine.begin() as connection:
             await self._write(connection, onboarding)
-            await self._audit.write(connection, onboarding, ACTIONS[onboarding.outcome], "begun")
+            await self._audit.write(connection, onboarding, ACTIONS[onboarding.outcome], outcome)
 
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that has the gateway's place."""
@@ -99,6 +134,15 @@ class Journal:
         async with self._engine.connect() as connection:
             found = await connection.execute(_IS_TAKEN, {"gateway": _place(domain_id, external_id)})
             return found.first() is not None
+
+    async def near(self, domain_id: str, external_id: str) -> Sequence[str]:
+        """Return the external IDs of gateways that are the same in another spelling."""
+        places = [_place(domain_id, other) for other in near_spellings(external_id)]
+        if not places:
+            return ()
+        async with self._engine.connect() as connection:
+            found = await connection.execute(_NEAR, {"places": places})
+            return found.scalars().all()
 
     async def unremoved(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return a row of which something may be left, the one in charge of the gateway first."""
@@ -217,6 +261,7 @@ class Journal:
             "error_code": onboarding.error_code,
             "error_message": onboarding.error_message,
             "steps": [step_to_json(step) for step in onboarding.steps],
+            "leftovers": leftovers_to_json(onboarding.leftovers),
             "updated_at": self._clock.now(),
             "lease_owner": None,
             "lease_until": None,
@@ -232,6 +277,21 @@ class Journal:
         async with self._engine.begin() as connection:
             await self._write(connection, onboarding, lease_owner=None, lease_until=None)
             await self._audit.write(connection, onboarding, "repair", "failed")
+
+    async def forget_leftovers(self, onboarding: Onboarding) -> bool:
+        """Take out of a row at rest what was left; ``False`` where it is worked on."""
+        rest = [each.value for each in State if each.is_at_rest]
+        until = onboardings.c.lease_until
+        idle = and_(
+            onboardings.c.id == onboarding.id,
+            onboardings.c.state.in_(rest),
+            or_(until.is_(None), until < self._clock.now()),
+        )
+        async with self._engine.begin() as connection:
+            gone = await connection.execute(update(onboardings).where(idle).values(leftovers=None))
+            if gone.rowcount:
+                await self._audit.write(connection, onboarding, "forget leftovers", "done")
+        return bool(gone.rowcount)
 
     async def note(self, onboarding: Onboarding, action: str, outcome: str) -> None:
         """Write down in the audit trail what somebody asked for."""

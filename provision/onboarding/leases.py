@@ -1,4 +1,4 @@
-"""Leases: at most one process works on a row, and every write of it is bound to its lease.
+"""Leases: at most one process works on a row, and no write or call of it is made without its lease.
 
 A lease is a fresh ID each time a row is taken, so that whoever lost it, even to its own process,
 can no longer write. While it is held it is renewed; the calls to the platform stop before it ends.
@@ -6,12 +6,14 @@ can no longer write. While it is held it is renewed; the calls to the platform s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import asyncio
+import math
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
-from attrs import evolve
+from attrs import define, evolve
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -24,16 +26,34 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.columns import BRIEF
 from bootstrap_core.errors import SealingError
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.store.tables import BRIEF
 from provision.onboarding.clock import Clock
-from provision.onboarding.errors import IntentUnreadable
-from provision.onboarding.failures import CREDENTIAL_CODES
+from provision.onboarding.errors import IntentUnreadable, LeaseLost
 from provision.onboarding.model import Onboarding, State
 from provision.onboarding.rows import RowCodec
+from provision.onboarding.steps import CREDENTIAL_CODES
 from provision.onboarding.tables import onboardings
+from provision.platform.port import CertificateAuthority, Platform
+from provision.platform.types import (
+    Certificate,
+    Channel,
+    ChannelChange,
+    ChannelQuery,
+    Client,
+    ClientChange,
+    ClientQuery,
+    Connections,
+    Domain,
+    Membership,
+    NewChannel,
+    NewClient,
+    Page,
+    SigningRequest,
+    TokenPair,
+    User,
+)
 
 LEASE: Final = timedelta(seconds=30)
 UNREADABLE_PAUSE: Final = timedelta(minutes=5)
@@ -191,3 +211,265 @@ class Leases:
                     lease_until=None,
                 )
             )
+
+
+RENEW_EVERY = LEASE.total_seconds() / 3
+MARGIN = LEASE.total_seconds() / 6
+LAST_MOMENT = 1.0
+
+
+@define
+class Hold:
+    """The hold on one lease, which is certain ``until`` then (monotonic)."""
+
+    clock: Clock
+    until: float
+
+    def check(self) -> None:
+        """Raise ``LeaseLost`` where the lease may end before a call that is begun now does."""
+        if self.clock.monotonic() >= self.until - MARGIN:
+            raise LeaseLost
+
+
+Work: TypeAlias = Callable[[Hold], Coroutine[Any, Any, None]]
+
+
+class Holding:
+    """Runs work on rows that this process has leased."""
+
+    def __init__(self, leases: Leases, clock: Clock) -> None:
+        """Renew with ``leases``."""
+        self._leases = leases
+        self._clock = clock
+        self._log = structlog.get_logger()
+
+    async def run(self, row: Onboarding, work: Work) -> None:
+        """Do the work while the row's lease lasts; what is still held afterwards is let go.
+
+        The work looks at its hold before each call to the platform. Raises ``LeaseLost``: the work
+        was cut short, somebody else may go on with the row.
+        """
+        held = Hold(self._clock, self._clock.monotonic() + LEASE.total_seconds())
+        working = asyncio.ensure_future(work(held))
+        renewing = asyncio.ensure_future(self._renew(row, held))
+        try:
+            await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                held.until = -math.inf
+                # The last write lets the lease go, a moment before the work ends.
+                await asyncio.wait({working}, timeout=LAST_MOMENT)
+        finally:
+            renewing.cancel()
+            if cut_short := not working.done():
+                working.cancel()
+            await asyncio.wait({working, renewing})
+            if cut_short:
+                await self.let_go(row)
+        if working.cancelled():
+            raise LeaseLost
+        working.result()
+
+    async def let_go(self, row: Onboarding) -> None:
+        """Leave a row to others before its lease ends; a failure is logged."""
+        try:
+            await self._leases.release(row)
+        except Exception as error:
+            self._log.warning("lease not released", onboarding_id=row.id, error=str(error))
+
+    async def _renew(self, row: Onboarding, held: Hold) -> None:
+        """Keep the lease; return when it is lost."""
+        while True:
+            await self._clock.sleep(RENEW_EVERY)
+            asked_at = self._clock.monotonic()
+            try:
+                if not await self._leases.renew(row):
+                    return
+                held.until = asked_at + LEASE.total_seconds()
+            except Exception as error:
+                self._log.warning("lease not renewed", onboarding_id=row.id, error=str(error))
+                if self._clock.monotonic() >= held.until - MARGIN:
+                    return
+
+
+class LeasedPlatform:
+    """The port ``Platform`` while a lease is held."""
+
+    def __init__(self, inner: Platform, hold: Hold) -> None:
+        """Pass calls on to ``inner``."""
+        self._inner = inner
+        self._hold = hold
+
+    async def issue_token(self, username: str, password: Secret) -> TokenPair:
+        """Sign in with a user name or e-mail address and a password."""
+        self._hold.check()
+        return await self._inner.issue_token(username, password)
+
+    async def refresh_token(self, refresh: Secret) -> TokenPair:
+        """Exchange a refresh token for a new pair."""
+        self._hold.check()
+        return await self._inner.refresh_token(refresh)
+
+    async def view_user(self, token: Secret) -> User:
+        """Return the user whom the token belongs to."""
+        self._hold.check()
+        return await self._inner.view_user(token)
+
+    async def view_domain(self, token: Secret, domain_id: str) -> Domain:
+        """Return a domain; this is also the check that the caller is a member of it."""
+        self._hold.check()
+        return await self._inner.view_domain(token, domain_id)
+
+    async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
+        """List the domains that the caller is a member of."""
+        self._hold.check()
+        return await self._inner.list_domains(token, offset, limit)
+
+    async def view_membership(self, token: Secret, domain_id: str) -> Membership:
+        """Return a domain and what the caller, a member, may do in it; one call tells both."""
+        self._hold.check()
+        return await self._inner.view_membership(token, domain_id)
+
+    async def create_clients(
+        self, token: Secret, domain_id: str, clients: Sequence[NewClient]
+    ) -> Sequence[Client]:
+        """Create all of ``clients`` or none (``AlreadyExists`` when an ID or secret is taken)."""
+        self._hold.check()
+        return await self._inner.create_clients(token, domain_id, clients)
+
+    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
+        """Return one client with its secret."""
+        self._hold.check()
+        return await self._inner.view_client(token, domain_id, client_id)
+
+    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
+        """List clients, newest first; those of a channel with how they are connected to it."""
+        self._hold.check()
+        return await self._inner.list_clients(token, domain_id, query)
+
+    async def update_client(
+        self, token: Secret, domain_id: str, client_id: str, change: ClientChange
+    ) -> Client:
+        """Replace the named fields of a client."""
+        self._hold.check()
+        return await self._inner.update_client(token, domain_id, client_id, change)
+
+    async def update_client_secret(
+        self, token: Secret, domain_id: str, client_id: str, secret: Secret
+    ) -> Client:
+        """Replace a client's secret."""
+        self._hold.check()
+        return await self._inner.update_client_secret(token, domain_id, client_id, secret)
+
+    async def enable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Enable a client; one that is enabled already stays so."""
+        self._hold.check()
+        await self._inner.enable_client(token, domain_id, client_id)
+
+    async def disable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Disable a client; one that is disabled already stays so."""
+        self._hold.check()
+        await self._inner.disable_client(token, domain_id, client_id)
+
+    async def delete_client(self, token: Secret, domain_id: str, client_id: str) -> None:
+        """Delete a client and its connections (``NotFound`` when it is not there)."""
+        self._hold.check()
+        await self._inner.delete_client(token, domain_id, client_id)
+
+    async def create_channels(
+        self, token: Secret, domain_id: str, channels: Sequence[NewChannel]
+    ) -> Sequence[Channel]:
+        """Create all of ``channels`` or none (``AlreadyExists`` when an ID or route is taken)."""
+        self._hold.check()
+        return await self._inner.create_channels(token, domain_id, channels)
+
+    async def view_channel(self, token: Secret, domain_id: str, channel_id: str) -> Channel:
+        """Return one channel."""
+        self._hold.check()
+        return await self._inner.view_channel(token, domain_id, channel_id)
+
+    async def list_channels(
+        self, token: Secret, domain_id: str, query: ChannelQuery
+    ) -> Page[Channel]:
+        """List channels, newest first."""
+        self._hold.check()
+        return await self._inner.list_channels(token, domain_id, query)
+
+    async def update_channel(
+        self, token: Secret, domain_id: str, channel_id: str, change: ChannelChange
+    ) -> Channel:
+        """Replace the named fields of a channel."""
+        self._hold.check()
+        return await self._inner.update_channel(token, domain_id, channel_id, change)
+
+    async def enable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
+        """Enable a channel; one that is enabled already stays so."""
+        self._hold.check()
+        await self._inner.enable_channel(token, domain_id, channel_id)
+
+    async def disable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
+        """Disable a channel; one that is disabled already stays so."""
+        self._hold.check()
+        await self._inner.disable_channel(token, domain_id, channel_id)
+
+    async def delete_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
+        """Delete a channel and its connections (``NotFound`` when it is not there)."""
+        self._hold.check()
+        await self._inner.delete_channel(token, domain_id, channel_id)
+
+    async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
+        """Connect the whole product or nothing (``AlreadyExists`` when any part exists)."""
+        self._hold.check()
+        await self._inner.connect(token, domain_id, connections)
+
+    async def disconnect(self, token: Secret, domain_id: str, connections: Connections) -> None:
+        """Disconnect the whole product; what is not connected is no error."""
+        self._hold.check()
+        await self._inner.disconnect(token, domain_id, connections)
+
+
+class LeasedAuthority:
+    """The port ``CertificateAuthority`` while a lease is held."""
+
+    def __init__(self, inner: CertificateAuthority, hold: Hold) -> None:
+        """Pass calls on to ``inner``."""
+        self._inner = inner
+        self._hold = hold
+
+    async def sign(self, token: Secret, domain_id: str, request: SigningRequest) -> Certificate:
+        """Issue a certificate for the public key of the request."""
+        self._hold.check()
+        return await self._inner.sign(token, domain_id, request)
+
+    async def view_certificate(self, token: Secret, domain_id: str, serial: str) -> Certificate:
+        """Return one certificate (``NotFound`` when the serial is unknown)."""
+        self._hold.check()
+        return await self._inner.view_certificate(token, domain_id, serial)
+
+    async def list_certificates(
+        self, token: Secret, domain_id: str, client_id: str
+    ) -> Sequence[Certificate]:
+        """List all certificates of a client, revoked ones too."""
+        self._hold.check()
+        return await self._inner.list_certificates(token, domain_id, client_id)
+
+    async def revoke_certificate(self, token: Secret, domain_id: str, serial: str) -> None:
+        """Revoke one certificate; revoking twice is no error."""
+        self._hold.check()
+        await self._inner.revoke_certificate(token, domain_id, serial)
+
+    async def revoke_client_certificates(
+        self, token: Secret, domain_id: str, client_id: str
+    ) -> None:
+        """Revoke every certificate of a client; none at all is no error."""
+        self._hold.check()
+        await self._inner.revoke_client_certificates(token, domain_id, client_id)
+
+    async def chain(self) -> str:
+        """Return the chain that verifies issued certificates, as PEM, issuer first."""
+        self._hold.check()
+        return await self._inner.chain()
+
+    async def revocation_list(self) -> bytes:
+        """Return the current CRL (RFC 5280), DER encoded."""
+        self._hold.check()
+        return await self._inner.revocation_list()

@@ -10,10 +10,42 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.errors import PlanFormatError
+from provision.layout.model import Layout
 from provision.layout.plan import Plan, plan_from_json, plan_to_json
-from provision.onboarding.errors import IntentUnreadable
+from provision.onboarding.errors import IntentUnreadable, Leftover
+from provision.platform.credentials import token_user
+
+
+class OnExisting(StrEnum):
+    """What a request wants where the gateway exists already."""
+
+    REUSE = "reuse"
+    FAIL = "fail"
+    REPAIR = "repair"
+    ROTATE = "rotate"
+    REPLACE = "replace"
+
+
+@frozen
+class MappingRequest:
+    """A request to onboard a gateway with a layout.
+
+    ``csrs`` are certificate requests (PEM) of devices that hold their key, by the layout's keys.
+    ``free_in`` is the domain in which no gateway had the external ID a moment ago; empty where
+    nobody has looked.
+    """
+
+    external_id: str
+    external_key: Secret
+    layout: Layout
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(factory=dict, repr=False)
+    on_existing: OnExisting = OnExisting.REUSE
+    csrs: Mapping[str, str] = field(factory=dict)
+    free_in: str = ""
+
 
 INTENT_VERSION: Final = 1
 
@@ -81,7 +113,7 @@ class Intent:
     ``private_keys`` (client ID to PEM) are made before the first remote call, so that a repeated
     signing request is for the same key; ``csrs`` (client ID to PEM) are the requests of devices
     that hold their key themselves. ``certificates``, ``ca_chain`` (PEM) and ``profile_id`` are
-    known from the commit on.
+    known from the commit on. ``made_by`` is the user whose token created the resources.
     """
 
     plan: Plan
@@ -93,6 +125,7 @@ class Intent:
     ca_chain: str = ""
     profile_id: str = ""
     settled_at: datetime | None = None
+    made_by: str = ""
 
 
 @frozen
@@ -126,6 +159,7 @@ class Summary:
     error_code: str
     error_message: str
     steps: tuple[Step, ...]
+    leftovers: tuple[Leftover, ...] = ()
 
 
 @frozen
@@ -135,7 +169,8 @@ class Onboarding:
     ``token`` is the caller's, kept only until the row is at rest. ``replaces`` names the
     onboarding whose gateway this one takes the place of. ``lease`` is the lease under which the
     holder of this value works on the row; ``quiet_since`` is when whoever worked on it before can
-    have made a last call to the platform.
+    have made a last call to the platform. ``leftovers`` are resources that were given up, or whose
+    making got no answer: until they are known to be removed.
     """
 
     id: str
@@ -155,6 +190,7 @@ class Onboarding:
     error_code: str = ""
     error_message: str = ""
     steps: tuple[Step, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
     heading: Heading = Heading.FORWARD
     lease: str = ""
     quiet_since: datetime | None = None
@@ -184,13 +220,24 @@ class Onboarding:
             error_code=self.error_code,
             error_message=self.error_message,
             steps=self.steps,
+            leftovers=self.leftovers,
         )
+
+    def was_made_with(self, token: Secret) -> bool:
+        """Tell whether ``token`` is of the user whose token created the resources."""
+        user_id = token_user(token) or (self.actor if token == self.token else "")
+        return bool(user_id) and user_id == self.intent.made_by
 
     @property
     def created_ids(self) -> set[str]:
         """The IDs of the plan's clients and channels."""
         clients = {each.id for each in self.plan.clients}
         return clients | {each.id for each in self.plan.channels}
+
+    @property
+    def borrowed_ids(self) -> set[str]:
+        """The names of the plan's connections between clients and channels of others."""
+        return {pair.id for pair in self.plan.borrowed}
 
 
 def intent_to_json(intent: Intent) -> bytes:
@@ -207,6 +254,7 @@ def intent_to_json(intent: Intent) -> bytes:
             "ca_chain": intent.ca_chain,
             "profile_id": intent.profile_id,
             "settled_at": intent.settled_at and intent.settled_at.isoformat(),
+            "made_by": intent.made_by,
         },
         separators=(",", ":"),
         allow_nan=False,
@@ -232,6 +280,7 @@ def intent_from_json(text: bytes) -> Intent:
             ca_chain=document["ca_chain"],
             profile_id=document["profile_id"],
             settled_at=_time(document.get("settled_at")),
+            made_by=document.get("made_by", ""),
         )
     except PlanFormatError as error:
         raise IntentUnreadable(str(error)) from None

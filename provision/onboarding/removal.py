@@ -1,23 +1,50 @@
 """Removes a plan's resources from the platform, in reverse order, until nothing is left.
 
-Removing may be repeated: what is gone is done. The platform says the same of a thing that is gone
-and of one that the caller may not see, so "gone" is believed only from the list, asked by a member
-of the domain, and only once what was created has had the time to become visible.
+Removing may be repeated: what is gone is done. That something is gone is proven as
+``provision.onboarding.absence`` proves it, and believed only once what was created has had the time
+to become visible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
-from bootstrap_core.secret import Secret
-from provision.layout.plan import Plan
-from provision.onboarding.clock import Clock
+from attrs import define, field
+
+from bootstrap_core.secrets import Secret
+from provision.layout.plan import Plan, PlannedPair
+from provision.onboarding.absence import Asker, Sight, connection_types, listed
+from provision.onboarding.clock import Clock, Patience, Timing
 from provision.onboarding.creation import all_of
-from provision.onboarding.retry import Patience, Timing
-from provision.platform.errors import NotFound
+from provision.onboarding.errors import Kind, Leftover, joined, without
+from provision.platform.errors import HalfDeleted, NotFound, Rejected
 from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import ChannelQuery, ClientQuery, StatusFilter
+from provision.platform.types import Connections, ConnectionType
+
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""How far the platform's clock may be behind this one."""
+
+
+@define
+class Undoing:
+    """One removal: in whose name, and what came of it.
+
+    ``since``: what is to be removed was not made before that time. ``removed`` are the IDs that the
+    platform said it removed; ``kept`` is what it marked as deleted and keeps.
+    """
+
+    asker: Asker
+    sight: Sight
+    since: datetime
+    removed: set[str] = field(factory=set)
+    kept: list[Leftover] = field(factory=list)
+
+    def left_of(self, leftovers: Iterable[Leftover]) -> tuple[Leftover, ...]:
+        """Return what is left when these were, until now."""
+        return joined(without(leftovers, self.removed), self.kept)
 
 
 class Removal:
@@ -32,6 +59,10 @@ class Removal:
         self._clock = clock
         self._timing = timing
 
+    def begin(self, asker: Asker, since: datetime) -> Undoing:
+        """Return a removal in the asker's name, of what was made ``since`` then."""
+        return Undoing(asker, Sight(self._platform, asker), since)
+
     async def certificates(self, token: Secret, plan: Plan) -> None:
         """Revoke every certificate of the plan's clients."""
         await all_of(
@@ -40,68 +71,110 @@ class Removal:
         )
 
     async def clients(
-        self, token: Secret, plan: Plan, spared: Collection[str], visible_at: float
+        self, undoing: Undoing, plan: Plan, spared: Collection[str], visible_at: float
     ) -> None:
-        """Delete the plan's clients, and with them their connections, except ``spared`` IDs."""
-        is_gone = partial(self._client_is_gone, token, plan.domain_id)
-        delete = partial(self._platform.delete_client, token, plan.domain_id)
+        """Delete the plan's clients, and with them their connections, except ``spared`` IDs.
+
+        Raises ``NotPermitted``: the token may not, or can't see that one is gone.
+        """
         await all_of(
-            self._delete(each.id, delete, is_gone, visible_at)
-            for each in plan.clients
-            if each.id not in spared
+            self._delete(undoing, "client", client.id, visible_at)
+            for client in plan.clients
+            if client.id not in spared
         )
 
     async def channels(
-        self, token: Secret, plan: Plan, spared: Collection[str], visible_at: float
+        self, undoing: Undoing, plan: Plan, spared: Collection[str], visible_at: float
     ) -> None:
-        """Delete the plan's channels, except ``spared`` IDs."""
-        is_gone = partial(self._channel_is_gone, token, plan.domain_id)
-        delete = partial(self._platform.delete_channel, token, plan.domain_id)
+        """Delete the plan's channels, except ``spared`` IDs; raises as ``clients`` does."""
+        asked = [channel for channel in plan.channels if channel.id not in spared]
+        chosen = [channel.id for channel in asked if not channel.key]
+        kept = {*spared, *await self._older(undoing, chosen)}
         await all_of(
-            self._delete(each.id, delete, is_gone, visible_at)
-            for each in plan.channels
-            if each.id not in spared
+            self._delete(undoing, "channel", channel.id, visible_at)
+            for channel in plan.channels
+            if channel.id not in kept
         )
 
-    async def latecomers(self, token: Secret, plan: Plan, spared: Collection[str]) -> None:
+    async def _older(self, undoing: Undoing, channel_ids: Sequence[str]) -> set[str]:
+        """Return which of these channels somebody else made before."""
+        asker = undoing.asker
+        found = await all_of(
+            listed(self._platform, asker.token, asker.domain_id, "channel", channel_id)
+            for channel_id in channel_ids
+        )
+        since = undoing.since - CLOCKS_DIFFER
+        return {channel.id for channel in found if channel and channel.created_at < since}
+
+    async def connections(self, undoing: Undoing, plan: Plan, spared: Collection[str]) -> None:
+        """Undo the plan's connections between what is not its own, except ``spared`` ones."""
+        await all_of(
+            self._disconnect(undoing, pair) for pair in plan.borrowed if pair.id not in spared
+        )
+
+    async def _disconnect(self, undoing: Undoing, pair: PlannedPair) -> None:
+        asker = undoing.asker
+        types = tuple(ConnectionType(kind) for kind in pair.types)
+        unwanted = Connections((pair.client_id,), (pair.channel_id,), types)
+        try:
+            await self._platform.disconnect(asker.token, asker.domain_id, unwanted)
+        except (NotFound, Rejected) as error:
+            # One of the two may be gone, or disabled before anything was connected.
+            left = await connection_types(
+                self._platform, asker.token, asker.domain_id, pair.client_id, pair.channel_id
+            )
+            if not left.isdisjoint(types):
+                action = "client_connect_to_channel"
+                raise await undoing.sight.refusal("client", pair.client_id, action) from error
+
+    async def latecomers(self, undoing: Undoing, plan: Plan, spared: Collection[str]) -> None:
         """Remove what came to be only after it had been removed or found absent."""
-        await self.certificates(token, plan)
+        await self.certificates(undoing.asker.token, plan)
+        await self.connections(undoing, plan, spared)
         now = self._clock.monotonic()
         clients = [each.id for each in plan.clients if each.id not in spared]
-        gone = await all_of(self._client_is_gone(token, plan.domain_id, each) for each in clients)
-        late = {each for each, is_gone in zip(clients, gone, strict=True) if not is_gone}
         channels = [each.id for each in plan.channels if each.id not in spared]
-        gone = await all_of(self._channel_is_gone(token, plan.domain_id, each) for each in channels)
-        late |= {each for each, is_gone in zip(channels, gone, strict=True) if not is_gone}
-        on_time = {*clients, *channels} - late | set(spared)
-        await self.clients(token, plan, on_time, now)
-        await self.channels(token, plan, on_time, now)
+        sight = undoing.sight
+        gone = await sight.missing("client", clients) | await sight.missing("channel", channels)
+        on_time = gone | set(spared)
+        await self.clients(undoing, plan, on_time, now)
+        await self.channels(undoing, plan, on_time, now)
 
-    async def _client_is_gone(self, token: Secret, domain_id: str, client_id: str) -> bool:
-        query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
-        return not (await self._platform.list_clients(token, domain_id, query)).total
-
-    async def _channel_is_gone(self, token: Secret, domain_id: str, channel_id: str) -> bool:
-        query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
-        return not (await self._platform.list_channels(token, domain_id, query)).total
+    async def given_up(self, undoing: Undoing, leftovers: Iterable[Leftover]) -> None:
+        """Remove what can be removed of resources that were given up before, with certificates."""
+        token, domain_id = undoing.asker.token, undoing.asker.domain_id
+        given_up = list(leftovers)
+        clients = [each.id for each in given_up if each.kind == "client"]
+        await all_of(
+            self._authority.revoke_client_certificates(token, domain_id, each) for each in clients
+        )
+        now = self._clock.monotonic()
+        await all_of(self._delete(undoing, each.kind, each.id, now) for each in given_up)
 
     async def _delete(
-        self,
-        identifier: str,
-        delete: Callable[[str], Awaitable[None]],
-        is_gone: Callable[[str], Awaitable[bool]],
-        visible_at: float,
+        self, undoing: Undoing, kind: Kind, identifier: str, visible_at: float
     ) -> None:
         """Delete one thing; an absence counts only from ``visible_at`` (monotonic) on."""
         wait = max(visible_at - self._clock.monotonic(), 0) + self._timing.visible_after
         patience = Patience(self._clock, wait)
+        delete = self._deletion(undoing.asker, kind)
         while True:
             try:
                 await delete(identifier)
-            except NotFound:
-                if await is_gone(identifier) and self._clock.monotonic() >= visible_at:
+            except NotFound as error:
+                is_gone = await undoing.sight.is_gone(kind, identifier)
+                if is_gone and self._clock.monotonic() >= visible_at:
+                    if isinstance(error, HalfDeleted):
+                        undoing.kept.append(Leftover(kind, identifier, certain=True))
                     return
                 if not await patience.pause():
-                    raise
+                    refusal = await undoing.sight.refusal(kind, identifier, f"{kind}_delete")
+                    raise refusal from error
             else:
+                undoing.removed.add(identifier)
                 return
+
+    def _deletion(self, asker: Asker, kind: Kind) -> Callable[[str], Awaitable[None]]:
+        if kind == "client":
+            return partial(self._platform.delete_client, asker.token, asker.domain_id)
+        return partial(self._platform.delete_channel, asker.token, asker.domain_id)

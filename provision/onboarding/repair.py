@@ -1,20 +1,130 @@
-"""Finds what is missing of a gateway on the platform, and creates exactly that."""
+"""Makes a gateway whole again: what is missing, new secrets, or other IDs for what is half made."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
+
 from attrs import evolve
 
-from bootstrap_core.secret import Secret
-from provision.layout.plan import Plan, PlannedConnections
-from provision.onboarding.certification import Certification, make_private_keys
-from provision.onboarding.creation import Creation, all_of
-from provision.onboarding.model import Intent
-from provision.onboarding.rotation import Rotation
-from provision.onboarding.trace import Trace
+from bootstrap_core.secrets import Secret
+from provision.layout.model import ConnectionType, Identifiers
+from provision.layout.plan import (
+    Plan,
+    PlannedClient,
+    PlannedConnections,
+    plan_from_json,
+    plan_to_json,
+)
+from provision.onboarding.absence import Asker, Sight, connected_clients
+from provision.onboarding.certificates.signing import Certification, make_private_keys
+from provision.onboarding.clock import Clock
+from provision.onboarding.creation import TRIES, Creation, all_of
+from provision.onboarding.model import Intent, IssuedCertificate
+from provision.onboarding.steps import Trace
+from provision.pki.errors import PkiError
+from provision.pki.requests import Holder, check_request
+from provision.platform.errors import AlreadyExists, NotFound, PlatformError
 from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import ChannelQuery, ClientQuery, StatusFilter
+from provision.platform.types import Client
 
-PAGE = 100
+
+def fresh_intent(intent: Intent, identifiers: Identifiers) -> Intent | None:
+    """Return the intent with another ID for each resource and another secret for each client.
+
+    A secret counts as taken like an ID. Returns ``None`` where that can't be: a certificate request
+    that a device sent names its client's ID.
+    """
+    old = [each.id for each in intent.plan.clients] + [each.id for each in intent.plan.channels]
+    others = {each: identifiers.uuid() for each in old}
+    plan = _replaced(intent.plan, others)
+    plan = evolve(
+        plan,
+        clients=tuple(evolve(each, secret=identifiers.secret()) for each in plan.clients),
+    )
+    try:
+        for client_id, csr in intent.csrs.items():
+            check_request(csr, Holder(plan.domain_id, others[client_id]))
+    except PkiError:
+        return None
+    return evolve(
+        intent,
+        plan=plan,
+        private_keys={others[each]: key for each, key in intent.private_keys.items()},
+        csrs={others[each]: csr for each, csr in intent.csrs.items()},
+        certificates=(),
+    )
+
+
+def _replaced(plan: Plan, others: Mapping[str, str]) -> Plan:
+    """Return the plan with other IDs wherever one stands, within metadata and contents too."""
+    text = json.dumps(plan_to_json(plan), ensure_ascii=False)
+    for identifier, other in others.items():
+        text = text.replace(identifier, other)
+    return plan_from_json(json.loads(text))
+
+
+class Rotation:
+    """The remote steps of a rotation; each may be repeated."""
+
+    def __init__(self, platform: Platform, authority: CertificateAuthority) -> None:
+        """Take what holds the secrets and what revokes certificates."""
+        self._platform = platform
+        self._authority = authority
+
+    async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+        """Give each of the plan's clients the secret that the plan has for it.
+
+        Raises ``NotPermitted``: the asker may not change one.
+        """
+        await all_of(self._secret(asker, client, trace) for client in plan.clients)
+
+    async def revoke_others(
+        self, token: Secret, domain_id: str, valid: Sequence[IssuedCertificate]
+    ) -> None:
+        """Revoke every certificate of these clients but the ``valid`` ones."""
+        await all_of(self._revoke_others(token, domain_id, each) for each in valid)
+
+    async def _secret(self, asker: Asker, client: PlannedClient, trace: Trace) -> None:
+        token, domain_id = asker.token, asker.domain_id
+        for last in (*[False] * (TRIES - 1), True):
+            try:
+                await self._platform.update_client_secret(
+                    token, domain_id, client.id, client.secret
+                )
+            except NotFound as error:
+                sight = Sight(self._platform, asker)
+                raise await sight.refusal("client", client.id, "client_update") from error
+            except PlatformError as error:
+                trace.failed(error)
+                if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
+                    raise
+                found = await self._platform.view_client(token, domain_id, client.id)
+                if found.secret == client.secret:
+                    return
+                if last:
+                    raise
+            else:
+                return
+
+    async def _revoke_others(self, token: Secret, domain_id: str, valid: IssuedCertificate) -> None:
+        listed = await self._authority.list_certificates(token, domain_id, valid.client_id)
+        await all_of(
+            self._revoke(token, domain_id, each.serial)
+            for each in listed
+            if each.serial != valid.serial and not each.revoked
+        )
+
+    async def _revoke(self, token: Secret, domain_id: str, serial: str) -> None:
+        try:
+            await self._authority.revoke_certificate(token, domain_id, serial)
+        except NotFound:
+            return
+
+
+EVERY_TYPE: Final[tuple[ConnectionType, ...]] = ("publish", "subscribe")
 
 
 class Repair:
@@ -30,48 +140,62 @@ class Repair:
         creation: Creation,
         certification: Certification,
         rotation: Rotation,
+        clock: Clock,
     ) -> None:
-        """Take what is asked, and what creates and changes."""
+        """Take what is asked, what creates and changes, and the time."""
+        self._clock = clock
         self._platform = platform
         self._authority = authority
         self._creation = creation
         self._certification = certification
         self._rotation = rotation
 
-    async def resources(self, token: Secret, plan: Plan, trace: Trace) -> None:
-        """Create the clients and channels that are gone, then the connections that are."""
+    async def resources(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+        """Create the clients and channels that are gone, then the connections that are.
+
+        Raises ``NotPermitted``: the asker can't see whether one is gone.
+        """
+        token = asker.token
         await self._platform.view_domain(token, plan.domain_id)
-        clients = await all_of(self._has_client(token, plan, each.id) for each in plan.clients)
-        channels = await all_of(self._has_channel(token, plan, each.id) for each in plan.channels)
+        sight = Sight(self._platform, asker)
+        clients, channels = await all_of(
+            [
+                sight.missing("client", [client.id for client in plan.clients]),
+                sight.missing("channel", [channel.id for channel in plan.channels]),
+            ]
+        )
         gone = evolve(
             plan,
-            clients=tuple(c for c, there in zip(plan.clients, clients, strict=True) if not there),
-            channels=tuple(
-                c for c, there in zip(plan.channels, channels, strict=True) if not there
-            ),
+            clients=tuple(client for client in plan.clients if client.id in clients),
+            channels=tuple(channel for channel in plan.channels if channel.id in channels),
         )
         await all_of(
             [
-                self._creation.clients(token, gone, trace),
-                self._creation.channels(token, gone, trace),
+                self._creation.clients(asker, gone, trace),
+                self._creation.channels(asker, gone, trace),
             ]
         )
         await self._connections(token, plan, trace)
 
-    async def secrets(self, token: Secret, plan: Plan, trace: Trace) -> None:
+    async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
         """Give clients their secret back where somebody changed it: the device knows no other."""
-        held = await all_of(
-            self._platform.view_client(token, plan.domain_id, each.id) for each in plan.clients
-        )
+        held = await all_of(self._held(asker, client.id) for client in plan.clients)
         changed = tuple(
             wanted
             for wanted, found in zip(plan.clients, held, strict=True)
             if found.secret != wanted.secret
         )
-        await self._rotation.secrets(token, evolve(plan, clients=changed), trace)
+        await self._rotation.secrets(asker, evolve(plan, clients=changed), trace)
+
+    async def _held(self, asker: Asker, client_id: str) -> Client:
+        try:
+            return await self._platform.view_client(asker.token, asker.domain_id, client_id)
+        except NotFound as error:
+            sight = Sight(self._platform, asker)
+            raise await sight.refusal("client", client_id, "client_read") from error
 
     async def certificates(self, token: Secret, intent: Intent, trace: Trace) -> Intent:
-        """Return the intent with new certificates in place of those gone or revoked.
+        """Return the intent with new certificates in place of those gone, revoked or ended.
 
         They are for the same keys, and for new ones where none is held here or by the device.
         """
@@ -97,41 +221,31 @@ class Repair:
             ca_chain=chain,
         )
 
-    async def _has_client(self, token: Secret, plan: Plan, client_id: str) -> bool:
-        query = ClientQuery(id=client_id, limit=1, status=StatusFilter.ALL)
-        return bool((await self._platform.list_clients(token, plan.domain_id, query)).total)
-
-    async def _has_channel(self, token: Secret, plan: Plan, channel_id: str) -> bool:
-        query = ChannelQuery(id=channel_id, limit=1, status=StatusFilter.ALL)
-        return bool((await self._platform.list_channels(token, plan.domain_id, query)).total)
-
     async def _connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
-        connected = dict(
-            zip(
-                (each.id for each in plan.channels),
-                await all_of(self._clients_of(token, plan, each.id) for each in plan.channels),
-                strict=True,
-            )
-        )
-        missing = tuple(
-            PlannedConnections((pair.client_id,), (pair.channel_id,), pair.types)
-            for pair in plan.pairs
-            if pair.client_id not in connected[pair.channel_id]
-        )
-        await self._creation.connections(token, evolve(plan, connections=missing), trace)
-
-    async def _clients_of(self, token: Secret, plan: Plan, channel_id: str) -> set[str]:
-        found: set[str] = set()
-        while True:
-            query = ClientQuery(
-                channel_id=channel_id, offset=len(found), limit=PAGE, status=StatusFilter.ALL
-            )
-            page = await self._platform.list_clients(token, plan.domain_id, query)
-            found.update(each.id for each in page.items)
-            if not page.items or len(found) >= page.total:
-                return found
+        """Connect what is not, and again what lost a type; types that were added since stay."""
+        read = partial(connected_clients, self._platform, token, plan.domain_id)
+        ids = [each.id for each in plan.channels]
+        connected = dict(zip(ids, await all_of(read(each) for each in ids), strict=True))
+        missing: list[PlannedConnections] = []
+        halved: list[PlannedConnections] = []
+        for pair in plan.pairs:
+            held = connected[pair.channel_id].get(pair.client_id)
+            wanted = {*pair.types, *(held or ())}
+            types = tuple(each for each in EVERY_TYPE if each in wanted)
+            again = PlannedConnections((pair.client_id,), (pair.channel_id,), types)
+            if held is None:
+                missing.append(again)
+            elif held != wanted:
+                halved.append(again)
+        # What exists of a pair stands in the way of connecting it.
+        await self._creation.disconnect(token, plan.domain_id, halved, trace)
+        wanted_now = evolve(plan, connections=(*missing, *halved))
+        await self._creation.connections(token, wanted_now, trace)
 
     async def _is_valid(self, token: Secret, intent: Intent, client_id: str) -> bool:
         serial = next((c.serial for c in intent.certificates if c.client_id == client_id), "")
         listed = await self._authority.list_certificates(token, intent.plan.domain_id, client_id)
-        return any(each.serial == serial and not each.revoked for each in listed)
+        now = self._clock.now()
+        return any(
+            each.serial == serial and not each.revoked and each.expires_at > now for each in listed
+        )

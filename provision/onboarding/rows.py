@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bootstrap_core.sealing import Sealer
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, Secret
+from provision.onboarding.errors import leftovers_from_json, leftovers_to_json
 from provision.onboarding.model import (
     Heading,
     Onboarding,
@@ -48,6 +48,7 @@ class RowCodec:
             "error_code": onboarding.error_code,
             "error_message": onboarding.error_message,
             "steps": [step_to_json(step) for step in onboarding.steps],
+            "leftovers": leftovers_to_json(onboarding.leftovers),
             "created_at": onboarding.created_at,
             "updated_at": onboarding.updated_at,
             "finished_at": onboarding.finished_at,
@@ -95,6 +96,7 @@ def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
         "error_code": row["error_code"],
         "error_message": row["error_message"],
         "steps": tuple(step_from_json(step) for step in row["steps"]),
+        "leftovers": leftovers_from_json(row["leftovers"]),
     }
 
 

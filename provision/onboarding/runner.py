@@ -10,20 +10,19 @@ from typing import Protocol, TypeAlias
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan
-from provision.onboarding.certification import Certification
-from provision.onboarding.clock import Clock
+from provision.onboarding.absence import Asker
+from provision.onboarding.certificates.signing import Certification
+from provision.onboarding.clock import Clock, Timing
 from provision.onboarding.creation import Creation, all_of
 from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.errors import Leftover, joined, of_plan, without
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Heading, Intent, IssuedCertificate, Onboarding, State
-from provision.onboarding.removal import Removal
-from provision.onboarding.repair import Repair
-from provision.onboarding.retry import Timing
-from provision.onboarding.rotation import Rotation
-from provision.onboarding.steps import RunningSteps, StepLog
-from provision.onboarding.trace import Trace
+from provision.onboarding.removal import Removal, Undoing
+from provision.onboarding.repair import Repair, Rotation
+from provision.onboarding.steps import RunningSteps, StepLog, Trace
 
 Certified: TypeAlias = tuple[tuple[IssuedCertificate, ...], str]
 Certify: TypeAlias = Callable[[Secret, Intent, Trace], Awaitable[Certified]]
@@ -91,11 +90,15 @@ class Runner:
         steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
+        asker = _asker(onboarding, token)
+        if onboarding.leftovers:
+            left = await steps.run("remove what was given up", self._give_up(onboarding, asker))
+            onboarding = evolve(onboarding, leftovers=left)
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
         await all_of(
             [
-                steps.run("clients", self._creation.clients(token, plan, trace)),
-                steps.run("channels", self._creation.channels(token, plan, trace)),
+                steps.run("clients", self._creation.clients(asker, plan, trace)),
+                steps.run("channels", self._creation.channels(asker, plan, trace)),
                 hashing,
             ]
         )
@@ -117,6 +120,12 @@ class Runner:
         known = self._with_aftermath(known, trace)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
+    async def _give_up(self, onboarding: Onboarding, asker: Asker) -> tuple[Leftover, ...]:
+        """Remove what an earlier start made under other IDs; return what may be left of it."""
+        undoing = self._removal.begin(asker, onboarding.created_at)
+        await self._removal.given_up(undoing, onboarding.leftovers)
+        return undoing.left_of(onboarding.leftovers)
+
     async def _hash(self, intent: Intent) -> str:
         return intent.external_key_hash or await self._hasher.hash(intent.external_key)
 
@@ -132,9 +141,10 @@ class Runner:
         async with self._engine.begin() as connection:
             if old:
                 # The old gateway's config makes room for the new one under the same external ID.
-                await self._enrollments.remove(connection, old.plan)
+                await self._enrollments.remove(connection, old.plan, replaced=True)
             kept = self._enrollments.to_keep(done.intent)
             profile_id = await self._enrollments.write(connection, kept)
+            await self._enrollments.take_pair(connection, done.intent)
             kept = evolve(kept, profile_id=profile_id)
             await self._journal.commit(connection, evolve(done, intent=kept))
         return evolve(done, intent=evolve(done.intent, profile_id=profile_id))
@@ -147,8 +157,10 @@ class Runner:
         steps = self._running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
-        await steps.run("missing resources", self._repair.resources(token, plan, trace))
-        await steps.run("changed secrets", self._repair.secrets(token, plan, trace))
+        asker = _asker(onboarding, token)
+        await steps.run("missing resources", self._repair.resources(asker, plan, trace))
+        onboarding = _without_made(onboarding, trace)
+        await steps.run("changed secrets", self._repair.secrets(asker, plan, trace))
         mended = await steps.run(
             "missing certificates", self._repair.certificates(token, intent, trace)
         )
@@ -177,8 +189,10 @@ class Runner:
         intent = onboarding.intent
         plan = intent.plan
         hashed = await steps.run("external key", self._hash(intent))
-        await steps.run("missing resources", self._repair.resources(token, plan, trace))
-        await steps.run("new secrets", self._repair.secrets(token, plan, trace))
+        asker = _asker(onboarding, token)
+        await steps.run("missing resources", self._repair.resources(asker, plan, trace))
+        onboarding = _without_made(onboarding, trace)
+        await steps.run("new secrets", self._repair.secrets(asker, plan, trace))
         certificates, chain = await steps.run(
             "certificates", self._certification.certify_again(token, intent, trace)
         )
@@ -193,7 +207,7 @@ class Runner:
     async def undo(
         self,
         onboarding: Onboarding,
-        token: Secret,
+        undoing: Undoing,
         spared: Collection[str] = (),
         visible_at: float = 0.0,
         settled_at: float = 0.0,
@@ -202,28 +216,53 @@ class Runner:
 
         ``spared`` are IDs that surely were not created. An absence is believed from ``visible_at``
         (monotonic) on; until ``settled_at`` something may still come to be, so that it is looked
-        again then. Raises ``StepError``; what was removed by then stays removed.
+        again then. Raises ``StepError``; what was removed by then stays removed, and is noted in
+        ``undoing``.
         """
         steps = self._running.begin(onboarding)
         plan = onboarding.plan
-        removal = self._removal
-        if onboarding.created_ids - set(spared):
+        removal, token = self._removal, undoing.asker.token
+        given_up = without(onboarding.leftovers, onboarding.created_ids)
+        if given_up:
+            await steps.run("remove what was given up", removal.given_up(undoing, given_up))
+        if (onboarding.created_ids | onboarding.borrowed_ids) - set(spared):
             uncertain = settled_at > self._clock.monotonic()
             await steps.run("revoke certificates", removal.certificates(token, plan))
-            await steps.run("remove clients", removal.clients(token, plan, spared, visible_at))
-            await steps.run("remove channels", removal.channels(token, plan, spared, visible_at))
+            if plan.borrowed:
+                await steps.run("disconnect", removal.connections(undoing, plan, spared))
+            await steps.run("remove clients", removal.clients(undoing, plan, spared, visible_at))
+            await steps.run("remove channels", removal.channels(undoing, plan, spared, visible_at))
             if uncertain:
                 wait = max(0.0, settled_at - self._clock.monotonic())
                 await steps.run("wait for latecomers", self._clock.sleep(wait))
-                await steps.run("remove latecomers", removal.latecomers(token, plan, spared))
-        undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps)
+                await steps.run("remove latecomers", removal.latecomers(undoing, plan, spared))
+        left = undoing.left_of(onboarding.leftovers)
+        undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps, leftovers=left)
         await steps.run("record", self._journal.finish_undo(undone))
         return undone
 
-    async def cut_off(self, onboarding: Onboarding) -> Onboarding:
-        """Remove the device's bootstrap config and mark the row as being undone, atomically."""
-        cut = evolve(onboarding, state=State.UNDOING, heading=Heading.BACK)
+    def undoing(self, onboarding: Onboarding, token: Secret) -> Undoing:
+        """Return the removal of a gateway in the name of the token's user, before it begins."""
+        return self._removal.begin(_asker(onboarding, token), onboarding.created_at)
+
+    async def cut_off(self, onboarding: Onboarding, unsure: Collection[str] = ()) -> Onboarding:
+        """Remove the device's bootstrap config and mark the row as being undone, atomically.
+
+        Of what is ``unsure`` (IDs) nobody knows whether it was made: it counts as left until the
+        platform says that it removed it.
+        """
+        left = joined(onboarding.leftovers, of_plan(onboarding.plan, unsure))
+        cut = evolve(onboarding, state=State.UNDOING, heading=Heading.BACK, leftovers=left)
         async with self._engine.begin() as connection:
             await self._enrollments.remove(connection, onboarding.plan)
             await self._journal.begin_undo(connection, cut)
         return cut
+
+
+def _asker(onboarding: Onboarding, token: Secret) -> Asker:
+    return Asker(token, onboarding.domain_id, onboarding.was_made_with(token))
+
+
+def _without_made(onboarding: Onboarding, trace: Trace) -> Onboarding:
+    """Return a row without the leftovers that were made whole after all."""
+    return evolve(onboarding, leftovers=without(onboarding.leftovers, trace.made))

@@ -7,37 +7,62 @@ and then see what it left. The task goes on when its request is cancelled; the j
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import evolve
 
-from bootstrap_core.model import Caller
-from bootstrap_core.secret import Secret
+from bootstrap_core.model import Caller, rfc3339
+from bootstrap_core.secrets import Secret
 from provision.layout.expansion import expand
+from provision.layout.model import GatewayRequest, Identifiers
 from provision.layout.plan import Plan
-from provision.layout.request import GatewayRequest, Identifiers
-from provision.onboarding.certification import make_private_keys
-from provision.onboarding.clock import Clock
+from provision.onboarding.certificates.signing import device_requests, make_private_keys
+from provision.onboarding.clock import Clock, Deadline
+from provision.onboarding.drift import with_kept_secrets
 from provision.onboarding.enrollment import Enrollments
 from provision.onboarding.errors import (
     GatewayExists,
     GatewayNotFound,
+    GatewayRemoved,
     KeyDiffers,
+    OnboardingNotFound,
+    StepFailed,
     StillRunning,
+    leftovers_to_json,
+    told,
 )
 from provision.onboarding.journal import Journal, unchecked
-from provision.onboarding.mapping_request import MappingRequest
-from provision.onboarding.model import Intent, Onboarding, Outcome, State
-from provision.onboarding.on_existing import OnExisting
-from provision.onboarding.private_keys import device_requests
+from provision.onboarding.model import (
+    Intent,
+    MappingRequest,
+    Onboarding,
+    OnExisting,
+    Outcome,
+    State,
+)
 from provision.onboarding.runner import KeyHasher
 from provision.onboarding.worker import Worker
+from provision.platform.errors import NotPermitted
 
-WAIT_FOR_OTHER: Final = 20.0
 OTHER_PAUSE: Final = 0.1
+FINISHING: Final = frozenset({"client_create", "client_delete"})
+"""What it takes to finish or undo what another caller began."""
 
 MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
+
+
+class Admit(Protocol):
+    """Asks whether a device of a domain may have an external key."""
+
+    async def __call__(
+        self, domain_id: str, external_id: str, key: Secret, *, reserve: bool = False
+    ) -> None:
+        """Raise the core's ``PairTaken`` or ``Throttled`` where it may not.
+
+        With ``reserve`` no other domain may from now on; the domain has the device already.
+        """
+        ...
 
 
 class Onboardings:
@@ -49,11 +74,16 @@ class Onboardings:
         worker: Worker,
         enrollments: Enrollments,
         hasher: KeyHasher,
+        admit: Admit,
         identifiers: Identifiers,
         clock: Clock,
         make_keys: MakeKeys = make_private_keys,
     ) -> None:
-        """Take the journal, who does the work, and what is checked and made before."""
+        """Take the journal, who does the work, and what is checked and made before.
+
+        ``admit`` refuses the key of another domain's device.
+        """
+        self._admit = admit
         self._journal = journal
         self._worker = worker
         self._enrollments = enrollments
@@ -90,52 +120,97 @@ class Onboardings:
         return request if taken else evolve(request, free_in=domain_id)
 
     async def welcome(self, caller: Caller) -> None:
-        """Let what waits for credentials in the caller's domain go on with the caller's."""
+        """Let what waits for credentials in the caller's domain go on with the caller's.
+
+        Only those of a caller who may create and remove clients are of any use. Never raises.
+        """
+        if caller.actions is not None and not caller.actions >= FINISHING:
+            return
         await self._worker.welcome(caller)
 
     async def map(self, caller: Caller, request: MappingRequest) -> Onboarding:
         """Make the gateway, or do with the existing one what the request says.
 
         The answer's ``outcome`` tells which it was. Raises ``StepFailed`` when a step failed (what
-        had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning`` and
-        what ``plan`` raises.
+        had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning``, the
+        core's ``PairTaken`` and ``Throttled``, and what ``plan`` raises.
         """
+        deadline = self._worker.patience()
         if request.free_in == caller.domain_id:
             # Should the gateway's place have been taken since, it is looked at as ever.
             with contextlib.suppress(StillRunning):
-                return await self._make(caller, request)
-        until = self._clock.monotonic() + WAIT_FOR_OTHER
+                return await self._make(caller, request, deadline)
         while True:
-            present = await self._at_rest(caller, request.external_id)
+            present = await self._at_rest(caller, request.external_id, deadline)
             try:
                 if present is not None:
-                    return await self._with_present(caller, request, present)
-                return await self._make(caller, request)
+                    return await self._with_present(caller, request, present, deadline)
+                return await self._make(caller, request, deadline)
             except StillRunning:
                 # Another request took the gateway in this very moment: see what it makes of it.
-                if self._clock.monotonic() > until:
+                if not deadline.left:
                     raise
-                if not await self._worker.tasks.wait_for(caller.domain_id, request.external_id):
+                place = (caller.domain_id, request.external_id)
+                if not await self._worker.tasks.wait_for(*place, deadline):
                     await self._clock.sleep(OTHER_PAUSE)
 
     async def view(self, caller: Caller, external_id: str) -> Onboarding:
         """Return the gateway's onboarding, whatever its state. Raises ``GatewayNotFound``."""
         if found := await self._journal.latest(caller.domain_id, external_id):
             return found
-        raise GatewayNotFound(f"no gateway {external_id!r} was onboarded in this domain")
+        near = await self.near(caller.domain_id, external_id)
+        hint = f"; there is {near_hint(near)}" if near else ""
+        raise GatewayNotFound(
+            f"no gateway {external_id!r} was onboarded in this domain{hint}",
+            details={"near": near} if near else {},
+        )
+
+    async def near(self, domain_id: str, external_id: str) -> Sequence[str]:
+        """Return the external IDs of gateways that are the same in another spelling."""
+        return list(await self._journal.near(domain_id, external_id))
+
+    async def view_present(self, caller: Caller, external_id: str) -> Onboarding:
+        """Return the onboarding of a gateway that was not removed.
+
+        Raises ``GatewayNotFound``, and ``GatewayRemoved`` with the entry of the journal.
+        """
+        found = await self.view(caller, external_id)
+        if found.state is not State.UNDONE:
+            return found
+        ended = f"gateway {external_id!r} was removed"
+        if found.error_message:
+            ended = f"gateway {external_id!r} is not there: {found.error_message}"
+        details: dict[str, Any] = {"onboarding_id": found.id, "state": found.state.value}
+        if found.leftovers:
+            ended = f"{ended}; {told(found.leftovers)}"
+            details["leftovers"] = leftovers_to_json(found.leftovers)
+        raise GatewayRemoved(
+            f"{ended} (at {rfc3339(found.updated_at)}); "
+            f"GET /{caller.domain_id}/onboardings/{found.id} shows its journal",
+            details=details,
+        )
+
+    async def unremoved(self, domain_id: str, onboarding_id: str) -> Onboarding | None:
+        """Return a gateway that was replaced and is still to be removed, or ``None``."""
+        found = await self._journal.get(domain_id, onboarding_id)
+        return None if found.state is State.UNDONE else found
 
     async def remove(self, caller: Caller, external_id: str) -> Onboarding:
         """Remove a gateway: the device is cut off at once, the rest follows.
 
         The answer's state is ``undone``, or ``undoing`` while the platform does not answer.
-        Raises ``GatewayNotFound`` where none was ever onboarded.
+        Raises ``GatewayNotFound`` where none was ever onboarded, and ``StepFailed`` where the
+        platform does not let the caller remove the rest.
         """
+        deadline = self._worker.patience()
         while True:
             # A gateway that was to be replaced comes back when its replacement is removed.
             while present := await self._journal.unremoved(caller.domain_id, external_id):
-                removed = await self._worker.remove(present, caller)
-                if removed.state is not State.UNDONE:
-                    return removed
+                # What was made for a config leaves the journal when it is there.
+                with contextlib.suppress(OnboardingNotFound):
+                    removed = await self._worker.remove(present, caller, deadline)
+                    if removed.state is not State.UNDONE:
+                        return _permitted(removed)
             found = await self.view(caller, external_id)
             if found.state is State.UNDONE:
                 return found
@@ -149,7 +224,7 @@ class Onboardings:
         if found.state.is_at_rest:
             return found
         await self._journal.note(evolve(found, actor=caller.user_id), "retry", "asked for")
-        after = await self._worker.go_on(found, caller)
+        after = await self._worker.go_on(found, caller, self._worker.patience())
         if after is None:
             raise StillRunning(details={"onboarding_id": found.id, "state": found.state.value})
         return after
@@ -157,12 +232,12 @@ class Onboardings:
     async def undo(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Undo a row; one that is undone stays as it is.
 
-        Raises ``OnboardingNotFound`` and ``StillRunning``.
+        Raises ``OnboardingNotFound``, ``StillRunning``, and ``StepFailed`` as ``remove`` does.
         """
         found = await self._journal.get(caller.domain_id, onboarding_id)
         if found.state is State.UNDONE:
             return found
-        return await self._worker.remove(found, caller)
+        return _permitted(await self._worker.remove(found, caller, self._worker.patience()))
 
     async def repair(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Re-create what is missing of the gateway that an onboarding made.
@@ -177,21 +252,38 @@ class Onboardings:
                 "be repaired",
                 details={"onboarding_id": found.id, "state": found.state.value},
             )
-        return await self._worker.repair(found, caller)
+        return await self._worker.repair(found, caller, self._worker.patience())
 
-    async def _at_rest(self, caller: Caller, external_id: str) -> Onboarding | None:
+    async def forget_leftovers(self, caller: Caller, onboarding_id: str) -> Onboarding:
+        """Take out of the journal what was left on the platform, once somebody has removed it.
+
+        Raises ``OnboardingNotFound`` and ``StillRunning``: the onboarding has not ended yet.
+        """
+        found = await self._journal.get(caller.domain_id, onboarding_id)
+        if not found.leftovers:
+            return found
+        forgotten = evolve(found, actor=caller.user_id, error_message=told(found.leftovers))
+        if not await self._journal.forget_leftovers(forgotten):
+            raise StillRunning(
+                f"onboarding {found.id} has not ended yet: its leftovers are known when it has",
+                details={"onboarding_id": found.id, "state": found.state.value},
+            )
+        return evolve(found, leftovers=())
+
+    async def _at_rest(
+        self, caller: Caller, external_id: str, deadline: Deadline
+    ) -> Onboarding | None:
         """Return the gateway that is there, or ``None``, once nobody works on it any more.
 
-        Raises ``StillRunning`` when that takes too long.
+        Raises ``StillRunning`` when that is not so by the ``deadline``.
         """
-        until = self._clock.monotonic() + WAIT_FOR_OTHER
         while True:
-            if await self._worker.tasks.wait_for(caller.domain_id, external_id):
+            if await self._worker.tasks.wait_for(caller.domain_id, external_id, deadline):
                 continue
             present = await self._journal.current(caller.domain_id, external_id)
             if present is None or present.state is State.DONE:
                 return present
-            after = await self._worker.go_on(present, caller)
+            after = await self._worker.go_on(present, caller, deadline)
             if after is not None and not after.state.is_at_rest:
                 raise StillRunning(
                     f"an earlier onboarding of {external_id!r} ({after.id}) has not ended yet; it "
@@ -199,12 +291,12 @@ class Onboardings:
                     details={"onboarding_id": after.id, "state": after.state.value},
                 )
             if after is None:
-                if self._clock.monotonic() > until:
+                if not deadline.left:
                     raise StillRunning(details={"onboarding_id": present.id})
                 await self._clock.sleep(OTHER_PAUSE)
 
     async def _with_present(
-        self, caller: Caller, request: MappingRequest, present: Onboarding
+        self, caller: Caller, request: MappingRequest, present: Onboarding, deadline: Deadline
     ) -> Onboarding:
         match request.on_existing:
             case OnExisting.FAIL:
@@ -214,9 +306,9 @@ class Onboardings:
                     details={"onboarding_id": present.id},
                 )
             case OnExisting.REPLACE:
-                return await self._make(caller, request, present)
+                return await self._make(caller, request, deadline, present)
             case OnExisting.ROTATE:
-                return await self._rotate(caller, request, present)
+                return await self._rotate(caller, request, present, deadline)
         known = await self._hasher.verify(request.external_key, present.intent.external_key_hash)
         if not known:
             raise KeyDiffers(
@@ -225,19 +317,30 @@ class Onboardings:
                 details={"onboarding_id": present.id},
             )
         if request.on_existing is OnExisting.REPAIR:
-            return await self._worker.repair(present, caller)
+            return await self._worker.repair(present, caller, deadline)
         return evolve(present, outcome=Outcome.REUSED)
 
     async def _make(
-        self, caller: Caller, request: MappingRequest, old: Onboarding | None = None
+        self,
+        caller: Caller,
+        request: MappingRequest,
+        deadline: Deadline,
+        old: Onboarding | None = None,
     ) -> Onboarding:
+        if old is not None:
+            kept = with_kept_secrets(dict(request.parameters), old.plan)
+            request = evolve(request, parameters=kept)
         plan = self._expanded(caller.domain_id, request)
         csrs = device_requests(plan, request.csrs)
+        await self._admit(
+            caller.domain_id, request.external_id, request.external_key, reserve=old is not None
+        )
         intent = Intent(
             plan=plan,
             external_key=request.external_key,
             private_keys=await self._make_keys(plan, csrs),
             csrs=csrs,
+            made_by=caller.user_id,
         )
         now = self._clock.now()
         onboarding = Onboarding(
@@ -255,10 +358,10 @@ class Onboardings:
         )
         # A replacement may have what the gateway that it replaces has.
         check = unchecked if old else self._enrollments.check
-        return await self._worker.begin(onboarding, check)
+        return await self._worker.begin(onboarding, check, deadline)
 
     async def _rotate(
-        self, caller: Caller, request: MappingRequest, present: Onboarding
+        self, caller: Caller, request: MappingRequest, present: Onboarding, deadline: Deadline
     ) -> Onboarding:
         fresh = evolve(
             present.plan,
@@ -268,6 +371,7 @@ class Onboardings:
         )
         # A device that holds its key keeps it, unless it sends a request for another one.
         csrs = {**present.intent.csrs, **device_requests(fresh, request.csrs)}
+        await self._admit(caller.domain_id, request.external_id, request.external_key, reserve=True)
         private_keys = await self._make_keys(fresh, csrs)
 
         def remake(taken: Onboarding) -> Onboarding:
@@ -288,4 +392,27 @@ class Onboardings:
                 actor=caller.user_id,
             )
 
-        return await self._worker.rotate(present, remake)
+        return await self._worker.rotate(present, remake, deadline)
+
+
+def near_hint(near: Sequence[str]) -> str:
+    """Return the words that name gateways with a similar external ID."""
+    names = " and ".join(repr(name) for name in near)
+    return f"{names}, whose external ID differs only in spelling"
+
+
+def _permitted(removing: Onboarding) -> Onboarding:
+    """Return a row whose removal goes on. Raises ``StepFailed``: not with the caller's rights."""
+    if removing.error_code != NotPermitted.code:
+        return removing
+    raise StepFailed(
+        f"the device is cut off, but the rest of its gateway is still there: "
+        f"{removing.error_message}. Ask for the removal again with that right",
+        status=NotPermitted.status,
+        code=NotPermitted.code,
+        details={
+            "onboarding_id": removing.id,
+            "external_id": removing.external_id,
+            "state": removing.state.value,
+        },
+    )

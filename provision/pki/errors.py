@@ -58,13 +58,13 @@ class NameNotAllowed(PkiError):
 
 
 class LifetimeInvalid(PkiError):
-    """The lifetime of a certificate must be longer than nothing."""
+    """The lifetime of a certificate must be longer than 0."""
 
     code = "invalid_lifetime"
 
 
 class OcspMalformed(PkiError):
-    """The OCSP request can't be read: send one certificate ID, DER encoded."""
+    """The OCSP request can't be read: send certificate IDs, DER encoded (RFC 6960)."""
 
     code = "malformed_ocsp_request"
 

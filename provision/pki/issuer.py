@@ -6,6 +6,8 @@ have one level of authorities below it, the intermediate none.
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,8 +19,41 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from provision.pki.errors import IssuerUnusable, KeyWeak
-from provision.pki.keys import PrivateKey, check_strength, fingerprint, make_key, read_key
-from provision.pki.serial import new_serial
+from provision.pki.keys import PrivateKey, certifiable_key, fingerprint, make_key, read_key
+
+SERIAL_BITS: Final = 128
+_SPELLING: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){0,19}")
+
+
+def new_serial() -> int:
+    """Return a random serial number greater than nought."""
+    return secrets.randbits(SERIAL_BITS) or new_serial()
+
+
+def write_serial(serial: int) -> str:
+    """Return the serial number in hex, two digits an octet, with colons: ``0a:1b:...``."""
+    digits = f"{serial:x}"
+    return bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2)).hex(":")
+
+
+def normal_serial(text: str) -> str:
+    """Return a serial number in its one spelling (leading noughts, case and blanks vary elsewhere).
+
+    Text that is no serial number comes back empty.
+    """
+    text = text.strip().lower()
+    if ":" not in text:
+        text = text.zfill(len(text) + len(text) % 2)
+        text = ":".join(text[place : place + 2] for place in range(0, len(text), 2))
+    if not _SPELLING.fullmatch(text):
+        return ""
+    return write_serial(read_serial(text))
+
+
+def read_serial(text: str) -> int:
+    """Return the number that ``write_serial`` wrote."""
+    return int(text.replace(":", ""), 16)
+
 
 ROOT_LIFETIME: Final = timedelta(days=20 * 365)
 INTERMEDIATE_LIFETIME: Final = timedelta(days=10 * 365)
@@ -106,7 +141,7 @@ def assemble(chain: Sequence[x509.Certificate], key: PrivateKey, now: datetime) 
         _check_authority(certificate, now)
     for below, above in zip(chain, [*chain[1:], chain[-1]], strict=True):
         _check_link(below, above)
-    if fingerprint(check_strength(chain[0].public_key())) != fingerprint(key.public_key):
+    if fingerprint(certifiable_key(chain[0])) != fingerprint(key.public_key):
         raise IssuerUnusable("the CA's private key does not belong to its first certificate")
     return Issuer(key, chain)
 
@@ -155,7 +190,7 @@ def _check_authority(certificate: x509.Certificate, now: datetime) -> None:
     try:
         basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-        check_strength(certificate.public_key())
+        certifiable_key(certificate)
     except x509.ExtensionNotFound as error:
         raise IssuerUnusable(f"the certificate {name!r} lacks {error.oid.dotted_string}") from error
     except (ValueError, KeyWeak, UnsupportedAlgorithm) as error:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from attrs import field, frozen
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from provision.pki.errors import IssuerUnusable, KeyTypeUnknown, KeyWeak
 
@@ -90,6 +92,17 @@ class PrivateKey:
             case _:
                 return hashes.SHA256()
 
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over ``data``, as certificates have it (RSA: PKCS #1 v1.5)."""
+        match self.signing_key, self.digest:
+            case ec.EllipticCurvePrivateKey() as key, hashes.HashAlgorithm() as digest:
+                return key.sign(data, ec.ECDSA(digest))
+            case rsa.RSAPrivateKey() as key, hashes.HashAlgorithm() as digest:
+                return key.sign(data, padding.PKCS1v15(), digest)
+            case ed25519.Ed25519PrivateKey() as key, _:
+                return key.sign(data)
+        raise TypeError(type(self.signing_key))
+
     def pem(self) -> str:
         """Return the key in the clear: PKCS #8, PEM."""
         return self.signing_key.private_bytes(
@@ -154,6 +167,21 @@ def check_strength(key: object) -> PublicKey:
         case ed25519.Ed25519PublicKey():
             return key
     raise KeyWeak
+
+
+def certifiable_key(document: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
+    """Return the public key of a certificate or request; raises ``KeyWeak``.
+
+    A key that is for RSA-PSS alone is refused: it would be certified as a key for all of RSA, and
+    such a certificate does not match the private key.
+    """
+    # The library's type stubs lack this attribute of requests.
+    if (
+        cast("x509.Certificate", document).public_key_algorithm_oid
+        == PublicKeyAlgorithmOID.RSASSA_PSS
+    ):
+        raise KeyWeak("a key for RSA-PSS alone is not accepted: use a plain RSA key, or an EC key")
+    return check_strength(document.public_key())
 
 
 def fingerprint(key: PublicKey) -> str:

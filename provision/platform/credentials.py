@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from attrs import frozen
 
 from bootstrap_core.model import is_uuid
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected
 from provision.platform.types import TokenPair
 

@@ -5,13 +5,18 @@
     PlatformError
       InvalidToken        401  the token is missing, malformed or expired
       NotAMember          403  the caller has no part in the domain
+        NotPermitted      403  the caller's role, or the token, lacks a right
       DomainNotFound      404  there is no such domain
       NotFound            404  not there, or not to be seen by this caller
+        HalfDeleted       404  marked as deleted; its row stays in the platform's store
       AlreadyExists       409  an ID, secret, route or connection is taken
+        RouteTaken        409  another channel has the route
       Rejected            4xx  refused for another reason, in the platform's words
       Unavailable         503  not reached: nothing was sent
-      Overloaded          503  the platform asks to wait
+        Overloaded        503  the platform asks to wait
+      NotReady            503  refused just now, for no reason of the caller's; nothing was changed
       BadAnswer           502  an answer of the wrong shape: outcome unknown
+        NotThePlatform    502  something else answers at the address: nothing was done
       Failed              502  the platform's own error (5xx): outcome unknown
       TimedOut            504  no answer in time, or the connection broke: outcome unknown
       Misconfigured       500  the settings of the connection can't be used
@@ -50,10 +55,24 @@ class InvalidToken(PlatformError):
 
 
 class NotAMember(PlatformError):
-    """You are not a member of this domain: ask its administrator to add you."""
+    """You are no member of this domain, or your token may not read it: ask its operators."""
 
     status = 403
     code = "not_a_member"
+
+
+class NotPermitted(NotAMember):
+    """Your role or token lacks a right that this needs."""
+
+    code = "not_permitted"
+
+
+def lacks(action: str, thing: str) -> str:
+    """Return what a caller is told who lacks the right to an action on a thing."""
+    return (
+        f'your role or token lacks the right "{action}" on {thing}: ask an operator of the domain '
+        "for a role that has it, or use a personal access token with that scope"
+    )
 
 
 class DomainNotFound(PlatformError):
@@ -70,11 +89,19 @@ class NotFound(PlatformError):
     code = "not_found"
 
 
+class HalfDeleted(NotFound):
+    """It is marked as deleted on the platform, whose store keeps its row."""
+
+
 class AlreadyExists(PlatformError):
     """Something with this ID, secret, route or connection exists already."""
 
     status = 409
     code = "already_exists"
+
+
+class RouteTaken(AlreadyExists):
+    """Another channel of the domain has this route."""
 
 
 class Rejected(PlatformError):
@@ -116,11 +143,26 @@ class Overloaded(Unavailable):
     code = "platform_overloaded"
 
 
+class NotReady(PlatformError):
+    """The platform could not do it just now; nothing was changed. Try again shortly."""
+
+    status = 503
+    code = "platform_not_ready"
+    retry_after: ClassVar[float] = 1.0
+
+
 class BadAnswer(PlatformError):
     """The platform answered with something that it should not."""
 
     code = "platform_bad_answer"
     outcome_unknown = True
+
+
+class NotThePlatform(BadAnswer):
+    """Something else than Magistrala answers at its address."""
+
+    code = "not_the_platform"
+    outcome_unknown = False
 
 
 class Failed(PlatformError):

@@ -2,8 +2,13 @@
 
 Every call carries the caller's token; the platform decides what it may do. Errors are those of
 ``provision.platform.errors``. A thing that does not exist and a thing that the caller may not see
-answer alike (``NotFound``), as Magistrala does; to know that something is gone, check the
-membership with ``view_domain`` and then ask the list for its ID.
+answer alike (``NotFound``), as Magistrala does, and lists show only what the caller may read: that
+something is gone is proven as ``provision.onboarding.absence`` says.
+
+A creation that is cut short may leave the half of a thing. With its row alone, its ID counts as
+taken (``AlreadyExists``), and it is neither shown nor deleted (``NotFound``). With authorization
+too, but without its roles, it is shown by its ID and by no list; deleting it marks it, and it is
+``HalfDeleted`` from then on.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.types import (
     Certificate,
     Channel,
@@ -22,6 +27,7 @@ from provision.platform.types import (
     ClientQuery,
     Connections,
     Domain,
+    Membership,
     NewChannel,
     NewClient,
     Page,
@@ -59,6 +65,14 @@ class Domains(Protocol):
         ...
 
 
+class Memberships(Protocol):
+    """What callers may do in a domain."""
+
+    async def view_membership(self, token: Secret, domain_id: str) -> Membership:
+        """Return a domain and what the caller, a member, may do in it; one call tells both."""
+        ...
+
+
 class Clients(Protocol):
     """Clients of a domain."""
 
@@ -73,7 +87,7 @@ class Clients(Protocol):
         ...
 
     async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients, newest first."""
+        """List clients, newest first; those of a channel with how they are connected to it."""
         ...
 
     async def update_client(
@@ -143,7 +157,10 @@ class ConnectionLists(Protocol):
     """Which clients may publish and subscribe on which channels."""
 
     async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
-        """Connect the whole product or nothing (``AlreadyExists`` when any part exists)."""
+        """Connect the whole product or nothing (``AlreadyExists`` when any part exists).
+
+        Raises ``NotReady``: one end is disabled, or the services do not reach each other just now.
+        """
         ...
 
     async def disconnect(self, token: Secret, domain_id: str, connections: Connections) -> None:
@@ -151,7 +168,21 @@ class ConnectionLists(Protocol):
         ...
 
 
-class Platform(Tokens, Domains, Clients, Channels, ConnectionLists, Protocol):
+class Holdings(Protocol):
+    """Lists, which show what the caller may do with each thing."""
+
+    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
+        """List clients, newest first."""
+        ...
+
+    async def list_channels(
+        self, token: Secret, domain_id: str, query: ChannelQuery
+    ) -> Page[Channel]:
+        """List channels, newest first."""
+        ...
+
+
+class Platform(Tokens, Domains, Memberships, Clients, Channels, ConnectionLists, Protocol):
     """The whole platform, certificates apart."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 
 T = TypeVar("T")
 
@@ -68,6 +68,17 @@ class Domain:
 
 
 @frozen
+class Membership:
+    """A domain, and what the caller may do in all of it, by the platform's names of actions.
+
+    ``actions`` is None where the platform does not tell: its administrator needs no role.
+    """
+
+    domain: Domain
+    actions: frozenset[str] | None = None
+
+
+@frozen
 class NewClient:
     """A client to be created, with the ID and secret chosen by the caller."""
 
@@ -82,7 +93,11 @@ class NewClient:
 
 @frozen
 class Client:
-    """A client as the platform holds it; ``secret`` is empty where an answer leaves it out."""
+    """A client as the platform holds it; ``secret`` is empty where an answer leaves it out.
+
+    ``actions`` are what the caller may do with it, which only lists tell; ``connection_types`` what
+    it may do on a channel, which only lists of that channel's clients tell.
+    """
 
     id: str
     domain_id: str
@@ -94,6 +109,8 @@ class Client:
     status: Status
     created_at: datetime
     updated_at: datetime | None = None
+    actions: frozenset[str] | None = None
+    connection_types: frozenset[ConnectionType] | None = None
 
 
 @frozen
@@ -119,7 +136,7 @@ class NewChannel:
 
 @frozen
 class Channel:
-    """A channel as the platform holds it."""
+    """A channel as the platform holds it; ``actions`` as a client's."""
 
     id: str
     domain_id: str
@@ -130,6 +147,7 @@ class Channel:
     status: Status
     created_at: datetime
     updated_at: datetime | None = None
+    actions: frozenset[str] | None = None
 
 
 @frozen

@@ -115,3 +115,42 @@ async def test_a_config_without_a_client_has_nothing_to_connect(world: World) ->
         "PUT", "/{d}/clients/configs/connections/none", json={"channels": []}
     )
     assert elsewhere.status_code == 404
+
+
+async def test_the_requests_of_supermq_s_releases(world: World) -> None:
+    """A config is named after its client, which its state connects to its channels."""
+    client = world.platform.add_client(world.domain, secret="its-secret")
+    channel = world.platform.add_channel(world.domain, "data")
+    body = {"external_id": "gw", "external_key": "key-1", "client_id": client}
+    made = await world.call("POST", "/{d}/clients/configs", json=body | {"channels": [channel]})
+    assert made.status_code == 201, made.text
+    assert made.headers["location"] == f"/clients/configs/{client}"
+    assert world.platform.connections == set()
+    one = f"/{{d}}/clients/configs/{client}"
+    told = {
+        "id": client,
+        "client_id": client,
+        "state": 0,
+        "channels": [{"id": channel, "name": "data", "metadata": {}}],
+    }
+    assert made.json().items() >= told.items()
+    assert (await world.call("GET", one)).json().items() >= told.items()
+    (listed,) = (await world.call("GET", "/{d}/clients/configs")).json()["configs"]
+    assert listed.items() >= told.items()
+    changed = await world.call("PUT", one, json={"name": "n", "content": "{}"})
+    assert changed.status_code == 200
+    state = f"/{{d}}/clients/state/{client}"
+    assert (await world.call("PUT", state, json={"state": 1})).status_code == 200
+    assert world.platform.connections == {(client, channel)}
+    shown = (await world.call("GET", one)).json()
+    assert (shown["name"], shown["content"], shown["state"]) == ("n", "{}", 1)
+    assert (await world.call("PUT", state, json={"state": 0})).status_code == 200
+    assert world.platform.connections == set()
+    assert (await world.call("PUT", state, json={"state": 2})).status_code == 400
+
+
+async def test_a_config_of_no_client_tells_of_none(world: World) -> None:
+    body = {"external_id": "gw", "external_key": "key-1"}
+    made = await world.call("POST", "/{d}/clients/configs", json=body)
+    assert "client_id" not in made.json()
+    assert "channels" not in made.json()

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from bootstrap_core.conflicts import conflicts_named
-from bootstrap_core.documents import Document
 from bootstrap_core.errors import BootstrapError, Conflict
+from bootstrap_core.formats.documents import Document
 from bootstrap_core.http.requests import read_json
+from bootstrap_core.store.tables import conflicts_named
 from tests.bootstrap.world import BOB, World
 
 UNKNOWN = "11111111-2222-4333-8444-555555555555"
@@ -31,6 +31,14 @@ async def view(world: World, config_id: str) -> dict[str, Any]:
 async def patch(world: World, config_id: str, **change: Any) -> int:
     path = f"/{{d}}/clients/configs/{config_id}"
     return (await world.call("PATCH", path, json=change)).status_code
+
+
+async def test_where_a_config_is(world: World) -> None:
+    sent = {"external_id": "gw-place", "external_key": "k"}
+    made = await world.call("POST", "/{d}/clients/configs", json=sent)
+    assert made.headers["location"] == f"/clients/configs/{made.json()['id']}"
+    found = await world.call("GET", made.headers["content-location"])
+    assert found.json()["external_id"] == "gw-place"
 
 
 class TestChanging:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 from attrs import evolve
 
-from bootstrap_core.enrolling import Enrollment
+from bootstrap_core.enrollments import Enrollment
 from bootstrap_core.errors import Conflict, NotFound
-from bootstrap_core.inline_profiles import InlineProfile
+from bootstrap_core.formats.rendering import ContentFormat
 from bootstrap_core.model import (
     BindingSlot,
     Resource,
@@ -19,8 +19,8 @@ from bootstrap_core.model import (
     client_resource,
     new_id,
 )
-from bootstrap_core.rendering import ContentFormat
-from bootstrap_core.secret import Secret
+from bootstrap_core.profiles import InlineProfile
+from bootstrap_core.secrets import Secret
 from tests.bootstrap.world import World
 
 INLINE = InlineProfile(

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from bootstrap_core.enrollments import Enrollments
 from bootstrap_core.model import Caller, Resource, ResourceType, certificate_resource, new_id
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from tests.bootstrap.world import ALICE, SEALER, World
 
 UNKNOWN = "11111111-2222-4333-8444-555555555555"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 import bcrypt
 import httpx
 import pytest
 
-from bootstrap_core import config_rows
+from bootstrap_core.delivery.secure_transport import SecureTransport
 from bootstrap_core.errors import Malformed
-from bootstrap_core.import_sources import Kind, Record, read_api, read_dump
-from bootstrap_core.importing import Importer, Outcome, Result
+from bootstrap_core.importing import Importer, Kind, Outcome, Record, Result, read_api, read_dump
 from bootstrap_core.model import new_id
-from bootstrap_core.secret import Secret
-from bootstrap_core.secure_transport import SecureTransport
+from bootstrap_core.secrets import Secret
+from bootstrap_core.store import binding_rows, config_rows
 from tests.bootstrap.world import ALICE, ENCRYPT_KEY, SEALER, World, app_of, client_of, running
 
 TRANSPORT = SecureTransport(Secret(ENCRYPT_KEY))
@@ -143,6 +143,25 @@ async def test_without_the_old_key_secrets_stay_closed_and_that_is_told(world: W
         ("configs", {"external_key": ""}, "external_key"),
         ("configs", {"profile_id": new_id()}, "profile_id"),
         ("configs", {"status": 9}, "status"),
+        ("configs", {"status": "all"}, "status: 'all' is for lists; allowed are enabled"),
+        ("configs", {"status": True}, "status: True is not known; allowed are"),
+        ("configs", {"state": "x"}, "state: 'x' is not known; allowed are 0"),
+        ("configs", {"state": 7}, "state: 7 is not known; allowed are 0"),
+        ("configs", {"state": [1]}, "state: [1] is not known; allowed are 0"),
+        ("configs", {"id": "7"}, "id: '7' is not an ID; a UUID is allowed"),
+        ("configs", {"id": None, "mainflux_thing": "7"}, "mainflux_thing: '7' is not an ID"),
+        ("configs", {"domain_id": "home"}, "domain_id: 'home' is not an ID"),
+        ("configs", {"external_key": "$2a$99$zz"}, "external_key: begins as a hash"),
+        ("configs", {"external_key": "scrypt$zz.yy"}, "external_key: begins as a hash"),
+        ("configs", {"external_key": "$argon2id$v=19$x"}, "external_key: begins as a hash"),
+        ("profiles", {"id": "press"}, "id: 'press' is not an ID"),
+        ("profiles", {"version": 0}, "version: 0 is not allowed; it is a whole number from 1"),
+        ("profiles", {"name": "\ud800"}, "name: a value can't be stored: it has half a character"),
+        ("profiles", {"name": "a\0b"}, "name: a value can't be stored: it has a NUL character"),
+        ("profiles", {"defaults": {"a": "\udfff"}}, "defaults: a value can't be stored"),
+        ("configs", {"content": "\ud800"}, "content: a value can't be stored"),
+        ("profiles", {"version": float("inf")}, "can't be stored"),
+        ("bindings", {"resource_id": "pump"}, "resource_id: 'pump' is not an ID"),
         ("bindings", {"config_id": new_id()}, "config_id"),
         ("bindings", {"type": "cert"}, "cert"),
         ("bindings", {"updated_at": "yesterday"}, "updated_at"),
@@ -160,8 +179,23 @@ async def test_a_row_that_cannot_be_taken_is_told_and_the_others_are_taken(
     assert failed.result is Result.FAILED
     assert reason in failed.message
     assert failed.place.startswith("line ")
+    assert change.get("external_key") in (None, "") or change["external_key"] not in failed.message
     if table != "profiles":
         assert outcomes[0].result is Result.CREATED
+
+
+async def test_nothing_is_bound_to_the_config_of_another_domain(world: World) -> None:
+    await take(importer(world, transport=TRANSPORT), dump(rows(world.domain)))
+    theirs = rows(new_id())
+    theirs[0]["row"]["slot"] = "stranger"
+    outcomes = await take(importer(world, transport=TRANSPORT), dump(theirs))
+    failed = {
+        outcome.kind: outcome.message for outcome in outcomes if outcome.result is Result.FAILED
+    }
+    assert "was not taken over" in failed[Kind.BINDING]
+    async with world.engine.connect() as connection:
+        bound = await binding_rows.of_config(connection, CONFIG)
+    assert [binding.slot for binding in bound] == ["mqtt"]
 
 
 async def test_what_has_a_taken_name_is_told(world: World) -> None:
@@ -173,7 +207,7 @@ async def test_what_has_a_taken_name_is_told(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("row", "enabled"),
-    [({"state": 1}, True), ({"state": 0}, False), ({"status": 1}, False), ({"status": "1"}, False)],
+    [({"state": 1}, True), ({"state": 0}, True), ({"status": 1}, False), ({"status": "1"}, False)],
 )
 async def test_older_columns_are_understood(
     world: World, row: dict[str, Any], enabled: bool
@@ -185,6 +219,53 @@ async def test_older_columns_are_understood(
     assert (await world.fetch("old", "in clear")).status_code == (200 if enabled else 403)
 
 
+@pytest.mark.parametrize("external_id", ["-", "gw\u202e1", "\u2066gw"])
+async def test_a_device_of_then_keeps_an_id_that_no_new_one_is_given(
+    world: World, external_id: str
+) -> None:
+    row = {"id": CONFIG, "domain_id": world.domain, "external_id": external_id}
+    documents = [{"table": "configs", "row": row | {"external_key": "in clear"}}]
+    (outcome,) = await take(importer(world), dump(documents))
+    assert outcome.result is Result.CREATED
+    path = quote(external_id, safe="")
+    assert (await world.fetch(path, "in clear")).status_code == 200
+    removed = await world.call("DELETE", f"/{{d}}/clients/configs/{CONFIG}")
+    assert removed.status_code == 204
+    assert (await world.fetch(path, "in clear")).status_code == 403
+    again = {"external_id": external_id, "external_key": "key"}
+    refused = await world.call("POST", "/{d}/clients/configs", json=again)
+    assert (refused.status_code, refused.json()["message"][:13]) == (400, "external_id: ")
+
+
+async def test_a_build_between_releases_has_a_secret_and_no_channels(world: World) -> None:
+    old = {"client_id": CONFIG, "domain_id": world.domain, "external_id": "old", "state": 1}
+    row = old | {"external_key": "in clear", "client_secret": "s3cret"}
+    (outcome,) = await take(importer(world), dump([{"table": "configs", "row": row}]))
+    assert (outcome.id, outcome.result) == (CONFIG, Result.CREATED)
+    fetched = (await world.fetch("old", "in clear")).json()
+    assert (fetched["client_id"], fetched["client_secret"]) == (CONFIG, "s3cret")
+
+
+async def test_what_can_not_be_taken_of_an_older_dump_is_told(world: World) -> None:
+    config = {"mainflux_thing": CONFIG, "domain_id": world.domain, "external_id": "old"}
+    documents = [
+        {"table": "configs", "row": config | {"external_key": "k", "mainflux_key": "s"}},
+        {"table": "channels", "row": {"mainflux_channel": CLIENT, "metadata": None}},
+        {"table": "connections", "row": {"config_id": CONFIG, "channel_id": CLIENT}},
+        {"table": "connections", "row": {"config_id": CONFIG, "channel_id": "lost"}},
+        {"table": "connections", "row": {"config_id": "lost", "channel_id": CLIENT}},
+        {"table": "unknown_configs", "row": {"external_id": "x", "external_key": "k"}},
+    ]
+    outcomes = await take(importer(world), dump(documents))
+    assert [each.result for each in outcomes] == [
+        Result.CREATED, Result.READ, Result.CREATED, Result.FAILED, Result.FAILED, Result.LEFT
+    ]  # fmt: skip
+    assert "the dump has no channel lost" in outcomes[3].message
+    assert "config lost was not taken over" in outcomes[4].message
+    again = await take(importer(world), dump(documents[:3]))
+    assert [each.result for each in again] == [Result.THERE, Result.READ, Result.THERE]
+
+
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"table": "users", "row": {}}', '{"row": {}}'])
 def test_a_line_that_is_no_row_is_told(line: str) -> None:
     good = json.dumps(rows("d")[0])
@@ -192,6 +273,7 @@ def test_a_line_that_is_no_row_is_told(line: str) -> None:
         read_dump([good, "", line])
 
 
+@pytest.mark.slow
 async def test_the_api_of_a_service_can_be_read(world: World, tmp_path: Any) -> None:
     await take(importer(world, transport=TRANSPORT), dump(rows(world.domain)))
     for number in range(105):

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootstrap_core.errors import Busy, Throttled
-from bootstrap_core.keys import Cost, KeyHasher, VerifiedKeys, is_hash
-from bootstrap_core.secret import Secret
+from bootstrap_core.keys import Cost, KeyHasher, is_hash
+from bootstrap_core.secrets import Secret
 from tests.bootstrap.world import CHEAP
 
 KEY = Secret("k\u00e9y with space")
+SIZED = "A" * 22 + "$" + "A" * 43
 BCRYPT = bcrypt.hashpw(KEY.encode(), bcrypt.gensalt(4)).decode()
 
 
@@ -94,24 +95,30 @@ async def test_a_key_that_bcrypt_would_cut_short_does_not_match(hasher: KeyHashe
     [
         "",
         "k\u00e9y with space",
-        "$scrypt$ln=40,r=8,p=1$AAAA$AAAA",
-        "$scrypt$ln=14,r=999,p=1$AAAA$AAAA",
-        "$scrypt$ln=0,r=8,p=1$AAAA$AAAA",
-        "$scrypt$ln=21,r=8,p=1$AAAA$AAAA",
-        "$scrypt$ln=14,r=0,p=1$AAAA$AAAA",
-        "$scrypt$ln=14,r=9,p=1$AAAA$AAAA",
-        "$scrypt$ln=14,r=8,p=0$AAAA$AAAA",
-        "$scrypt$ln=14,r=8,p=5$AAAA$AAAA",
+        f"$scrypt$ln=40,r=8,p=1${SIZED}",
+        f"$scrypt$ln=14,r=999,p=1${SIZED}",
+        f"$scrypt$ln=0,r=8,p=1${SIZED}",
+        f"$scrypt$ln=21,r=8,p=1${SIZED}",
+        f"$scrypt$ln=14,r=0,p=1${SIZED}",
+        f"$scrypt$ln=14,r=9,p=1${SIZED}",
+        f"$scrypt$ln=14,r=8,p=0${SIZED}",
+        f"$scrypt$ln=14,r=8,p=5${SIZED}",
         "$scrypt$ln=4,r=1,p=1$A$AAAA",
         "$scrypt$ln=4,r=1,p=1$AAAA$A",
-        "$scrypt$ln=4,r=1,p=1$AAAA$AAAA\n",
+        f"$scrypt$ln=4,r=1,p=1${SIZED}\n",
         "scrypt$AAAA.AAAA$",
         pytest.param(f"{BCRYPT}x", id="bcrypt with a letter more"),
-        "$scrypt$ln=16,r=1,p=1$AAAA$AAAA",
+        f"$scrypt$ln=16,r=1,p=1${SIZED}",
         "scrypt$no-dot",
         "scrypt$=.=",
         "scrypt$AAAA.A",
         "$2b$04$short",
+        "$2a$99$zz",
+        "scrypt$zz.yy",
+        pytest.param(BCRYPT.replace("$04$", "$99$"), id="bcrypt of an endless cost"),
+        pytest.param(f"$2a$04${'z' * 53}", id="bcrypt with a salt that is none"),
+        pytest.param("scrypt$" + "A" * 43 + ".AAAA", id="a salt of three bytes"),
+        pytest.param("scrypt$AAAA." + "A" * 22, id="a digest of three bytes"),
     ],
 )
 async def test_what_is_no_hash_matches_nothing(hasher: KeyHasher, stored: str) -> None:
@@ -121,7 +128,7 @@ async def test_what_is_no_hash_matches_nothing(hasher: KeyHasher, stored: str) -
 
 @pytest.mark.parametrize("cost", [Cost(1, 1, 1), Cost(20, 8, 4)])
 def test_what_can_be_borne_is_a_hash(cost: Cost) -> None:
-    assert is_hash(f"$scrypt$ln={cost.ln},r={cost.r},p={cost.p}$AAAA$AAAA")
+    assert is_hash(f"$scrypt$ln={cost.ln},r={cost.r},p={cost.p}${SIZED}")
 
 
 async def test_a_hash_has_sixteen_bytes_of_salt_and_thirty_two_of_digest(hasher: KeyHasher) -> None:
@@ -180,57 +187,3 @@ async def test_too_many_waiting_are_turned_away() -> None:
     finally:
         gate.set()
         hasher.close()
-
-
-class Clock:
-    """A time that the test moves."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_verified_key_is_known_for_its_revision_alone() -> None:
-    known = VerifiedKeys()
-    known.remember("config", "revision-1", b"key")
-    assert known.knows("config", "revision-1", b"key")
-    assert not known.knows("config", "revision-2", b"key")
-    assert not known.knows("config", "revision-1", b"other")
-    assert not known.knows("other", "revision-1", b"key")
-
-
-def test_a_verified_key_is_forgotten_in_time() -> None:
-    clock = Clock()
-    known = VerifiedKeys(seconds=10, clock=clock)
-    known.remember("config", "r", b"key")
-    clock.now = 10
-    assert known.knows("config", "r", b"key")
-    clock.now = 10.1
-    assert not known.knows("config", "r", b"key")
-    assert len(known) == 0
-
-
-@pytest.mark.parametrize(("verified", "kept"), [("abb", "ab"), ("abac", "ac"), ("abcc", "bc")])
-def test_what_was_verified_longest_ago_makes_room(verified: str, kept: str) -> None:
-    known = VerifiedKeys(limit=2)
-    for config in verified:
-        known.remember(config, "r", b"key")
-    assert "".join(each for each in "abc" if known.knows(each, "r", b"key")) == kept
-
-
-def test_what_one_process_remembers_tells_another_nothing() -> None:
-    ours, theirs = VerifiedKeys(clock=Clock()), VerifiedKeys(clock=Clock())
-    for each in (ours, theirs):
-        each.remember("config", "r", b"key")
-    assert vars(ours)["_known"] != vars(theirs)["_known"]
-
-
-def test_what_is_remembered_is_bounded_and_holds_no_key() -> None:
-    known = VerifiedKeys(limit=3)
-    for number in range(10):
-        known.remember(f"config-{number}", "r", b"a-very-secret-key")
-    assert len(known) == 3
-    assert known.knows("config-9", "r", b"a-very-secret-key")
-    assert not known.knows("config-0", "r", b"a-very-secret-key")
-    assert b"a-very-secret-key" not in repr(vars(known)).encode()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bootstrap_core.http.device_routes import DeviceRoute
+from bootstrap_core.http.openapi import Operation, describe
 from bootstrap_core.http.schemas import SCHEMAS, SECURITY_SCHEMES
-from bootstrap_core.openapi import Operation, describe
 from bootstrap_core.throttle import Allowance
 from tests.bootstrap.world import ALICE, World, running
 
@@ -233,9 +233,15 @@ def test_every_operation_succeeds_as_described(tmp_path: Path) -> None:
             "things_create": {"external_id": "thing", "external_key": "k"},
             "things_change": {"content": "c"},
             "things_change_certificates": {},
+            "things_connect": {"channels": []},
             "things_set_state": {"state": 1},
+            "configs_replace": {"name": "newest"},
+            "clients_set_state": {"state": 1},
         }
-        last = ["configs_remove", "things_remove", "profiles_remove"]
+        things = {key: body for key, body in sent.items() if key.startswith("things_")}
+        sent |= {f"{key}_in_domain": body for key, body in things.items()}
+        sent["things_create_in_domain"] = {"external_id": "other thing", "external_key": "k"}
+        last = ["configs_remove", "things_remove", "things_remove_in_domain", "profiles_remove"]
         first = [each for each in service.operations if each.id not in ("configs_disable", *last)]
         removals = [each for each in service.operations if each.id in last]
         for operation in (*first, *removals):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bootstrap_core.version_rows import KEPT
+from bootstrap_core.store.profile_rows import KEPT
 from tests.bootstrap.world import World
 
 COLLECTION = "/{d}/clients/bootstrap/profiles"

@@ -130,6 +130,7 @@ class TestUploads:
         [
             ("application/yaml", b"name: [unclosed"),
             ("application/yaml", b"- a\n"),
+            ("application/json", b'{"name": "p", "defaults": {"a": 1, "a": 2}}'),
             ("application/yaml", b"name: 5\n"),
             ("application/yaml", b"name: p\ndefaults: {1: a}\n"),
             ("application/yaml", b"name: p\nname: q\n"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap_core.errors import SealedValueUnreadable, SealingKeyInvalid
-from bootstrap_core.sealing import Sealer, SealingKey
+from bootstrap_core.secrets import Sealer, SealingKey
 
 KEY = SealingKey(bytes(range(32)))
 OTHER = SealingKey(bytes(32))

@@ -1,6 +1,6 @@
 """A secret is never seen, and told apart by its text alone."""
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 
 
 def test_whatever_prints_a_secret_prints_a_mask() -> None:

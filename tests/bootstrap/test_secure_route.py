@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootstrap_core.delivery.secure_transport import SecureTransport
 from bootstrap_core.errors import EncryptKeyInvalid
-from bootstrap_core.secret import Secret
-from bootstrap_core.secure_transport import SecureTransport
+from bootstrap_core.secrets import Secret
 from tests.bootstrap.world import ENCRYPT_KEY, World, running
 
 RECORDED = json.loads(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bootstrap_core.model import new_id
+from bootstrap_core.model import ResourceType, new_id
 from tests.bootstrap.world import ALICE, World
 
 
@@ -32,17 +32,28 @@ async def test_a_thing_is_made_where_none_is_named(world: World) -> None:
     assert "create client" in world.platform.calls
 
 
+def secret_of(world: World, thing_id: str) -> str:
+    """Return the secret of a thing as the platform has it."""
+    thing = world.platform.resources[world.domain, ResourceType.CLIENT, thing_id]
+    return thing.secret["secret"].reveal()
+
+
 async def test_the_device_gets_thing_channels_and_content(world: World) -> None:
     channel = world.platform.add_channel(world.domain, "data", metadata={"type": "data"})
     certificates = {"client_cert": "CC", "client_key": "CK", "ca_cert": "CA"}
     answer = await make(world, channels=[channel], content="config...", **certificates)
     thing_id = answer.json()["thing_id"]
+    key = secret_of(world, thing_id)
     asked = len(world.platform.calls)
     fetched = await call(world, "GET", "/things/bootstrap/gw", "key")
+    channels = [{"id": channel, "name": "data", "metadata": {"type": "data"}}]
     assert fetched.json() == {
         "thing_id": thing_id,
-        "thing_key": "client-secret",
-        "channels": [{"id": channel, "name": "data", "metadata": {"type": "data"}}],
+        "thing_key": key,
+        "channels": channels,
+        "mainflux_id": thing_id,
+        "mainflux_key": key,
+        "mainflux_channels": channels,
         "content": "config...",
         **certificates,
     }
@@ -125,9 +136,10 @@ async def test_configs_are_listed_changed_and_removed(world: World) -> None:
 
 async def test_no_secret_is_shown_to_users(world: World) -> None:
     thing_id = (await make(world, client_key="PRIVATE")).json()["thing_id"]
+    kept = secret_of(world, thing_id)
     for path in ("/things/configs", f"/things/configs/{thing_id}"):
         shown = await call(world, "GET", path)
-        for secret in ("PRIVATE", "client-secret", '"key"', "$scrypt$"):
+        for secret in ("PRIVATE", kept, '"key"', "$scrypt$"):
             assert secret not in shown.text
 
 
@@ -148,3 +160,41 @@ async def test_the_caller_must_be_known_and_the_domain_clear(world: World) -> No
     assert bearer.status_code == 200
     world.platform.add_domain(ALICE)
     assert (await call(world, "GET", "/things/configs")).status_code == 400
+
+
+async def test_channels_are_replaced_and_connected_while_the_state_is_1(world: World) -> None:
+    first, second, third = (world.platform.add_channel(world.domain) for _ in range(3))
+    thing = world.platform.add_client(world.domain)
+    await make(world, thing_id=thing, channels=[first])
+    path = f"/things/configs/connections/{thing}"
+    assert (await call(world, "PUT", path, json={"channels": [second]})).status_code == 200
+    assert world.platform.connections == set()
+    shown = (await call(world, "GET", f"/things/configs/{thing}")).json()
+    assert [each["id"] for each in shown["channels"]] == [second]
+    await call(world, "PUT", f"/things/state/{thing}", json={"state": 1})
+    assert world.platform.connections == {(thing, second)}
+    await call(world, "PUT", path, json={"channels": [third]})
+    assert world.platform.connections == {(thing, third)}
+    assert (await call(world, "PUT", path, json={"channels": ["nowhere"]})).status_code == 404
+
+
+async def test_magistrala_0_15_names_the_domain_in_every_path(world: World) -> None:
+    channel = world.platform.add_channel(world.domain)
+    before = f"/{world.domain}/things"
+    new = {"external_id": "gw", "external_key": "key", "channels": [channel]}
+    made = await call(world, "POST", f"{before}/configs", json=new)
+    assert made.status_code == 201, made.text
+    thing = made.json()["thing_id"]
+    one = f"{before}/configs/{thing}"
+    for method, path, body in (
+        ("PUT", one, {"name": "n", "content": "c"}),
+        ("PATCH", f"{before}/configs/certs/{thing}", {"client_cert": "CC"}),
+        ("PUT", f"{before}/configs/connections/{thing}", {"channels": [channel]}),
+        ("PUT", f"{before}/state/{thing}", {"state": 1}),
+    ):
+        assert (await call(world, method, path, json=body)).status_code == 200, path
+    shown = (await call(world, "GET", one)).json()
+    assert (shown["name"], shown["client_cert"], shown["state"]) == ("n", "CC", 1)
+    assert (await call(world, "GET", f"{before}/configs")).json()["total"] == 1
+    assert (await call(world, "DELETE", one)).status_code == 204
+    assert (await call(world, "GET", one)).status_code == 404

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from bootstrap_core.core import BootstrapCore, Options
+from bootstrap_core.core import BootstrapCore, Foundation, Options
+from bootstrap_core.delivery.answers import DeliveredContent
 from bootstrap_core.errors import (
     BootstrapError,
     Conflict,
@@ -27,6 +28,7 @@ from bootstrap_core.errors import (
 )
 from bootstrap_core.keys import Cost
 from bootstrap_core.model import (
+    Asked,
     Caller,
     Resource,
     ResourceType,
@@ -34,9 +36,11 @@ from bootstrap_core.model import (
     client_resource,
     new_id,
 )
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
-from bootstrap_core.tables import metadata
+from bootstrap_core.ports import Keep, NewParts, settle_nothing
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
+from bootstrap_core.store.tables import metadata
+from provision.database import open_engine
+from tests.database import ON_POSTGRESQL, url_of, with_schema
 
 CHEAP = Cost(ln=4, r=1, p=1)
 ENCRYPT_KEY = "v7aT0HGxJxt2gULzr3RHwf4WIf6DusPp"
@@ -75,7 +79,7 @@ class FakePlatform:
         self.resources[domain_id, ResourceType.CHANNEL, channel_id] = resource
         return channel_id
 
-    async def identify(self, token: Secret, domain_id: str | None) -> Caller:
+    async def admit(self, token: Secret, domain_id: str | None, asked: Asked) -> Caller:
         self.calls.append("identify")
         known = {each for tokens in self.members.values() for each in tokens}
         if token.reveal() not in known:
@@ -90,6 +94,9 @@ class FakePlatform:
         if token.reveal() not in self.members[domain_id]:
             raise Forbidden
         return Caller(token.reveal(), domain_id, token)
+
+    async def permit(self, caller: Caller, asked: Asked) -> None:
+        self.calls.append("permit")
 
     async def resolve(self, caller: Caller, kind: ResourceType, resource_id: str) -> Resource:
         self.calls.append(f"resolve {kind}")
@@ -108,24 +115,26 @@ class FakePlatform:
         self.calls.append("disconnect")
         self.connections.discard((client_id, channel_id))
 
-    async def create_client(self, caller: Caller, client_id: str, name: str) -> Resource:
-        self.calls.append("create client")
-        return await self._create(caller, ResourceType.CLIENT, client_id, name)
+    async def make(self, caller: Caller, parts: NewParts, keep: Keep) -> None:
+        before = dict(self.resources), set(self.connections)
+        try:
+            if parts.client:
+                self.calls.append("create client")
+                self._create(caller, parts.client)
+            for channel in parts.channels:
+                self.calls.append("create channel")
+                self._create(caller, channel)
+            for channel_id in parts.connected_to:
+                await self.connect(caller, parts.client_id, channel_id)
+            await keep(settle_nothing)
+        except BaseException:
+            self.resources, self.connections = before
+            raise
 
-    async def create_channel(self, caller: Caller, channel_id: str, name: str) -> Resource:
-        self.calls.append("create channel")
-        return await self._create(caller, ResourceType.CHANNEL, channel_id, name)
-
-    async def delete_client(self, caller: Caller, client_id: str) -> None:
-        self.calls.append("delete client")
-        self.resources.pop((caller.domain_id, ResourceType.CLIENT, client_id), None)
-
-    async def _create(self, caller: Caller, kind: ResourceType, chosen: str, name: str) -> Resource:
-        if any(each == chosen for _, _, each in self.resources):
-            raise Conflict(f"{kind} {chosen} exists")
-        add = self.add_client if kind is ResourceType.CLIENT else self.add_channel
-        add(caller.domain_id, name, **{f"{kind}_id": chosen})
-        return self.resources[caller.domain_id, kind, chosen]
+    def _create(self, caller: Caller, wanted: Resource) -> None:
+        if any(each == wanted.id for _, _, each in self.resources):
+            raise Conflict(f"{wanted.type} {wanted.id} exists")
+        self.resources[caller.domain_id, wanted.type, wanted.id] = wanted
 
 
 @frozen
@@ -169,7 +178,8 @@ async def running(
     """Run a core on a new database in ``directory``."""
     platform = FakePlatform()
     async with database(directory) as engine:
-        core = BootstrapCore(engine, SEALER, platform, platform, evolve(options, **changes))
+        foundation = Foundation.lay(engine, SEALER, evolve(options, **changes))
+        core = BootstrapCore(foundation, platform, platform)
         core.start()
         try:
             async with client_of(app_of(list(core.routes()))) as http:
@@ -183,13 +193,19 @@ async def running(
 
 @contextlib.asynccontextmanager
 async def database(directory: Path) -> AsyncIterator[AsyncEngine]:
-    """Open a new SQLite file with the core's tables."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{directory / 'bootstrap.db'}")
-    event.listen(engine.sync_engine, "connect", _prepare)
-    event.listen(engine.sync_engine, "begin", lambda each: each.exec_driver_sql("BEGIN"))
+    """Open a new store with the core's tables."""
+    file = directory / "bootstrap.db"
+    if ON_POSTGRESQL:
+        with_schema(file)
+        engine = open_engine(url_of(file))
+    else:
+        engine = create_async_engine(url_of(file))
+        event.listen(engine.sync_engine, "connect", _prepare)
+        event.listen(engine.sync_engine, "begin", lambda each: each.exec_driver_sql("BEGIN"))
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+        if not ON_POSTGRESQL:
+            async with engine.begin() as connection:
+                await connection.run_sync(metadata.create_all)
         yield engine
     finally:
         await engine.dispose()
@@ -201,6 +217,15 @@ def _prepare(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
+
+
+def given(text: str) -> DeliveredContent:
+    """Return what a device was given, for people."""
+
+    async def make() -> str:
+        return text
+
+    return DeliveredContent(make, len(text))
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:

@@ -13,10 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
 )
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from structlog.testing import capture_logs
 
 from provision.errors import StartError
 from provision.pki.issuer import Issuer
+from provision.pki.keys import make_key
+from provision.pki.status import make_revocation_list
 from tests.certificates.world import (
     MADE,
     SettableClock,
@@ -26,7 +30,8 @@ from tests.certificates.world import (
     read,
     serving,
 )
-from tests.pki.tools import hierarchy, openssl
+from tests.pki.test_issuer import CA, authority, usage
+from tests.pki.tools import DAY, NOW, hierarchy, openssl
 from tests.service.running import FaultyWire, Running, beside_platform, embedded
 
 PUBLIC = "https://gateways.example.com"
@@ -112,7 +117,7 @@ async def ocsp_says(running: Running, directory: Path, certificate: Path) -> str
 
 def verify(directory: Path, certificate: Path) -> subprocess.CompletedProcess[str]:
     trusted = ("-CAfile", directory / "chain.pem", "-CRLfile", directory / "crl.pem")
-    return openssl("verify", "-crl_check", *trusted, certificate)
+    return openssl("verify", "-crl_check_all", *trusted, certificate)
 
 
 async def test_openssl_agrees_with_what_the_service_tells_anybody(tmp_path: Path) -> None:
@@ -126,9 +131,8 @@ async def test_openssl_agrees_with_what_the_service_tells_anybody(tmp_path: Path
         certificate.write_text(*made["client_cert"].values())
 
         async def fetch_list() -> None:
-            der = (await running.http.get("/certs/crl.der")).content
-            crl = x509.load_der_x509_crl(der)
-            (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+            lists = await running.http.get("/certs/crl.pem")
+            (tmp_path / "crl.pem").write_text(lists.text)
 
         await fetch_list()
         assert verify(tmp_path, certificate).returncode == 0
@@ -141,6 +145,150 @@ async def test_openssl_agrees_with_what_the_service_tells_anybody(tmp_path: Path
         assert "client.pem: revoked" in await ocsp_says(running, tmp_path, certificate)
         text = openssl("crl", "-in", tmp_path / "crl.pem", "-CAfile", tmp_path / "chain.pem")
         assert "verify OK" in text.stderr
+
+
+async def test_magistralas_sdk_asks_in_json_for_the_state_of_a_certificate(tmp_path: Path) -> None:
+    async with serving(tmp_path, SettableClock()) as running:
+        made = (await running.map()).json()
+        (pem,) = made["client_cert"].values()
+        (known,) = await certificates(running)
+        serial = known["serial_number"]
+
+        async def asked(**question: str) -> ocsp.OCSPResponse:
+            answer = await running.http.post("/certs/ocsp", json=question)
+            assert answer.headers["content-type"] == "application/ocsp-response"
+            return ocsp.load_der_ocsp_response(answer.content)
+
+        by_serial = await asked(serial_number=serial)
+        assert by_serial.certificate_status is ocsp.OCSPCertStatus.GOOD
+        assert by_serial.serial_number == read(pem).serial_number
+        await post(running, f"/cert/{serial}/revoke")
+        for question in (
+            {"serial_number": serial.replace(":", "").upper()},
+            {"certificate": pem},
+        ):
+            assert (await asked(**question)).certificate_status is ocsp.OCSPCertStatus.REVOKED
+        absent = await asked(serial_number="00:11")
+        assert absent.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+
+        for question, words in (
+            ({}, "serial_number or certificate (PEM) is needed"),
+            ({"serial_number": "eleven"}, "must be the number in hex"),
+            ({"certificate": "eleven"}, "must be one in PEM form"),
+        ):
+            refused = await running.http.post("/certs/ocsp", json=question)
+            assert refused.status_code == 400
+            assert words in refused.json()["message"]
+
+
+async def test_the_responder_tells_the_states_of_several_certificates_at_once(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, SettableClock()) as running:
+        names = []
+        for name in ("gw-1", "gw-2"):
+            made = (await running.map(name)).json()
+            (tmp_path / f"{name}.pem").write_text(*made["client_cert"].values())
+            names += ["-cert", str(tmp_path / f"{name}.pem")]
+        (tmp_path / "chain.pem").write_text(made["ca_cert"])
+        (known,) = await certificates(running, "gw-2")
+        await post(running, f"/cert/{known['serial_number']}/revoke")
+        about = ("-issuer", tmp_path / "chain.pem", *names, "-no_nonce")
+        openssl("ocsp", *about, "-reqout", tmp_path / "question.der")
+        question = (tmp_path / "question.der").read_bytes()
+        answer = await running.http.post("/certs/ocsp", content=question)
+    (tmp_path / "answer.der").write_bytes(answer.content)
+    trusted = ("-CAfile", tmp_path / "chain.pem")
+    said = openssl("ocsp", *about, "-respin", tmp_path / "answer.der", *trusted)
+    assert "Response verify OK" in said.stderr
+    assert f"{tmp_path / 'gw-1.pem'}: good\n" in said.stdout
+    assert f"{tmp_path / 'gw-2.pem'}: revoked\n" in said.stdout
+
+
+@pytest.mark.slow
+async def test_the_lists_of_the_authorities_above_an_own_one_come_from_a_file(
+    tmp_path: Path,
+) -> None:
+    made = hierarchy()
+    files = write_issuer(tmp_path, made.intermediate, b"open sesame")
+    files["MG_PROVISION_ISSUER_KEY_PASSPHRASE"] = "open sesame"
+    files["MG_PROVISION_ISSUER_CRL"] = str(tmp_path / "above.pem")
+    upper = x509.load_der_x509_crl(make_revocation_list(made.root, [], NOW))
+    (tmp_path / "above.pem").write_bytes(upper.public_bytes(Encoding.PEM))
+    async with serving(tmp_path, SettableClock(), **files) as running:
+        answer = (await running.map()).json()
+        (tmp_path / "chain.pem").write_text(answer["ca_cert"])
+        (tmp_path / "client.pem").write_text(*answer["client_cert"].values())
+        lists = await running.http.get("/certs/crl.pem")
+        (tmp_path / "crl.pem").write_text(lists.text)
+        assert verify(tmp_path, tmp_path / "client.pem").returncode == 0
+
+        ended = x509.load_der_x509_crl(make_revocation_list(made.root, [], NOW - 8 * DAY))
+        (tmp_path / "above.pem").write_bytes(ended.public_bytes(Encoding.PEM))
+        refused = await running.http.get("/certs/crl.pem")
+        assert refused.status_code == 503
+        assert "Root CA,O=Provision Tests' has ended at" in refused.json()["message"]
+
+        (tmp_path / "above.pem").unlink()
+        refused = await running.http.get("/certs/crl.pem")
+        assert refused.status_code == 503
+        assert "issuer_crl: No such file" in refused.json()["message"]
+        assert (await running.http.get("/certs/crl.der")).status_code == 200
+
+
+async def test_where_the_lists_of_the_authorities_above_are_missing_is_told(
+    tmp_path: Path,
+) -> None:
+    files = write_issuer(tmp_path, hierarchy().intermediate, b"open sesame")
+    files["MG_PROVISION_ISSUER_KEY_PASSPHRASE"] = "open sesame"
+    with capture_logs() as logs:
+        async with serving(tmp_path, SettableClock(), **files) as running:
+            lists = (await running.http.get("/certs/crl.pem")).text
+    assert lists.count("BEGIN X509 CRL") == 1
+    (warning,) = (each for each in logs if "without_crl" in each)
+    assert warning["log_level"] == "warning"
+    assert warning["without_crl"] == ["CN=Provision Tests Root CA,O=Provision Tests"]
+
+
+NO_AUTHORITY_BELOW = x509.BasicConstraints(ca=True, path_length=0)
+SERVERS_ONLY = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+OTHER_NAMES = x509.NameConstraints([x509.UniformResourceIdentifier("gateways.example.com")], None)
+
+
+@pytest.mark.parametrize(
+    ("root", "below", "words"),
+    [
+        ((NO_AUTHORITY_BELOW,), (CA,), "path length"),
+        ((CA, SERVERS_ONLY), (CA,), "unsuitable certificate purpose"),
+        ((CA,), (CA, SERVERS_ONLY), "unsuitable certificate purpose"),
+        ((CA,), (CA, OTHER_NAMES), "permitted subtree"),
+    ],
+    ids=["path length", "purpose of root", "purpose", "names"],
+)
+async def test_an_authority_whose_certificates_nobody_accepts_is_told_at_the_start(
+    tmp_path: Path,
+    root: tuple[x509.ExtensionType, ...],
+    below: tuple[x509.ExtensionType, ...],
+    words: str,
+) -> None:
+    root_key, key = make_key(), make_key()
+    above = Issuer(root_key, [authority(root_key, extensions=(*root, usage()))])
+    own = authority(key, name="Acme Intermediate", above=above, extensions=(*below, usage()))
+    files = write_issuer(tmp_path, Issuer(key, [own, *above.chain]), b"open sesame")
+    files["MG_PROVISION_ISSUER_KEY_PASSPHRASE"] = "open sesame"
+    with pytest.raises(StartError, match=f"issuer_chain .*does not verify .*{words}"):
+        async with serving(tmp_path, SettableClock(), **files):
+            pass
+
+
+async def test_a_list_of_another_authority_is_told_at_the_start(tmp_path: Path) -> None:
+    files = write_issuer(tmp_path, hierarchy().intermediate, b"open sesame")
+    files["MG_PROVISION_ISSUER_KEY_PASSPHRASE"] = "open sesame"
+    files["MG_PROVISION_ISSUER_CRL"] = str(tmp_path / "above.der")
+    (tmp_path / "above.der").write_bytes(make_revocation_list(hierarchy().root, [], NOW))
+    with pytest.raises(StartError, match=r"above\.der.*not signed by an authority above"):
+        async with serving(tmp_path, SettableClock(), **files):
+            pass
 
 
 async def test_beside_a_magistrala_the_services_own_authority_renews_without_credentials(

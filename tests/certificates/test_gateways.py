@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tests.certificates.world import (
     read,
     serving,
 )
+from tests.database import FILE, contents
 from tests.service.running import KEY, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -173,10 +173,7 @@ async def test_private_keys_are_sealed_at_rest(tmp_path: Path) -> None:
     async with serving(tmp_path, SettableClock()) as service:
         made = (await service.map()).json()
         (key,) = made["client_key"].values()
-    store = tmp_path / "data" / "provision.db"
-    with sqlite3.connect(store) as connection:
-        stored = "\n".join(connection.iterdump())
-    connection.close()
+    stored = contents(tmp_path / "data" / FILE).decode(errors="replace")
     for line in key.splitlines()[1:-1]:
         assert line not in stored
     assert "PRIVATE KEY" not in stored

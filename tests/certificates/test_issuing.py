@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +14,11 @@ import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from cryptography.x509.oid import NameOID
 
 from tests.certificates.world import Device, SettableClock, post, public, read, serving
@@ -21,6 +27,9 @@ from tests.service.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+REQUESTS = Path(__file__).parents[1] / "data" / "requests"
+OF_REQUESTS = "39895738-3277-469c-a863-5a52659e798e"
+"""The client that the requests in files are for."""
 UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
 
@@ -92,6 +101,49 @@ async def test_a_device_that_holds_its_key_gets_a_certificate_and_no_key(
     made = (await post(running, "/cert", client_id=client, csr=device.request(client))).json()
     assert device.has(made["certificate"])
     assert made["key"] == ""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client_of_requests(running: Running) -> str:
+    assert (await post(running, "/clients", id=OF_REQUESTS, name="of requests")).status_code == 201
+    return OF_REQUESTS
+
+
+async def test_a_request_of_an_older_mbed_tls_is_certified(
+    running: Running, client_of_requests: str
+) -> None:
+    csr = (REQUESTS / "mbedtls-ec-p256.csr").read_text()
+    answer = await post(running, "/cert", client_id=client_of_requests, csr=csr)
+    assert answer.status_code == 201
+    assert public_key_of(csr) == public(read(answer.json()["certificate"]).public_key())
+
+
+def public_key_of(csr: str) -> bytes:
+    """Return the public key of a request (DER), as openssl reads it."""
+    said = subprocess.run(
+        ["openssl", "req", "-noout", "-pubkey"],
+        input=csr,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return public(load_pem_public_key(said.stdout.encode()))
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "words"),
+    [
+        ("sha1.csr", "invalid_certificate_request", "signed with SHA-1, which is not accepted"),
+        ("rsa-pss-key.csr", "weak_key", "RSA-PSS alone is not accepted: use a plain RSA key"),
+    ],
+)
+async def test_a_request_that_is_refused_is_told_why(
+    running: Running, client_of_requests: str, file: str, code: str, words: str
+) -> None:
+    csr = (REQUESTS / file).read_text()
+    answer = await post(running, "/cert", client_id=client_of_requests, csr=csr)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert words in answer.json()["message"]
 
 
 def weak() -> str:
@@ -218,6 +270,30 @@ async def test_a_renewal_leaves_the_certificate_before_as_it_is(
     assert [each["revoked"] for each in await listed(running, client)] == [False, False]
 
 
+async def test_a_renewal_leaves_a_device_its_own_key(tmp_path: Path) -> None:
+    clock = SettableClock()
+    async with serving(tmp_path, clock) as running:
+        client = (await post(running, "/clients", name="own key")).json()["id"]
+        device = Device.new()
+        old = await post(running, "/cert", client_id=client, csr=device.request(), ttl="240h")
+        path = f"/cert/{old.json()['serial_number']}/renew"
+        clock.offset = timedelta(hours=200)
+
+        renewed = await post(running, path)
+        assert renewed.status_code == 201
+        assert renewed.json()["serial_number"] != old.json()["serial_number"]
+        assert renewed.json()["key"] == ""
+        assert device.has(renewed.json()["certificate"])
+
+        # The next one as well, with another life; and another key only where one is asked for.
+        clock.offset = timedelta(hours=2_600)
+        again = await post(running, f"/cert/{renewed.json()['serial_number']}/renew", ttl="2h")
+        assert device.has(again.json()["certificate"])
+        other = await post(running, path, key_type="ec-p256")
+        assert other.json()["key"]
+        assert not device.has(other.json()["certificate"])
+
+
 async def test_a_member_who_may_only_look_gets_no_certificate_and_revokes_none(
     running: Running, client: str
 ) -> None:
@@ -238,7 +314,7 @@ async def test_a_member_who_may_only_look_gets_no_certificate_and_revokes_none(
         (f"/{made['serial_number']}/renew", {}),
     ):
         refused = await reader.ask("POST", path + call, json=body)
-        assert (refused.status_code, refused.json()["code"]) == (403, "not_a_member")
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_permitted")
     assert [each["revoked"] for each in await listed(running, client)] == [False]
 
 

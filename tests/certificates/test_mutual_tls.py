@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.certificates.world import SettableClock, certificates, delivered, post, serving
 from tests.pki.test_mutual_tls import serve_once, server_context
@@ -43,10 +41,10 @@ def shake_hands(directory: Path, server: ssl.SSLContext, config: Mapping[str, An
 async def with_revocations(
     running: Running, directory: Path, server: ssl.SSLContext
 ) -> ssl.SSLContext:
-    crl = x509.load_der_x509_crl((await running.http.get("/certs/crl.der")).content)
-    (directory / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+    lists = await running.http.get("/certs/crl.pem")
+    (directory / "crl.pem").write_text(lists.text)
     server.load_verify_locations(cafile=directory / "crl.pem")
-    server.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    server.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     return server
 
 

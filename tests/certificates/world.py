@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from provision.app import open_service
 from provision.onboarding.clock import SystemClock
 from provision.settings_reader import load
+from tests import database
 from tests.service.running import BASE, QUICK, FaultyWire, Running, open_client, sign_in
 
 LAYOUT = """
@@ -124,7 +125,8 @@ async def serving(
         "MG_PROVISION_LAYOUTS": str(write_layouts(directory / "layouts")),
         "MG_PROVISION_LAYOUT": "auto",
     }
-    loaded = load(variables | environment, {})
+    database.with_schema(data / database.FILE)
+    loaded = load(variables | database.environment(data) | environment, {})
     async with (
         open_service(loaded, BASE, wire, QUICK, clock) as service,
         open_client(service) as http,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 from attrs import frozen
 
 from provision.cli.main import main
+from tests import database
 
 
 @frozen
@@ -28,7 +31,15 @@ class Ended:
 def provision(*arguments: str) -> Ended:
     """Run one command."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        pytest.MonkeyPatch.context() as given,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        if "--data" in arguments:
+            data = Path(arguments[arguments.index("--data") + 1])
+            for name, value in database.environment(data).items():
+                given.setenv(name, value)
         try:
             main(arguments)
         except SystemExit as end:

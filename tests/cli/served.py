@@ -20,6 +20,7 @@ from attrs import frozen
 
 from provision.app import open_service
 from provision.settings_reader import load
+from tests import database
 from tests.cli.prompt import Ended, provision
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,12 @@ def serving(data: Path, layouts: Path, **environment: str) -> Iterator[Served]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(layouts)}
+    database.with_schema(data / database.FILE)
+    variables = {
+        "MG_PROVISION_DATA": str(data),
+        "MG_PROVISION_LAYOUTS": str(layouts),
+        **database.environment(data),
+    }
     ready = threading.Event()
     server: list[uvicorn.Server] = []
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cli.prompt import Ended, provision
-from tests.cli.served import ROOT, Served, serving
+from tests.cli.served import KEY, ROOT, Served, serving
 
 CRYPTO = "0123456789abcdef"
 
@@ -41,6 +42,7 @@ def create(external_id: str, **fields: Any) -> str:
     return str(right("create", json.dumps(config))["id"])
 
 
+@pytest.mark.slow
 def test_a_config_from_create_to_remove(served: Served) -> None:
     config_id = create("01:6:0:sb:sa", name="warehouse", content='{"a": 1}')
     assert right("get", config_id, served.domain)["external_id"] == "01:6:0:sb:sa"
@@ -64,6 +66,7 @@ def test_a_config_from_create_to_remove(served: Served) -> None:
         ({"state": 0}, {"state": 1}),
     ],
 )
+@pytest.mark.slow
 def test_whitelist_enables_and_disables(off: dict[str, Any], on: dict[str, Any]) -> None:
     config_id = create(f"white-{off}")
     right("whitelist", json.dumps({"id": config_id, **off}))
@@ -73,6 +76,7 @@ def test_whitelist_enables_and_disables(off: dict[str, Any], on: dict[str, Any])
     assert provision("bootstrap", "whitelist", json.dumps({"id": config_id})).code == 1
 
 
+@pytest.mark.slow
 def test_profiles_and_enrollments(served: Served, tmp_path: Path) -> None:
     gateway = served.map("gw-bind")
     client, channel = gateway["clients"][0]["id"], gateway["channels"][0]["id"]
@@ -126,6 +130,47 @@ def test_mistakes_are_told(arguments: list[str], code: int, text: str) -> None:
     assert text in ended.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", '{"external_id": "a", "external_key": "b"}', "TOKEN"),
+        ("get", "TOKEN"),
+        ("get", "all", "TOKEN"),
+        ("remove", "some-id", "TOKEN"),
+        ("update", "config", '{"id": "TOKEN"}'),
+        ("whitelist", '{"id": "some-id", "status": "enabled"}', "TOKEN"),
+        ("profiles", "get", "all", "TOKEN"),
+        ("enrollments", "get-bindings", "some-id", "TOKEN"),
+        ("bootstrap", "TOKEN", "some-id"),
+    ],
+)
+def test_a_token_in_the_place_of_an_id_is_not_sent(
+    served: Served, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PROVISION_URL", "http://127.0.0.1:1")
+    ended = provision("bootstrap", *(each.replace("TOKEN", served.token) for each in arguments))
+    assert ended.code == 1
+    assert "a token stands where an ID belongs, so nothing was sent" in ended.err
+    assert served.token not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gw-1", "secure", "word-of-the-device", CRYPTO),
+        ("secure", "gw-1", "secure", "word-of-the-device"),
+        ("gw-1", "secure"),
+    ],
+)
+def test_swapped_words_of_a_device_are_not_sent(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PROVISION_URL", "http://127.0.0.1:1")
+    ended = provision("bootstrap", "bootstrap", *arguments)
+    assert ended.code == 2
+    assert "word-of-the-device" not in ended.err
+
+
 def test_cert_issue_writes_files_that_only_the_owner_reads(served: Served, tmp_path: Path) -> None:
     client = served.map("gw-cert")["clients"][0]["id"]
     out = tmp_path / "pki"
@@ -138,6 +183,7 @@ def test_cert_issue_writes_files_that_only_the_owner_reads(served: Served, tmp_p
     assert served.run("cert", "issue", "nobody").code == 1
 
 
+@pytest.mark.slow
 def test_certificates_are_listed_and_revoked(served: Served) -> None:
     client = served.map("gw-revoke", "--layout", "gateway")["clients"][0]["id"]
     (only,) = served.run("cert", "list", client, "--json").json["certificates"]
@@ -148,3 +194,23 @@ def test_certificates_are_listed_and_revoked(served: Served) -> None:
     assert after != only
     assert served.run("cert", "list").code == 2
     assert served.run("cert", "revoke", "00").code == 1
+
+
+@pytest.mark.slow
+def test_a_certificate_is_renewed_and_the_device_gets_the_next_one(
+    served: Served, tmp_path: Path
+) -> None:
+    made = served.map("gw-renew", "--layout", "gateway")
+    client = made["clients"][0]["id"]
+    (old,) = served.run("cert", "list", client, "--json").json["certificates"]
+    ended = served.run("cert", "renew", old["serial_number"], "--out", str(tmp_path))
+    assert ended.code == 0, ended.err
+    certificates = served.run("cert", "list", client, "--json").json["certificates"]
+    assert [each["revoked"] for each in certificates] == [False, False]
+    fetched = httpx.get(
+        f"{served.url}/clients/bootstrap/gw-renew", headers={"Authorization": f"Client {KEY}"}
+    ).json()
+    assert fetched["client_cert"] == (tmp_path / "cert.pem").read_text()
+    assert fetched["client_cert"] != made["client_cert"][client]
+    again = served.run("cert", "renew", old["serial_number"])
+    assert again.code == 1

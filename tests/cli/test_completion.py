@@ -43,6 +43,7 @@ def test_commands_options_and_choices(offered: Offer) -> None:
     assert offered("layout", "lint", "--format", "s") == ["sarif"]
 
 
+@pytest.mark.slow
 def test_external_ids_and_layouts_of_the_running_service(offered: Offer, reached: Served) -> None:
     reached.map("pump-1")
     reached.map("pump-2")
@@ -63,6 +64,7 @@ def test_without_a_service_nothing_is_offered(
     assert offered("map", "x", "--layout", "g") == []
 
 
+@pytest.mark.slow
 def test_a_key_press_does_not_load_the_service() -> None:
     loaded = "import sys, provision.cli.main; print(*{'sqlalchemy', 'uvicorn'} & {*sys.modules})"
     ended = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.prompt import provision
-from tests.cli.served import KEY, Served
+from tests.cli.served import KEY, ROOT, Served, serving
 
 
 def test_a_gateway_from_map_to_unmap(served: Served) -> None:
@@ -125,7 +125,7 @@ def test_an_answer_that_is_no_json_is_told(tmp_path: Path) -> None:
         server.shutdown()
     for ended in (listed, fetched):
         assert ended.code == 1
-        assert "next: look whether --url names this service" in ended.err
+        assert "next: check that --url names this service" in ended.err
 
 
 def test_a_damaged_account_file_is_told_without_a_trace(tmp_path: Path) -> None:
@@ -142,6 +142,7 @@ def test_choices_that_are_none_are_usage(served: Served) -> None:
     assert served.run("map", "gw", KEY, "--param", "no-equals").code == 2
 
 
+@pytest.mark.slow
 def test_a_key_may_be_piped_in_and_is_asked_for_on_standard_error(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,8 +165,32 @@ def test_healthcheck_is_right_only_while_the_service_works(served: Served) -> No
     assert provision("healthcheck", "--url", f"{served.url}/nothing").code == 1
 
 
+def test_healthcheck_is_right_where_only_the_platform_is_not(tmp_path: Path) -> None:
+    urls = {
+        f"MG_PROVISION_{name}_URL": "http://127.0.0.1:9"
+        for name in ("CLIENTS", "CHANNELS", "USERS", "DOMAINS")
+    }
+    with serving(tmp_path, ROOT / "layouts", **urls) as beside_nothing:
+        ended = provision("healthcheck", "--url", beside_nothing.url, "--json")
+    assert (ended.code, ended.json) == (0, {"status": "warn"})
+
+
 def test_healthcheck_asks_the_configured_port(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("MG_PROVISION_DATA", str(tmp_path))
     monkeypatch.setenv("MG_PROVISION_HTTP_PORT", served.url.rpartition(":")[2])
     assert provision("healthcheck").code == 0
+
+
+def test_a_dash_is_no_gateway_and_no_key(served: Served) -> None:
+    for arguments, told in (
+        (("-", "key"), "external IDs are not read from standard input"),
+        (("gw-dash", "-"), "leave EXTERNAL_KEY out to give the key on standard input"),
+    ):
+        ended = served.run("map", *arguments)
+        assert ended.code == 2
+        assert told in " ".join(ended.err.replace("│", " ").split())
+    listed = served.run("list", "--json").out
+    assert '"-"' not in listed
+    assert "gw-dash" not in listed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bcrypt
 import httpx
+import pytest
 
 from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served, serving
@@ -33,11 +34,12 @@ def dump(file: Path, domain: str) -> None:
         "content": '{"from": "go"}',
         "status": 0,
     }
-    broken = row | {"id": str(uuid.UUID(int=8, version=4)), "external_id": ""}
+    broken = row | {"id": str(uuid.UUID(int=8, version=4)), "external_key": "$2a$99$zz"}
     lines = [json.dumps({"table": "configs", "row": each}) for each in (row, broken)]
     file.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.slow
 def test_a_dump_is_taken_over_and_can_be_taken_over_again(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "bootstrap.jsonl"
     arguments = ("bootstrap", "import", str(file), "--data", str(data))
@@ -62,6 +64,7 @@ def test_a_dump_is_taken_over_and_can_be_taken_over_again(tmp_path: Path) -> Non
         assert answer.json()["content"] == '{"from": "go"}'
 
 
+@pytest.mark.slow
 def test_a_running_bootstrap_service_is_taken_over_through_its_api(tmp_path: Path) -> None:
     """The source is a service with the Go service's routes: this one, on data of its own."""
     data = tmp_path / "data"
@@ -90,6 +93,7 @@ def test_a_running_bootstrap_service_is_taken_over_through_its_api(tmp_path: Pat
         assert device(new, "gw-1").json()["code"] == "not_renderable"
 
 
+@pytest.mark.slow
 def test_an_api_that_cannot_be_read_is_told_with_the_next_thing_to_try(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(tmp_path / "old", ROOT / "layouts") as old:
@@ -106,10 +110,13 @@ def test_an_api_that_cannot_be_read_is_told_with_the_next_thing_to_try(tmp_path:
     assert (listed.code, "--keys is no JSON object" in listed.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_mistakes_are_told(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     assert provision("bootstrap", "import", "nowhere", "--data", data).code == 1
     assert provision("bootstrap", "import", "http://x", "--data", data).code == 2
+    named = provision("bootstrap", "import", "x", "--data", data, "--into-domain", "home")
+    assert (named.code, "takes a domain's ID, not 'home'" in named.err) == (2, True)
     (tmp_path / "x").write_text("{}\n")
     ended = provision("bootstrap", "import", str(tmp_path / "x"), "--data", data)
     assert ended.code == 1

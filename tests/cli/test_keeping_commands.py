@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
+import shutil
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,13 +11,32 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bootstrap_core.sealing import SealingKey
+from bootstrap_core.secrets import SealingKey
 from provision.data_directory import DataDirectory
 from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served, serving
 from tests.console.visiting import forms_of
+from tests.database import FILE, execute
 
 LAYOUTS = ROOT / "layouts"
+JOINED = """
+[layout]
+name = "joined"
+
+[parameters.token]
+secret = true
+required = true
+
+[[clients]]
+key = "agent"
+name = "{{ .ExternalID }}"
+bootstrap = true
+
+[profile]
+name = "joined"
+content_format = "json"
+content_template = '{"token": "{{ .Vars.token }}"}'
+"""
 
 
 def fetched(served: Served, external_id: str) -> str:
@@ -35,18 +53,16 @@ def key_ids(data: Path) -> set[str]:
         "service_keys": ("sealed",),
         "platform_authorities": ("issuer_key", "root_key"),
         "platform_clients": ("secret",),
-        "configs": ("sealed_client_key",),
+        "configs": ("sealed_client_key", "sealed_context"),
         "bindings": ("sealed_secret",),
         "onboardings": ("intent", "token"),
         "stored_answers": ("answer",),
         "console_sessions": ("credentials", "notice"),
     }
     found = set()
-    with contextlib.closing(sqlite3.connect(data / "provision.db")) as database:
-        for table, names in columns.items():
-            for row in database.execute(f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608
-                found |= {value.split(".")[1] for value in row if value}
-    database.close()
+    for table, names in columns.items():
+        for row in execute(data / FILE, f"SELECT {', '.join(names)} FROM {table}"):  # noqa: S608
+            found |= {value.split(".")[1] for value in row if value}
     return found
 
 
@@ -58,10 +74,16 @@ def signed_in(served: Served) -> httpx.Client:
     return browser
 
 
+@pytest.mark.slow
 def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with serving(data, LAYOUTS) as served:
+    data, layouts = tmp_path / "data", tmp_path / "layouts"
+    shutil.copytree(LAYOUTS, layouts)
+    (layouts / "joined.toml").write_text(JOINED)
+    with serving(data, layouts) as served:
         served.map("gw-1", "--layout", "gateway")
+        served.map("gw-3", "--layout", "joined", "--param", "token=swordfish")
+        joined = fetched(served, "gw-3")
+        assert "swordfish" in joined
         body = {"external_id": "gw-2", "external_key": KEY}
         headers = {"Authorization": f"Bearer {served.token}", "Idempotency-Key": "k"}
         httpx.post(f"{served.url}/{served.domain}/mapping", json=body, headers=headers)
@@ -75,13 +97,15 @@ def test_rotation_reseals_everything_and_devices_get_the_same(tmp_path: Path) ->
     assert all(ended.json["resealed"].values())
     assert len((data / "sealing.keys").read_text().split()) == 1
     assert (data / "sealing.keys").stat().st_mode & 0o777 == 0o600
-    with serving(data, LAYOUTS) as served:
+    with serving(data, layouts) as served:
         assert fetched(served, "gw-1") == before
+        assert fetched(served, "gw-3") == joined
         assert served.map("gw-1")["onboarding"]["outcome"] == "reused"
         assert "Overview" in browser.get(f"{served.url}/console").text
     browser.close()
 
 
+@pytest.mark.slow
 def test_a_running_service_goes_on_through_a_rotation(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data, LAYOUTS) as served:
@@ -149,6 +173,7 @@ def test_two_commands_never_change_the_keys_at_once(tmp_path: Path) -> None:
         assert "sealing.keys: a sealing key is written in base64" in damaged.err
 
 
+@pytest.mark.slow
 def test_configured_keys_are_put_in_force_beside_a_running_service(tmp_path: Path) -> None:
     data = tmp_path / "data"
     old, new = (SealingKey.generate().to_text() for _ in range(2))
@@ -167,6 +192,8 @@ def test_configured_keys_are_put_in_force_beside_a_running_service(tmp_path: Pat
     assert not (data / "sealing.keys").exists()
 
 
+@pytest.mark.sqlite("a backup holds the database file; pg_dump backs PostgreSQL up")
+@pytest.mark.slow
 def test_a_backup_of_a_running_service_restores_elsewhere(tmp_path: Path) -> None:
     data, archive, other = tmp_path / "data", tmp_path / "b.tar.gz", tmp_path / "other"
     with serving(data, LAYOUTS) as served:

@@ -16,8 +16,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from provision.cli.main import app
-from provision.layout.columns import columns
-from provision.layout.files import read_layout_file
+from provision.layout.catalog import read_layout_file
+from provision.layout.errors import columns
 from tests.cli.prompt import provision
 from tests.cli.served import ROOT
 from tests.layout.samples import EVERYTHING, GO, OWN
@@ -121,7 +121,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_good_layout_is_right() -> None:
     ended = provision("layout", "lint", "sample.toml")
-    assert (ended.code, ended.out, ended.err) == (0, "", "1 checked: 0 errors, 0 warnings\n")
+    assert (ended.code, ended.out, ended.err) == (0, "", "1 file checked: 0 errors, 0 warnings\n")
 
 
 def test_every_problem_is_shown_with_place_line_caret_and_rule() -> None:
@@ -153,7 +153,7 @@ def test_a_directory_means_its_layouts() -> None:
     Path(".hidden.toml").write_text("= [")
     ended = provision("layout", "lint", ".")
     assert ended.code == 1
-    assert ended.err == "2 checked: 2 errors, 0 warnings\n"
+    assert ended.err == "2 files checked: 2 errors, 0 warnings\n"
 
 
 def test_github_gets_workflow_commands() -> None:
@@ -325,15 +325,29 @@ def test_init_writes_a_layout_that_lints_clean() -> None:
         "modbus",
         "opc-ua",
     ]
+    template = Path("plant.json.tmpl").read_text()
+    assert '"client_key": {{ toJSON .Bindings.opc_ua_tls.Secret.private_key }}' in template
+    plain = ("--no-certificates", "--services", "modbus")
+    assert provision("layout", "init", "plain", "--yes", *plain).code == 0
+    assert provision("layout", "lint", "--strict", "plain.toml").code == 0
+    assert "_tls" not in Path("plain.toml").read_text() + Path("plain.json.tmpl").read_text()
     assert provision("layout", "init", "plant", "--yes").code == 1
     assert provision("layout", "init", "../up", "--yes").code == 2
     assert provision("layout", "init", "x", "--yes", "--ttl", "soon").code == 2
 
 
+def test_fragments_have_a_schema_of_their_own() -> None:
+    schema = provision("layout", "schema", "--fragment").json
+    assert "layout" not in schema["properties"]
+    ended = provision("layout", "schema", "--fragment", "--dialect", "mainflux")
+    assert ended.code == 2
+    assert "give --fragment alone" in ended.err
+
+
 def test_schema_is_of_files_or_of_a_layouts_parameters() -> None:
     whole = provision("layout", "schema").json
     assert whole["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert "clients" in whole["required"]
+    assert "clients" in whole["then"]["required"]
     assert "things" in provision("layout", "schema", "--dialect", "mainflux").json["properties"]
     Path("sample.toml").write_text(EVERYTHING)
     assert provision("layout", "schema", "sample.toml").json["properties"]["port"] == {

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 from tests.cli.served import ROOT, Served, serving
 from tests.console.browsing import PATIENCE, Console, browsing
 from tests.console.visiting import Visitor, operator, visiting
-from tests.service.running import Running, embedded
+from tests.service.running import ALL_LAYOUTS, Running, embedded
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def console(stranger: Console) -> Console:
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     """The service in this process, on its embedded platform."""
-    async with embedded(tmp_path) as service:
+    async with embedded(tmp_path, **ALL_LAYOUTS) as service:
         yield service
 
 

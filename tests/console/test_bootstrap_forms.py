@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.console.visiting import Visitor, operator, visiting
 from tests.service.running import Running, answered, beside_platform
@@ -16,7 +17,7 @@ LIST = "/console/bootstraps"
 NEW = LIST + "/new"
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"name": ""}, "name", "Give it a name"),
-    ({"external_id": " "}, "external_id", "Enter the ID that the device tells"),
+    ({"external_id": " "}, "external_id", "Enter the ID that the device sends"),
     ({"external_key": ""}, "external_key", "or generate one"),
     ({"external_id": "taken", "name": "x"}, "external_id", "has a config in this domain"),
     ({"name": "Taken"}, "name", "choose another one"),
@@ -85,6 +86,7 @@ async def test_a_key_is_generated_without_script(visitor: Visitor) -> None:
     assert min(map(len, keys)) == 32
 
 
+@pytest.mark.slow
 async def test_channels_are_found_by_name_and_the_chosen_ones_stay(
     visitor: Visitor, running: Running
 ) -> None:
@@ -112,6 +114,7 @@ async def test_an_existing_client_is_used(visitor: Visitor, running: Running) ->
     assert len((await running.left_on_platform())["clients"]) == 1
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_said_at_its_field(visitor: Visitor, running: Running) -> None:
     await create(visitor, name="Taken", external_id="taken")
     clients = (await running.left_on_platform())["clients"]
@@ -162,6 +165,17 @@ async def test_the_variables_of_a_profile_are_edited(visitor: Visitor, running: 
     wrong = await visitor.send(f"{path}/content", render_context="{")
     assert wrong.status_code == 422
     assert "This is not JSON at line 1" in wrong.text
+    for given, told in (
+        (
+            '{"Site": 1, "Site": 2}',
+            "The key &#39;Site&#39; stands twice in one object; give it once.",
+        ),
+        ("[" * 5000, "This is not JSON: "),
+        (f'{{"a": {"9" * 5000}}}', "This is not JSON: "),
+    ):
+        wrong = await visitor.send(f"{path}/content", render_context=given)
+        assert wrong.status_code == 422, given[:20]
+        assert told in wrong.text
     variables = '{"mqtt_url": "tcp://other:1883", "name": "n", "external_id": "gw-1"}'
     changed = await visitor.send(f"{path}/content", render_context=variables)
     assert "The content was changed." in changed.text
@@ -183,6 +197,7 @@ async def test_a_bootstrap_is_deleted_after_a_question(visitor: Visitor, running
     assert "there is no config" in lost.text
 
 
+@pytest.mark.slow
 async def test_long_lists_are_paged(visitor: Visitor, running: Running) -> None:
     for number in range(21):
         body = {"external_id": f"m-{number}", "external_key": "key", "name": f"Meter {number}"}
@@ -203,12 +218,14 @@ async def test_long_lists_are_paged(visitor: Visitor, running: Running) -> None:
         assert (await visitor.open(f"{LIST}?{odd}")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_markup_in_names_stays_text(visitor: Visitor) -> None:
     made = await create(visitor, name="<script>alert(1)</script>", content="<b>&amp;")
     assert "<script>alert" not in made.text
     assert "&lt;b&gt;&amp;amp;" in made.text
 
 
+@pytest.mark.slow
 async def test_it_works_beside_a_platform(tmp_path: Path) -> None:
     async with beside_platform(tmp_path) as running, visiting(running) as someone:
         chosen = await channel(running, "telemetry")

@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.console.api import Api
-from provision.console.gateway_views import DriftSeen, drift_of, frame_of
-from provision.console.rendering import Templates
-from provision.console.static_files import StaticFiles
+from provision.console.gateways import DriftSeen, drift_of, frame_of
+from provision.console.rendering import StaticFiles, Templates
 
 FOUND = {
     "what": "deleted",

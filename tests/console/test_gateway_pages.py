@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.console.visiting import Visitor, operator, visiting
 from tests.service.running import KEY, Running, answered, beside_platform
 
@@ -15,6 +17,7 @@ def shown_key(page: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 async def test_the_list_is_filtered_and_paged(running: Running, visitor: Visitor) -> None:
     empty = await visitor.open("/console/gateways")
     assert "No gateway has been onboarded yet" in empty.text
@@ -29,19 +32,20 @@ async def test_the_list_is_filtered_and_paged(running: Running, visitor: Visitor
     assert "of 1<" in found.text
     assert "364 days" in found.text
     nothing = await visitor.open("/console/gateways?state=stuck")
-    assert "No gateway is like that" in nothing.text
+    assert "No gateway matches" in nothing.text
     refused = await visitor.open("/console/gateways?state=odd")
     assert refused.status_code == 400
     assert "one of planned" in refused.text
 
 
+@pytest.mark.slow
 async def test_one_gateway_shows_what_there_is_to_know(running: Running, visitor: Visitor) -> None:
     made = (await running.map("a/b")).json()
     before = await visitor.open("/console/gateways/a%2Fb")
     assert "The device has not fetched it yet" in before.text
     await running.fetch("a/b")
     page = await visitor.open("/console/gateways/a%2Fb")
-    assert "It would get exactly the same now" in page.text
+    assert "The device would get the same configuration now" in page.text
     assert "What it fetched last" in page.text
     secret = made["clients"][0]["credentials"]["secret"]
     assert secret not in page.text
@@ -52,7 +56,7 @@ async def test_one_gateway_shows_what_there_is_to_know(running: Running, visitor
     assert "BEGIN PRIVATE KEY" in shown.text or "BEGIN EC PRIVATE KEY" in shown.text
     await running.map("a/b", on_existing="rotate")
     after = await visitor.open("/console/gateways/a%2Fb")
-    assert "It would get something else now" in after.text
+    assert "The device would get a different configuration now" in after.text
     assert "Only secrets, keys or certificates differ" in after.text
 
 
@@ -70,11 +74,12 @@ async def test_what_was_fetched_is_compared_with_what_it_would_be(
     assert changed.status_code == 200, changed.text
     await running.fetch(key="wrong")
     page = await visitor.open("/console/gateways/gw-1")
-    assert "What would go (-) and what would come (+)" in page.text
+    assert "What the next fetch would remove (-) and add (+)" in page.text
     assert "&#34;new&#34;: true" in page.text
     assert secret not in page.text
 
 
+@pytest.mark.slow
 async def test_a_service_that_does_not_compare_says_so(running: Running, visitor: Visitor) -> None:
     await running.map()
     page = await visitor.open("/console/gateway/drift/gw-1")
@@ -97,6 +102,7 @@ async def test_a_repair_brings_back_what_is_gone(running: Running, visitor: Visi
     assert (await running.http.get(path, headers=running.headers)).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_rotation_shows_the_new_key_this_once(running: Running, visitor: Visitor) -> None:
     await running.map()
     await visitor.open("/console/gateway/rotate/gw-1")
@@ -124,6 +130,7 @@ async def test_a_key_that_is_too_long_is_refused_at_its_field(
     assert (await running.fetch()).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_replacement_shows_its_differences_first(
     running: Running, visitor: Visitor
 ) -> None:
@@ -148,6 +155,7 @@ async def test_a_replacement_shows_its_differences_first(
     assert "mqtts://new:8883" in fetched["content"]
 
 
+@pytest.mark.slow
 async def test_a_certificate_is_renewed(running: Running, visitor: Visitor) -> None:
     await running.map()
     before = (await running.fetch()).json()
@@ -163,6 +171,7 @@ async def test_a_certificate_is_renewed(running: Running, visitor: Visitor) -> N
     assert late.status_code == 404
 
 
+@pytest.mark.slow
 async def test_a_removal_leaves_nothing_but_the_timeline(
     running: Running, visitor: Visitor
 ) -> None:
@@ -195,6 +204,7 @@ async def test_what_is_not_there_is_said(visitor: Visitor) -> None:
         assert answer.status_code == 404, path
 
 
+@pytest.mark.slow
 async def test_failed_and_undone_onboardings(tmp_path: Path) -> None:
     async with beside_platform(tmp_path) as running, visiting(running) as visitor:
         assert running.wire
@@ -219,6 +229,7 @@ async def test_failed_and_undone_onboardings(tmp_path: Path) -> None:
         assert (await running.fetch("good", KEY)).status_code == 403
 
 
+@pytest.mark.slow
 async def test_a_stuck_onboarding_goes_on_when_asked(tmp_path: Path) -> None:
     async with beside_platform(tmp_path) as running, visiting(running) as visitor:
         assert running.wire

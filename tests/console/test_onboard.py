@@ -69,7 +69,7 @@ def test_what_goes_wrong_is_said(console: Console) -> None:
     console.press("Change and try again")
     assert page.get_by_label("External ID").input_value() == "gw-there"
     console.open("/console/onboard/watch/of-somebody-else")
-    console.says("Not watched any more")
+    console.says("This page has expired")
     console.is_accessible("not-watched")
 
 

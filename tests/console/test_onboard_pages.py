@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bootstrap_core.model import utc_now
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.console.errors import ConsoleError, TooMuchAtOnce
 from provision.console.forms import Form
 from provision.console.undertakings import AT_ONCE, KEPT, Undertakings
@@ -67,6 +67,16 @@ async def test_a_key_that_the_service_makes_is_shown_once(
     assert again.text.count("data:image/svg+xml") == 1
 
 
+async def test_a_gateway_of_nearly_the_same_id_is_hinted_at(
+    visitor: Visitor, running: Running
+) -> None:
+    await running.map("GW-1")
+    await planned(visitor, external_key="key-1")
+    await visitor.send(START)
+    assert "there is also &#39;GW-1&#39;" in (await arrived(visitor)).text
+
+
+@pytest.mark.slow
 async def test_a_form_sent_twice_makes_one_gateway(visitor: Visitor, running: Running) -> None:
     await planned(visitor, external_key="key-1")
     values = visitor.form(START).values
@@ -80,6 +90,7 @@ async def test_a_form_sent_twice_makes_one_gateway(visitor: Visitor, running: Ru
     assert "was there already" not in visitor.last.text
 
 
+@pytest.mark.slow
 async def test_the_platforms_refusal_is_said_and_the_form_comes_back(visitor: Visitor) -> None:
     await planned(visitor, external_key="key-1", on_existing="fail")
     await visitor.send(START)
@@ -101,6 +112,7 @@ async def test_the_platforms_refusal_is_said_and_the_form_comes_back(visitor: Vi
     assert "exists with another external key" in (await arrived(visitor)).text
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_stands_at_its_field(visitor: Visitor) -> None:
     refused = await planned(visitor, "", layout="lora-gateway", parameter_region="Mars")
     assert refused.status_code == 422
@@ -128,7 +140,7 @@ async def test_what_is_made_is_watched_by_its_own_session_alone(
         await another.sign_in(**operator(tmp_path))
         lost = await another.open(path)
         assert lost.status_code == 404
-        assert "Not watched any more" in lost.text
+        assert "This page has expired" in lost.text
         assert (await another.open(path + "/events")).status_code == 204
     events = await visitor.open(path + "/events")
     assert events.headers["content-type"].startswith("text/event-stream")

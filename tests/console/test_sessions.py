@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
-from provision.console.tables import sessions
+from provision.console.sessions import sessions
 from provision.database import open_engine
 from tests.cli.prompt import provision
 from tests.console.visiting import Visitor, operator, visiting
+from tests.database import FILE, contents, url_of
 from tests.service.running import Running, beside_platform, embedded
 
 FOREIGN = (
@@ -51,6 +53,14 @@ async def test_signing_in_leads_nowhere_else(running: Running, tmp_path: Path) -
             await someone.open("/console/sign-in")
             answer = await someone.send("/console/sign-in", next=wanted, **operator(tmp_path))
             assert str(answer.url) == "http://service/console", wanted
+
+
+async def test_the_operator_enters_the_own_domain(running: Running, tmp_path: Path) -> None:
+    user = {"email": "gateways@example.com", "password": "a good password"}
+    await running.http.post("/users", json=user, headers=running.headers)
+    async with visiting(running) as someone:
+        page = await someone.sign_in(**operator(tmp_path))
+        assert f'<option value="{running.domain}" selected>default</option>' in page.text
 
 
 async def test_a_refusal_does_not_tell_what_was_wrong(running: Running, tmp_path: Path) -> None:
@@ -92,7 +102,7 @@ async def test_the_store_holds_neither_cookie_nor_token(
     header = running.token.partition(".")[0].encode()
     cookie = visitor.http.cookies["provision-session"]
     await visitor.open("/console")
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("provision.db*"))
+    stored = contents(tmp_path / FILE)
     assert cookie.encode() not in stored
     assert header not in stored
 
@@ -140,6 +150,7 @@ async def test_a_form_without_its_token_is_refused(visitor: Visitor) -> None:
         assert "Overview" in (await visitor.open("/console")).text
 
 
+@pytest.mark.slow
 async def test_sign_in_needs_its_token_too(running: Running, tmp_path: Path) -> None:
     async with visiting(running) as someone:
         account = operator(tmp_path)
@@ -190,7 +201,7 @@ async def test_tokens_are_renewed_before_they_end(visitor: Visitor, tmp_path: Pa
     await _set(tmp_path, access_ends_at=created)
     answers = await asyncio.gather(*(visitor.http.get("/console") for _ in range(5)))
     assert [each.status_code for each in answers] == [200] * 5
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'provision.db'}")
+    engine = open_engine(url_of(tmp_path / FILE))
     async with engine.connect() as connection:
         ends = await connection.scalar(select(sessions.c.access_ends_at))
     await engine.dispose()
@@ -265,6 +276,7 @@ async def test_a_session_whose_tokens_are_revoked_ends(
     assert answer.url.path == "/console/sign-in"
 
 
+@pytest.mark.slow
 async def test_sessions_outlive_a_change_of_the_sealing_key(
     visitor: Visitor, tmp_path: Path
 ) -> None:
@@ -318,14 +330,14 @@ def _header(cookies: dict[str, str]) -> str:
 
 
 async def _set(data: Path, **values: object) -> None:
-    engine = open_engine(f"sqlite+aiosqlite:///{data / 'provision.db'}")
+    engine = open_engine(url_of(data / FILE))
     async with engine.begin() as connection:
         await connection.execute(update(sessions).values(**values))
     await engine.dispose()
 
 
 async def _rows(data: Path) -> list[tuple[Any, ...]]:
-    engine = open_engine(f"sqlite+aiosqlite:///{data / 'provision.db'}")
+    engine = open_engine(url_of(data / FILE))
     query = select(sessions.c.created_at, sessions.c.expires_at)
     async with engine.connect() as connection:
         rows = [tuple(row) for row in await connection.execute(query)]

@@ -18,6 +18,8 @@ def write() -> str:
 
 def _tables(schema: Schema, place: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield each table's name as files write it, what it is, and its keys; inner ones after it."""
+    # What a fragment may have instead is asked for beside the shape.
+    demands = schema.get("then", {}).get("properties", {})
     for name, told in schema["properties"].items():
         path = f"{place}.{name}" if place else name
         if "properties" in (inner := told):
@@ -28,7 +30,7 @@ def _tables(schema: Schema, place: str = "") -> Iterator[tuple[str, str, str]]:
             header = f"[{path}.<name>]"
         else:
             continue
-        yield header, told["description"], ", ".join(_keys(inner))
+        yield header, told["description"], ", ".join(_keys(inner, demands.get(name, {})))
         yield from _tables(inner, path)
 
 
@@ -37,8 +39,8 @@ def _of_any_name(schema: Schema) -> Schema:
     return further if isinstance(further, dict) else {}
 
 
-def _keys(schema: Schema) -> Iterator[str]:
-    needed = schema.get("required", ())
+def _keys(schema: Schema, demands: Schema) -> Iterator[str]:
+    needed = {*schema.get("required", ()), *demands.get("required", ())}
     for name, told in schema["properties"].items():
         if "properties" not in told.get("items", {}):
             yield f"`{name}`{'*' if name in needed else ''} ({_meaning(told)})"

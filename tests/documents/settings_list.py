@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import fields
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.settings import Settings, names_of
 
 
@@ -16,8 +16,8 @@ def write() -> str:
     ]
     for setting in fields(Settings):
         names = names_of(setting.name)
-        first, *older = names.variables
-        cells = [_code(first), _codes(older), _codes(names.keys), _default(setting.default)]
+        first, *older = names.named
+        cells = [_code(first), _codes(older), _codes(names.named_keys), _default(setting.default)]
         rows.append(f"| {' | '.join(cells)} | {names.help} |")
     return "\n".join(rows)
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.served import ROOT, serving
 
-DOCUMENT = ROOT / "docs/api.md"
+DOCUMENT = ROOT / "docs/reference/api.md"
 STEP = re.compile(r"^```console\n(.*?)^```\n+^```json\n(.*?)^```", re.M | re.S)
 
 

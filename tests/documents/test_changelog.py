@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from provision.build_info import BuildInfo, build_info, release
 from tests.cli.prompt import provision
 from tests.service.running import embedded
 
@@ -56,6 +58,32 @@ async def test_package_command_image_and_changelog_tell_one_version(
         assert (health["version"], health["commit"]) == (version, "0123abcd")
         description = (await running.http.get("/openapi.json")).json()
         assert description["info"]["version"] == version
+
+
+def test_a_checkout_tells_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> str:
+        command = [
+            "git",
+            "-C",
+            str(tmp_path),
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.org",
+        ]
+        done = subprocess.run([*command, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    monkeypatch.setattr("provision.build_info.CHECKOUT", tmp_path)
+    nothing = build_info()
+    git("init", "-q")
+    empty = build_info()
+    git("commit", "-q", "--allow-empty", "-m", "first", "--date", "2026-01-02T03:04:05Z")
+    committed = build_info()
+
+    assert nothing == empty == BuildInfo(release())
+    assert committed.commit == git("rev-parse", "HEAD")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d:\d\d:\d\d", committed.build_time)
 
 
 def test_the_changelog_goes_back_version_by_version() -> None:

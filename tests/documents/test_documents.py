@@ -17,14 +17,19 @@ import yaml
 from attrs import fields
 from jsonschema import Draft202012Validator
 
-from provision.cli.exits import CHANGES, MEANINGS, REFUSED
+from provision.cli.output import CHANGES, MEANINGS, REFUSED
+from provision.former_settings import PLATFORM, UNUSED
 from provision.settings import Settings, names_of
+from tests import database
 from tests.cli.served import ROOT, Served, serving
 from tests.documents.command_list import commands, options_of
 
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("layouts/*.md")])
-GUIDE = ROOT / "docs/layout-guide.md"
-"""Its commands need the files that it has written by then; they have a test of their own."""
+ROOTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = sorted(
+    [*(ROOT / name for name in ROOTS), *ROOT.glob("docs/**/*.md"), *ROOT.glob("layouts/*.md")]
+)
+IN_ORDER = (ROOT / "docs/tasks/write-a-layout.md", ROOT / "docs/tutorial.md")
+"""Their commands need what the text before them has made; they have tests of their own."""
 ELSEWHERE = {
     "make ": ROOT / ".ci/run",
     "curl ": ROOT / ".ci/run",
@@ -36,10 +41,15 @@ ALSO_RIGHT = {"provision plan": CHANGES, "python -m bootstrap_core.gotemplate co
 """Exit codes that tell what the document tells: a difference; the cases that are refused."""
 
 
+OF_THE_AGENT = {"MG_AGENT_MQTT_MTLS"}
+"""Settings of Magistrala's device agent, which the documents for its users name."""
+
+
 def commands_of(document: Path) -> list[str]:
     """Return what a document tells the reader to type, without its comments."""
-    blocks = re.findall(r"^```console\n(.*?)^```", document.read_text(), re.M | re.S)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    blocks = re.findall(r"^ *```console\n(.*?)^ *```", document.read_text(), re.M | re.S)
+    told = [line.strip() for block in blocks for line in block.splitlines()]
+    lines = [line for line in told if line.startswith("$ ")]
     return [re.sub(r"\s+#.*", "", line[2:]) for line in lines]
 
 
@@ -54,11 +64,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "document", [each for each in DOCUMENTS if each != GUIDE], ids=lambda path: path.name
+    "document", [each for each in DOCUMENTS if each not in IN_ORDER], ids=lambda path: path.stem
 )
 def test_every_command_works(document: Path, served: Served, tmp_path: Path) -> None:
     for directory in ("layouts", "tests"):
         (tmp_path / directory).symlink_to(ROOT / directory)
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
     for file, text in re.findall(r"^```\w+ (\S+)\n(.*?)^```", document.read_text(), re.M | re.S):
         (tmp_path / file).write_text(text)
     environment = {
@@ -66,6 +77,7 @@ def test_every_command_works(document: Path, served: Served, tmp_path: Path) -> 
         "PROVISION_URL": served.url,
         "PROVISION_TOKEN": served.token,
         "MG_PROVISION_DATA": str(served.data),
+        **database.environment(served.data),
     }
     for command in commands_of(document):
         if command.startswith(tuple(ELSEWHERE)):
@@ -103,19 +115,31 @@ def test_links_lead_to_files_and_headings(document: Path) -> None:
         assert not anchor or anchor in anchors_of(target), link
 
 
-def test_every_document_has_a_place_in_the_readme() -> None:
-    linked = set(re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()))
-    documents = {str(path.relative_to(ROOT)) for path in DOCUMENTS} - {"README.md"}
-    assert documents - linked == set()
+def test_every_document_has_a_place_in_the_index() -> None:
+    index = ROOT / "docs/README.md"
+    links = re.findall(r"\]\(([^)#]+)\)", index.read_text())
+    linked = {(index.parent / link).resolve() for link in links}
+    assert {*DOCUMENTS} - linked == {*(ROOT / name for name in ROOTS), index}
+
+
+@pytest.mark.parametrize(
+    "document", sorted(ROOT.glob("docs/tasks/*.md")), ids=lambda path: path.stem
+)
+def test_a_task_tells_what_it_needs_how_to_check_and_how_to_undo(document: Path) -> None:
+    title, *headings = re.findall(r"^#+ (.*)", document.read_text(), re.M)
+    assert re.match(r"[A-Z][a-z]+ ", title)
+    if document not in IN_ORDER:
+        assert {"You need", "Check", "Undo"} - {*headings} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_setting_that_is_named_exists(document: Path) -> None:
     variables = {each for of in fields(Settings) for each in names_of(of.name).variables}
+    variables |= {*UNUSED, *PLATFORM}
     text = document.read_text()
-    named = re.findall(r"\bM[GF]_[A-Z_]+[A-Z]\b", text)
+    named = re.findall(r"\b(?:MG|MF|SMQ)_[A-Z_]+[A-Z]\b", text)
     endings = re.findall(r"`(_[A-Z_]+)`", text)
-    assert set(named) - variables == set()
+    assert set(named) - variables - OF_THE_AGENT == set()
     assert [each for each in endings if not any(of.endswith(each) for of in variables)] == []
 
 
@@ -127,7 +151,7 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
     known = {tuple(name.split()[:length]) for name, _ in commands() for length in (2, 3, 4)}
     groups = {words[:-1] for words in known if len(words) > 2}
     for words in re.findall(
-        r"(?:`|^\$ |run: )(provision(?: [a-z][a-z-]*)+)", document.read_text(), re.M
+        r"(?:`|^ *\$ |run: )(provision(?: [a-z][a-z-]*)+)", document.read_text(), re.M
     ):
         named = tuple(words.split())
         whole = next((named[:most] for most in (4, 3, 2) if named[:most] in known), ())
@@ -142,7 +166,7 @@ def test_every_command_but_serve_takes_json() -> None:
 
 
 def test_every_exit_code_is_told() -> None:
-    told = re.findall(r"^\| (\d+) \|", (ROOT / "docs/command-line.md").read_text(), re.M)
+    told = re.findall(r"^\| (\d+) \|", (ROOT / "docs/reference/command-line.md").read_text(), re.M)
     assert {int(code) for code in told} >= {int(code) for code in re.findall(r"\d+", MEANINGS)}
 
 
@@ -157,7 +181,7 @@ def test_requests_for_certificates_are_as_the_api_takes_them(served: Served) -> 
     takers = [
         Draft202012Validator(schemas[each]) for each in ("CertificateRequest", "MappingRequest")
     ]
-    text = (ROOT / "docs/certificates.md").read_text()
+    text = (ROOT / "docs/reference/certificates.md").read_text()
     examples = re.findall(r"^```json\n(.*?)^```", text, re.M | re.S)
     assert len(examples) == len(takers)
     for example, taker in zip(examples, takers, strict=True):
@@ -175,13 +199,13 @@ def test_alerts_name_metrics_that_there_are(served: Served) -> None:
 
 
 def test_the_table_of_metrics_is_true_and_whole(served: Served) -> None:
-    operating = (ROOT / "docs/operating.md").read_text()
+    monitor = (ROOT / "docs/tasks/monitor.md").read_text()
     text = httpx.get(f"{served.url}/metrics").text
     there = set(re.findall(r"^# (?:HELP|TYPE) (\w+)", text, re.M))
-    named = re.findall(r"^\| `(provision_\w+)", operating, re.M)
+    named = re.findall(r"^\| `(provision_\w+)", monitor, re.M)
     assert set(named) == {each for each in there if not each.endswith("_created")}
 
 
 def test_the_glossary_stays_short() -> None:
-    words = re.findall(r"^\| (?!word|---)", (ROOT / "docs/glossary.md").read_text(), re.M)
+    words = re.findall(r"^\| (?!word|---)", (ROOT / "docs/reference/glossary.md").read_text(), re.M)
     assert 10 < len(words) <= 25

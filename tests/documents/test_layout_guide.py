@@ -12,7 +12,7 @@ import pytest
 from tests.cli.prompt import provision
 from tests.cli.served import ROOT, serving
 
-GUIDE = ROOT / "docs/layout-guide.md"
+GUIDE = ROOT / "docs/tasks/write-a-layout.md"
 BLOCK = re.compile(r"^```(\w+) ?([^\n]*)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"^\$ provision ([^\n]*)\n(.*?)(?=^\$ |\Z)", re.M | re.S)
 FILES = {"toml", "json"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -11,13 +10,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.authority import EmbeddedAuthority
-from provision.embedded.first_start import Operator
 from provision.embedded.issuer_store import open_issuer
+from provision.embedded.start import Operator
 from provision.pki.issuer import Issuer
 from provision.pki.profiles import ClientProfile
 from provision.platform.types import NewClient
+from tests.database import copy
 from tests.embedded.gateways import START, Clock, Gateway
 from tests.embedded.people import Person, person
 from tests.embedded.service import SEALER, Installation, http_client, magistrala, prepare, started
@@ -34,7 +34,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Operator]:
 def database(tmp_path: Path, template: tuple[Path, Operator]) -> tuple[Path, Operator]:
     """A database of the test's own."""
     source, operator = template
-    return Path(shutil.copy(source, tmp_path)), operator
+    return copy(source, tmp_path / source.name), operator
 
 
 @pytest.fixture

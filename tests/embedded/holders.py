@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.tables import clients
 from provision.platform.errors import NotFound

@@ -16,22 +16,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.database import open_engine
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.certificate_routes import CertificateRoutes
-from provision.embedded.certificate_tables import metadata as certificate_metadata
 from provision.embedded.errors import EmbeddedError
-from provision.embedded.first_start import Operator, first_start, new_password
 from provision.embedded.issuer_store import open_issuer
-from provision.embedded.passwords import Cost, Passwords
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
 from provision.embedded.routes import routes
+from provision.embedded.start import Operator, first_start, new_password
 from provision.embedded.tables import metadata
 from provision.embedded.tokens import utc_now
+from provision.embedded.users import Cost, Passwords
 from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
+from tests.database import url_of
 from tests.embedded.holders import AnyHolder
 
 CHEAP = Cost(n=2, r=8, p=1)
@@ -54,8 +53,8 @@ class Installation:
 async def started(
     database: Path, now: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[tuple[AsyncEngine, EmbeddedPlatform]]:
-    """Start a platform over a database file."""
-    engine = open_engine(f"sqlite+aiosqlite:///{database}")
+    """Start a platform over a store."""
+    engine = open_engine(url_of(database))
     passwords = Passwords(CHEAP)
     try:
         yield engine, EmbeddedPlatform(engine, KEYS, SEALER, passwords, now=now)
@@ -75,7 +74,6 @@ async def prepare_tables(database: Path) -> None:
     """Make a database with nothing but the tables."""
     async with started(database) as (engine, _), engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
-        await connection.run_sync(certificate_metadata.create_all)
 
 
 def app_of(routes: list[BaseRoute]) -> Starlette:

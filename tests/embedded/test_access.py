@@ -11,8 +11,8 @@ import httpx
 import jwt
 import pytest
 
-from bootstrap_core.secret import Secret
-from provision.embedded.first_start import Operator
+from bootstrap_core.secrets import Secret
+from provision.embedded.start import Operator
 from provision.platform.errors import InvalidToken
 from tests.embedded.people import PASSWORD, Person, bearer, person, sign_in
 from tests.embedded.service import KEYS, Installation, started

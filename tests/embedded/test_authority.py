@@ -10,11 +10,10 @@ import pytest
 from sqlalchemy import select, update
 
 from bootstrap_core.errors import SealedValueUnreadable
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.embedded.authority import EmbeddedAuthority
-from provision.embedded.certificate_tables import authorities
 from provision.embedded.issuer_store import open_issuer, reseal_issuer
+from provision.embedded.tables import authorities
 from provision.pki.errors import IssuerUnusable
 from provision.pki.issuer import INTERMEDIATE_LIFETIME, Issuer
 from provision.pki.keys import fingerprint

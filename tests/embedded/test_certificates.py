@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -12,13 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.pki.keys import KeyType, make_key
 from provision.pki.requests import Holder, make_request
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_certificates import MagistralaCertificates
-from provision.platform.magistrala_settings import Endpoints, TransportSettings
-from provision.platform.magistrala_transport import Transport
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.calls import Endpoints, TransportSettings
+from provision.platform.magistrala.certificates import MagistralaCertificates
+from provision.platform.magistrala.transport import Transport
 from provision.platform.types import SigningRequest
 from tests.embedded.people import Person
 from tests.embedded.service import Installation, http_client, with_certificates
@@ -149,7 +151,6 @@ async def test_another_domain_s_certificate_is_unknown(
     ("path", "body"),
     [
         ("issue/x", {"options": {}}),
-        ("issue/x", {"options": {"common_name": "gw"}, "ttl": "soon"}),
         ("issue/x", {"options": {"common_name": "gw"}, "ttl": "0s"}),
         ("issue/" + "x" * 65, {"options": {"common_name": "gw"}}),
         ("csrs/x", {}),
@@ -164,6 +165,22 @@ async def test_what_cannot_be_issued_is_refused(
 
     assert answer.status_code == 400
     assert answer.json()["message"]
+
+
+async def test_a_lifetime_that_is_none_is_not_processed(alice: Person, domain_id: str) -> None:
+    body = {"options": {"common_name": "gw"}, "ttl": "soon"}
+    answer = await alice.ask("POST", f"/{domain_id}/certs/issue/x", json=body)
+    assert answer.status_code == 422
+    assert "ttl must be a duration" in answer.json()["message"]
+
+
+async def test_the_chain_can_be_had_as_a_file(alice: Person) -> None:
+    answer = await alice.http.get("/certs/download-ca")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == "attachment; filename=ca.zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        chain = archive.read("ca.crt").decode()
+    assert chain == (await alice.http.get("/certs/view-ca")).json()["certificate"]
 
 
 async def test_a_disabled_domain_takes_no_certificates(alice: Person, domain_id: str) -> None:

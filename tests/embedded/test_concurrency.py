@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from uuid import uuid4
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.types import (
     ChannelQuery,
     ClientQuery,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
 from sqlalchemy.dialects import postgresql
 
-from provision.embedded.documents import contains
+from provision.embedded.queries import contains
 from provision.embedded.tables import DOCUMENT, clients
 
 documents = Table(
@@ -58,6 +59,7 @@ def _holds(held: Any, wanted: Any) -> bool:
 @example({}, {"a": None})
 @example({"a": [1, [2]]}, {"a": [[2]]})
 @example({'quo"te': {"$.x": 1}}, {'quo"te': {"$.x": 1}})
+@pytest.mark.slow
 def test_sqlite_finds_what_contains_the_wanted(
     held: dict[str, Any], wanted: dict[str, Any]
 ) -> None:

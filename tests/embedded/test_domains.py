@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap_core.secret import Secret
-from provision.embedded.first_start import first_start
+from bootstrap_core.secrets import Secret
+from provision.embedded.start import first_start
 from provision.embedded.users import administrator
 from tests.embedded.people import Person
 from tests.embedded.service import Installation, prepare_tables, started

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap_core.model import is_uuid
-from provision.embedded.decoding import (
+from provision.embedded.bodies import (
     changes_of,
     channel_of,
     client_of,
@@ -21,7 +21,7 @@ from provision.embedded.decoding import (
     status_of,
 )
 from provision.embedded.errors import Malformed
-from provision.embedded.identifiers import is_route
+from provision.embedded.tables import is_route
 from provision.embedded.wire import Fields, decode
 from tests.embedded.people import Person
 
@@ -243,3 +243,55 @@ async def test_any_of_several_tags_is_found(alice: Person, domain_id: str) -> No
         for query, count in (("a", 1), ("c", 1), ("a,b", 2), ("d", 0), ("a-b", 0), ("", 3)):
             page = (await alice.ask("GET", f"/{domain_id}/{kind}?tags={query}")).json()
             assert page["total"] == count, (kind, query)
+
+
+@pytest.mark.parametrize("escape", ["%", "%2", "%zz", "a%G0"])
+@pytest.mark.parametrize("kind", ["clients", "channels"])
+async def test_a_broken_escape_in_a_list_s_query(
+    alice: Person, domain_id: str, kind: str, escape: str
+) -> None:
+    answer = await alice.ask("GET", f"/{domain_id}/{kind}?name={escape}")
+    assert answer.status_code == 400
+    assert "two hexadecimal digits" in answer.json()["message"]
+
+
+async def test_a_connection_is_told_with_its_types_from_both_ends(
+    alice: Person, domain_id: str
+) -> None:
+    client, channel = await alice.client(domain_id), await alice.channel(domain_id)
+    ends = {"client_ids": [client["id"]], "channel_ids": [channel["id"]]}
+    path = f"/{domain_id}/channels/connect"
+    await alice.ask("POST", path, json=ends | {"types": ["subscribe"]})
+    ways = {"clients": f"channel={channel['id']}", "channels": f"client={client['id']}"}
+    for kind, end in ways.items():
+        (row,) = (await alice.ask("GET", f"/{domain_id}/{kind}?{end}")).json()[kind]
+        assert row["connection_types"] == ["Subscribe"]
+        (row,) = (await alice.ask("GET", f"/{domain_id}/{kind}")).json()[kind]
+        assert "connection_types" not in row
+
+
+@pytest.mark.parametrize("kind", ["clients", "channels"])
+async def test_what_another_user_has_is_for_the_administrator_to_ask(
+    alice: Person, operator: Person, domain_id: str, kind: str
+) -> None:
+    await (alice.client if kind == "clients" else alice.channel)(domain_id)
+    for user_id, total in ((alice.id, 1), (str(uuid4()), 0)):
+        path = f"/{domain_id}/{kind}?user={user_id}"
+        assert (await alice.ask("GET", path)).status_code == 403
+        assert (await operator.ask("GET", path)).json()["total"] == total
+
+
+@pytest.mark.parametrize("kind", ["client", "channel"])
+async def test_who_has_a_role_on_a_client_or_channel(
+    alice: Person, bob: Person, domain_id: str, kind: str
+) -> None:
+    made = await (alice.client if kind == "client" else alice.channel)(domain_id)
+    path = f"/{domain_id}/{kind}s/{made['id']}/roles/members"
+    page = (await alice.ask("GET", path)).json()
+    assert (page["total"], page["offset"], page["limit"]) == (1, 0, 10)
+    (member,) = page["members"]
+    assert member["member_id"] == alice.id
+    assert [role["role_name"] for role in member["roles"]] == ["admin"]
+    assert "delete" in member["roles"][0]["actions"]
+    assert (await alice.ask("GET", path + "?offset=1")).json()["members"] == []
+    assert (await bob.ask("GET", path)).status_code == 403

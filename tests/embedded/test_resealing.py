@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from bootstrap_core.resealing import BATCH
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
-from provision.embedded.passwords import Passwords
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
+from bootstrap_core.store.reseal import BATCH
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.sealing import reseal_client_secrets
+from provision.embedded.users import Passwords
 from provision.platform.types import NewClient
 from tests.embedded.service import CHEAP, KEYS, SEALER_KEY, Installation
 

@@ -16,7 +16,7 @@ from provision.embedded.issuer_store import open_issuer
 from provision.pki.issuer import Issuer, make_hierarchy
 from provision.pki.keys import check_strength, make_key
 from provision.pki.profiles import ClientProfile
-from provision.pki.revocation import CRL_LIFETIME
+from provision.pki.status import CRL_LIFETIME
 from tests.embedded.gateways import HOUR, START, Clock, Gateway
 from tests.embedded.service import SEALER, Installation, http_client, with_certificates
 from tests.pki.tools import issued, openssl

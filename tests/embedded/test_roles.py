@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from provision.embedded.actions import ALL_ACTIONS
+from provision.embedded.records import ALL_ACTIONS
 from tests.embedded.people import Person, person
 
 
@@ -70,6 +71,33 @@ async def test_a_second_operator_is_the_equal_of_the_first(
     assert (shown["member_id"], shown["roles"][0]["role_name"]) == (bob.id, "admin")
 
 
+async def test_a_domain_keeps_an_operator_whoever_removes_whom_at_once(
+    alice: Person, bob: Person
+) -> None:
+    async def operators_remove_each_other(name: str) -> None:
+        domain_id = await alice.domain(name)
+        roles = f"/domains/{domain_id}/roles"
+        (admin,) = (await alice.ask("GET", roles)).json()["roles"]
+        members = f"{roles}/{admin['id']}/members"
+        await alice.ask("POST", members, json={"members": [bob.id]})
+        removals = ((alice, bob), (bob, alice))
+        answers = await asyncio.gather(
+            *(
+                one.ask("POST", f"{members}/delete", json={"members": [other.id]})
+                for one, other in removals
+            )
+        )
+        assert sum(answer.status_code == 204 for answer in answers) == 1
+        (left,) = (
+            one
+            for one, answer in zip((alice, bob), answers, strict=True)
+            if answer.status_code == 204
+        )
+        assert (await left.ask("GET", members)).json()["members"] == [left.id]
+
+    await asyncio.gather(*(operators_remove_each_other(f"d{number}") for number in range(8)))
+
+
 async def test_a_role_taken_away_is_gone_at_once(
     alice: Person, bob: Person, domain_id: str
 ) -> None:
@@ -102,7 +130,9 @@ async def test_members_are_listed_and_removed_with_all_their_roles(
     path = f"/domains/{domain_id}/roles/members"
 
     listed = (await alice.ask("GET", path)).json()
-    held = {one["id"]: {role["role_name"] for role in one["roles"]} for one in listed["members"]}
+    held = {
+        one["member_id"]: {role["role_name"] for role in one["roles"]} for one in listed["members"]
+    }
     assert held == {alice.id: {"admin"}, bob.id: {"readers", "writers"}}
 
     gone = await alice.ask("DELETE", path, json={"member_ids": [bob.id]})

@@ -46,6 +46,7 @@ async def _plan(installed: Installation, statement: Select[Any]) -> list[str]:
         return [row.detail for row in rows]
 
 
+@pytest.mark.sqlite("reads SQLite's query plan")
 async def test_what_is_connected_is_found_from_the_connections(installed: Installation) -> None:
     for table, other in (
         (clients, connections.c.channel_id),
@@ -60,6 +61,7 @@ async def test_what_is_connected_is_found_from_the_connections(installed: Instal
         assert any("platform_connections" in step and "INDEX" in step for step in plan), plan
 
 
+@pytest.mark.sqlite("reads SQLite's query plan")
 @pytest.mark.parametrize("table", [clients, channels], ids=lambda table: table.name)
 @pytest.mark.parametrize("status", [StatusFilter.ENABLED, StatusFilter.ALL])
 async def test_a_page_is_read_in_the_order_of_an_index(

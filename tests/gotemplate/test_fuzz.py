@@ -65,6 +65,7 @@ def test_any_text(text: str) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(json_values, st.integers(0, 10**6))
+@pytest.mark.slow
 def test_any_data(value: Any, seed: int) -> None:
     grammar = Grammar(seed)
     text = "{{ .v }}{{ range .v }}{{ . }}{{ end }}{{ toJSON .v }}{{ printf `%#v %q %x` .v .v .v }}"
@@ -76,6 +77,7 @@ def test_any_data(value: Any, seed: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 200))
+@pytest.mark.slow
 def test_a_smaller_limit_never_gives_another_result(seed: int, steps: int) -> None:
     text = Grammar(seed).template()
     results = []

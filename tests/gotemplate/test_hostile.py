@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -128,18 +129,27 @@ def attempt(text: str) -> None:
         Template.parse(text).render(DATA)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+HEAVY = [
+    "doubling", "urlquery", "width often", "a long text written often", "many operands",
+    "many else ifs", "text: many arguments", "text: actions", "text: definitions",
+    "long texts written", "widths",
+]  # fmt: skip
+
+
+def _slow_but(kept: Collection[str]) -> list[Any]:
+    """Return all of the texts; those that are not to be tried each time are slow ones."""
+    return [
+        each if each in kept else pytest.param(each, marks=pytest.mark.slow) for each in HOSTILE
+    ]
+
+
+@pytest.mark.parametrize("name", _slow_but([*HEAVY, "self call", "text: braces"]))
 def test_work(name: str) -> None:
     text = HOSTILE[name]
     assert len(text.encode()) <= SIZE
     assert calls(lambda: attempt(text)) < MOST
 
 
-HEAVY = [
-    "doubling", "urlquery", "width often", "a long text written often", "many operands",
-    "many else ifs", "text: many arguments", "text: actions", "text: definitions",
-    "long texts written", "widths",
-]  # fmt: skip
 KEPT = {
     "texts kept": numbered("{{$x# := print .big #}}", 990),
     "wide texts kept": numbered("{{$x# := printf `%99999s` `😀`}}", 990),
@@ -147,6 +157,7 @@ KEPT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [*(HOSTILE[name] for name in HEAVY), *KEPT.values()])
 def test_memory(text: str) -> None:
     tracemalloc.start()

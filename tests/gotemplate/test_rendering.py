@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from bootstrap_core.errors import NotRenderable, RenderError
-from bootstrap_core.gotemplate import Limits
-from bootstrap_core.rendering import (
+from bootstrap_core.formats.rendering import (
     ContentFormat,
     RenderBinding,
     RenderContext,
@@ -20,6 +19,7 @@ from bootstrap_core.rendering import (
     RenderProfile,
     render,
 )
+from bootstrap_core.gotemplate import Limits
 
 CONTEXT = RenderContext(
     RenderDevice("cfg-1", "01:02", "dom"),

@@ -12,9 +12,8 @@ from pathlib import Path
 import bootstrap_core.gotemplate as package
 
 ORDER = (
-    "runes quote errors limits items lexer nodes number cursor pipeline parser values floats "
-    "format printer printf escape compare funcs state expr scope fields calls evaluate branch "
-    "loop interp template context conformance __main__"
+    "text errors limits lexer nodes numbers parser values printing funcs state evaluation compiler "
+    "template context conformance __main__"
 ).split()
 FILES = {path.stem: path for path in Path(package.__path__[0]).glob("*.py")}
 

@@ -13,10 +13,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bootstrap_core.structured import MAX_SIZE, ContentError, fit
-from bootstrap_core.toml_writer import TOMLError, write_toml
-from bootstrap_core.yaml_reader import YAMLError, read_yaml
-from bootstrap_core.yaml_writer import write_yaml
+from bootstrap_core.formats.structured import MAX_SIZE, ContentError, fit
+from bootstrap_core.formats.toml import TOMLError, write_toml
+from bootstrap_core.formats.yaml import YAMLError, read_yaml, write_yaml
 from tests.gotemplate.work import MOST, calls
 
 keys = st.text(min_size=0, max_size=8)
@@ -72,7 +71,6 @@ documents = st.dictionaries(
         ("!!str 12", "12"),
         ("!!int '3'", 3),
         ("!!float 3", 3.0),
-        ("!custom yes", "yes"),
         ("'yes'", "yes"),
     ],
 )
@@ -96,7 +94,15 @@ def test_merges_and_aliases() -> None:
     [
         ("a: 1\nb: 2\na: 3", "the key 'a' stands twice", 3),
         ("a: *x", "the alias \\*x has no anchor", 1),
-        ("a: &x [*x]", "the alias \\*x has no anchor", 1),
+        ("a: &x [*x]", "the alias \\*x stands inside of what it names", 1),
+        ("b: &x 1\na: &x [*x]", "the alias \\*x stands inside of what it names", 2),
+        ("{.nan: a, .nan: b}", "stands twice", 1),
+        ("a: 1\nb: !secret x", "the tag !secret means something to YAML alone", 2),
+        ("a: !!str {x: 1}", "not a value for !!str", 1),
+        ("a: !!map x", "not a value for !!map", 1),
+        ("a: !!binary '***'", "no base 64", 1),
+        ("a: !!binary /w==", "no text in UTF-8", 1),
+        ("a:\n  [1 // one\n ]", "'// one' is no comment", 2),
         ("? [a]\n: 1", "keys must be text", 1),
         ("<<: 1", "<< needs a mapping", 1),
         ("a: [", "did not find", 1),
@@ -114,6 +120,7 @@ def test_what_is_wrong_with_yaml(text: str, message: str, line: int) -> None:
 @settings(max_examples=150, deadline=None)
 @given(documents)
 @example({"a": "...\n"})
+@pytest.mark.slow
 def test_yaml_that_is_written_reads_the_same_in_both_versions(document: dict[str, Any]) -> None:
     text = write_yaml(document)
     assert read_yaml(text).value == document
@@ -122,6 +129,7 @@ def test_yaml_that_is_written_reads_the_same_in_both_versions(document: dict[str
 
 @settings(max_examples=150, deadline=None)
 @given(documents)
+@pytest.mark.slow
 def test_toml_that_is_written_reads_the_same(document: dict[str, Any]) -> None:
     assert tomllib.loads(write_toml(document)) == document
 
@@ -190,6 +198,8 @@ def test_odd_texts(text: str, content_format: str, result: str) -> None:
     ("text", "content_format", "message"),
     [
         ("1: a", "json", "the key 1 is not text"),
+        ("{true: a}", "json", "the key true is not text"),
+        ("{~: a}", "toml", "the key null is neither text nor a number"),
         ("[.inf]", "json", "no JSON can be made of it"),
         ("just text", "toml", "line 1"),
         ("[1, 2]", "toml", "line 1"),
@@ -261,4 +271,25 @@ def test_any_text_is_taken_or_refused(text: str, kind: str) -> None:
     elif kind == "t":
         tomllib.loads(result)
     else:
-        assert read_yaml(result) is not None
+        assert read_yaml(result, keep_tags=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("a = 1 // one\n", "line 1, column 7"),
+        ("[s]\na = 'x' // one\nb = 2", "line 2, column 9"),
+        ("// one\na = 1", "line 1, column 1"),
+        ("a = [\n  1, /* one */\n  2,\n]", "line 2, column 6"),
+    ],
+)
+def test_the_comments_of_other_languages_are_told_with_that_of_toml(text: str, place: str) -> None:
+    with pytest.raises(ContentError) as refused:
+        fit(text, "toml")
+    assert "begins no comment in TOML; a comment begins with #" in str(refused.value)
+    assert place in str(refused.value)
+
+
+def test_two_slashes_within_a_text_are_no_comment() -> None:
+    text = 'url = "tcp://broker//1" # one\n'
+    assert fit(text, "toml") == text

@@ -5,12 +5,11 @@ import uuid
 
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.model import Layout
-from provision.layout.profile_template import TemplateLoader, no_template_files
+from provision.layout.model import GatewayRequest, Layout
 from provision.layout.reader import read
-from provision.layout.request import GatewayRequest
+from provision.layout.templates import TemplateLoader, no_template_files
 
 MARK = "«"
 

@@ -57,7 +57,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(directory: Path, name: str)
     assert caught.value.names == ("sample",)
     if name == "smaple":
         assert str(caught.value) == (
-            'layout: there is no layout "smaple"; did you mean "sample"? Layouts: sample'
+            'layout: there is no layout "smaple"; did you mean "sample"? The layouts are sample.'
         )
 
 

@@ -262,3 +262,19 @@ def test_a_binding_without_a_name_is_the_gateways_and_clients_have_no_prefix() -
     new, _ = converted(old)
     layout = read(new, file="new.toml").layout
     assert [(each.slot, each.resource) for each in layout.bindings] == [("a", "client")]
+
+
+def test_what_mainflux_s_releases_know_is_carried_or_told() -> None:
+    text, notes = converted(
+        GO.replace("clients", "things")
+        .replace("[bootstrap]", "[bootstrap]\n  x509_provision = true")
+        .replace('name = "client"', 'Name = "client"\n  Owner = "op@example.com"')
+        + '[server]\nmf_user = "op"\n[thing.metadata]\n  external_id = "x"\n'
+        + '[certs]\n  days_valid = "10h"\n  key_bits = 4096\n'
+    )
+    made = read(text, file="new.toml", name="new").layout
+    assert (made.certificates.ttl_seconds, made.certificates.key_type) == (36_000, "rsa-4096")
+    assert made.clients[0].name == "client"
+    assert "[[clients]]: Owner had no effect: left out" in notes
+    assert any(note.startswith("thing: ") for note in notes)
+    assert "[server] is no part of a layout: keep it in the settings' file" in notes

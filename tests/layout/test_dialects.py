@@ -20,7 +20,7 @@ from provision.layout.model import (
 )
 from provision.layout.reader import dialect_of, read
 from provision.layout.source import parse_source
-from tests.layout.samples import EVERYTHING, GO, OWN, layout_of, only_problem, problems_of
+from tests.layout.samples import EVERYTHING, GO, OWN, layout_of, only_problem
 
 RECORDED = Path(__file__).parent.parent / "data" / "layouts"
 
@@ -187,12 +187,73 @@ def test_legacy_strings_are_literal() -> None:
 def test_unknown_keys_of_the_go_services_file_are_refused() -> None:
     problem = only_problem(GO.replace("[clients.metadata]", "[clients.«metdata]"))
     assert problem.suggestion == "metadata"
-    problems = problems_of(GO.replace("[clients.metadata]", "[client.metadata]"))
-    assert [(each.message, each.suggestion) for each in problems] == [
-        ('unknown key "client" in the top level', "clients")
-    ]
-    problem = only_problem(GO + "[server]\n«clients_ulr = ''")
-    assert problem.suggestion == "clients_url"
+    problem = only_problem(GO + "[cert]\n«key_bit = 4096")
+    assert problem.suggestion == "key_bits"
+
+
+def warnings_of(text: str) -> list[tuple[str, str]]:
+    told = read(text, file="old.toml").warnings
+    return [(each.rule, each.message) for each in told if each.rule != "no-content"]
+
+
+def test_what_no_release_reads_from_a_file_is_a_warning() -> None:
+    """The files that SuperMQ and Magistrala ship have [client.metadata]; Go passes over it."""
+    assert [rule for rule, _ in warnings_of(GO.replace("[clients.", "[client."))] == [
+        "no-gateway", "unused-key"
+    ]  # fmt: skip
+    warning = read(GO + "[server]\nclients_ulr = ''", file="old.toml").warnings[-1]
+    assert (warning.rule, warning.suggestion) == ("unknown-setting", "clients_url")
+    for key in ("tags = ['a']", "ID = 'x'", "Owner = 'x'", "status = 0"):
+        text = GO.replace('name = "client"', f'name = "client"\n{key}')
+        ((rule, message),) = warnings_of(text + "[server]\n")
+        assert rule == "unused-key"
+        assert message.startswith(f'"{key.split()[0]}" in [[clients]] has no effect')
+
+
+@pytest.mark.parametrize("brand", ["mg", "smq", "mf"])
+@pytest.mark.parametrize(
+    "key", ["email", "username", "user", "pass", "domain_id", "api_key", "bs_url", "certs_url",
+            "white_list", "whit_list"],
+)  # fmt: skip
+def test_every_release_s_settings_may_stand_in_the_file(brand: str, key: str) -> None:
+    plain = 'trusted_proxies = []\nmqtt_url = ""\nclients_location = ""\nLogLevel = "info"\n'
+    text = f'[server]\n{plain}{brand}_{key} = ""\n{GO}[layouts]\ndirectory = "layouts"\n'
+    assert warnings_of(text) == []
+    assert warnings_of(text.replace("clients", "things")) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected", "told"),
+    [
+        ('ttl = ""', "ec-p256", ""),
+        ("key_bits = 0\nKeyType = ''", "ec-p256", ""),
+        ("key_bits = 4096", "rsa-4096", ""),
+        ("key_bits = '2048'", "rsa-2048", ""),
+        ("key_bits = 4096\nKeyType = 'rsa'", "rsa-4096", ""),
+        ("keyType = 'rsa'", "rsa-2048", ""),
+        ("key_bits = 384\nkey_type = 'ec'", "ec-p384", ""),
+        ("key_bits = 1024", "rsa-2048", "rsa of 1024 bits is not made here: rsa-2048 …"),
+        ("key_bits = 3072", "rsa-4096", "rsa of 3072 bits is not made here: rsa-4096 …"),
+        ("key_bits = 'many'", "ec-p256", "'many' is no number of bits: it has no effect"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("table", ["cert", "certs"])
+def test_the_keys_that_a_file_of_mainflux_asks_for(
+    table: str, keys: str, expected: str, told: str
+) -> None:
+    text = f"{GO}[{table}]\n{keys}\n"
+    assert layout_of(text).certificates.key_type == expected
+    told = told.replace("…", "takes its place")
+    assert warnings_of(text) == ([("key-bits", f"[{table}]: {told}")] if told else [])
+
+
+def test_a_lifetime_is_named_days_valid_in_mainflux_0_12() -> None:
+    assert layout_of(GO + '[certs]\ndays_valid = "10h"\n').certificates.ttl_seconds == 36_000
+
+
+def test_names_as_go_writes_a_field_without_a_tag() -> None:
+    text = GO.replace("name =", "Name =").replace(".metadata]", ".Metadata]")
+    assert layout_of(text) == layout_of(GO)
 
 
 def test_a_binding_of_the_go_service_needs_a_key_for_its_value() -> None:
@@ -213,6 +274,7 @@ def test_settings_win_over_the_go_services_file() -> None:
     assert overridden(layout, profile_id="p").profile == ProfileReference(id="p")
     assert overridden(layout, content={"a": 1}).bootstrap.content == {"a": 1}
     assert overridden(layout, ttl_seconds=60).certificates.ttl_seconds == 60
+    assert overridden(layout, key_type="rsa-4096").certificates.key_type == "rsa-4096"
 
 
 def test_settings_of_the_go_service_leave_other_layouts_alone() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from provision.layout.errors import ExpansionError, ParameterError
 from provision.layout.expansion import expand
-from provision.layout.model import InlineProfile, ProfileReference
+from provision.layout.model import GatewayRequest, InlineProfile, ProfileReference
 from provision.layout.plan import (
     Plan,
     PlannedBinding,
@@ -14,7 +14,6 @@ from provision.layout.plan import (
     PlannedConnections,
     PlannedPair,
 )
-from provision.layout.request import GatewayRequest
 from tests.layout.samples import OWN, CountedIdentifiers, gateway, layout_of, marked
 
 EDGE = """\

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from provision.layout.catalog import LayoutCatalog
-from provision.layout.errors import ExpansionError, TemplateFileError
+from provision.layout.catalog import LayoutCatalog, read_layout_file
+from provision.layout.errors import ExpansionError, LayoutError, TemplateFileError
 from provision.layout.expansion import expand
 from tests.layout.samples import OWN, CountedIdentifiers, gateway, layout_of, problems_of
 
@@ -84,6 +84,24 @@ def test_a_fragment_that_is_not_there_is_told_at_the_include() -> None:
     [problem] = problems_of(INCLUDING.replace("log.toml", "lgo.toml"), loader(FRAGMENT))  # type: ignore[arg-type]
     assert (problem.rule, problem.line, problem.column) == ("include", 3, 12)
     assert 'there is no file "shared/lgo.toml"' in problem.message
+
+
+def test_what_a_missing_fragment_may_have_is_not_called_missing() -> None:
+    text = INCLUDING.replace('"shared/log.toml"', '"shared/lgo.toml"')
+    text += '[[connections]]\nclients = ["agent"]\nchannels = ["log"]\ntype = 1\n'
+    rules = [each.rule for each in problems_of(text, loader(FRAGMENT))]  # type: ignore[arg-type]
+    assert rules == ["include", "unknown-key"]
+
+
+def test_the_nearest_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "log.toml").write_text(FRAGMENT)
+    (tmp_path / "sample.toml").write_text(INCLUDING.replace("log.toml", "logs.toml"))
+    with pytest.raises(LayoutError) as caught:
+        read_layout_file(tmp_path / "sample.toml")
+    [problem] = caught.value.problems
+    wanted = 'there is no file "shared/logs.toml"; did you mean "shared/log.toml"?'
+    assert wanted in problem.message
 
 
 def test_a_fragment_is_included_once() -> None:

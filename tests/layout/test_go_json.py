@@ -44,6 +44,7 @@ scalars = (
         scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=9
     )
 )
+@pytest.mark.slow
 def test_the_text_means_the_value(value: JsonValue) -> None:
     expected = json.loads(json.dumps(value), parse_int=float)
     assert json.loads(go_json(value), parse_int=float) == expected

@@ -2,11 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from provision.layout.columns import columns
-from provision.layout.graph import Edge, Graph, Node, graph_of
-from provision.layout.graph_mermaid import draw_mermaid
-from provision.layout.graph_svg import draw_svg
-from provision.layout.graph_text import draw_text
+from provision.layout.errors import columns
+from provision.layout.graph import Edge, Graph, Node, draw_mermaid, draw_svg, draw_text, graph_of
 from tests.layout.samples import EVERYTHING, OWN, layout_of
 
 HOSTILE = OWN.replace(

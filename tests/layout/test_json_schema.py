@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.json_schema import layout_schema, parameters_schema
+from provision.layout.json_schema import fragment_schema, layout_schema, parameters_schema
 from provision.layout.model import Dialect
 from provision.layout.parameters import ParameterError, validate_parameters
 from provision.layout.reader import read
@@ -80,6 +80,7 @@ def problems(text: str) -> list[Problem]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents())
+@pytest.mark.slow
 def test_schema_and_reader_agree_over_generated_files(document: dict[str, Any]) -> None:
     if not isinstance(document.get("layout"), dict):
         document["layout"] = {"name": "sample"}
@@ -103,6 +104,26 @@ def test_the_shipped_layouts_fit_the_schema_of_their_dialect(file: Path) -> None
     ).layout.dialect
     validator = Draft202012Validator(layout_schema(dialect))
     assert list(validator.iter_errors(tomli.loads(text))) == []
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("fragments/*.toml")), ids=lambda p: p.stem)
+def test_the_shipped_fragments_fit_theirs(file: Path) -> None:
+    validator = Draft202012Validator(fragment_schema())
+    fragment = tomli.loads(file.read_text())
+    assert list(validator.iter_errors(fragment)) == []
+    for wrong in ({"layout": {"name": "x"}}, {"clients": [{"key": "x"}]}, {"chanels": []}):
+        assert list(validator.iter_errors(fragment | wrong))
+
+
+def test_a_layout_may_have_its_clients_and_its_profiles_name_from_a_fragment() -> None:
+    including = {
+        "layout": {"include": ["fragments/agent.toml"]},
+        "profile": {"content_format": "json"},
+    }
+    assert list(VALIDATOR.iter_errors(including)) == []
+    alone = [error.json_path for error in VALIDATOR.iter_errors(including | {"layout": {}})]
+    assert set(alone) == {"$", "$.profile"}
+    assert list(VALIDATOR.iter_errors(including | {"layout": {"include": []}}))
 
 
 @pytest.mark.parametrize("dialect", Dialect)

@@ -6,9 +6,8 @@ import pytest
 
 from provision.layout.builtin import builtin_layout
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
-from provision.layout.expansion import expand
+from provision.layout.expansion import expand, unique_name
 from provision.layout.model import Dialect, Layout, Overrides, ProfileReference, with_overrides
-from provision.layout.naming import unique_name
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from tests.layout.samples import GO, CountedIdentifiers, gateway, layout_of

@@ -3,8 +3,10 @@
 import pytest
 
 from provision.layout.errors import Problem
-from tests.layout.samples import GO, OWN, only_warning, warnings_of
+from tests.layout.samples import GO as BARE
+from tests.layout.samples import OWN, only_warning, warnings_of
 
+GO = BARE.replace("[bootstrap]", "[bootstrap]\n  content = {site = 1}")
 PROFILE = '[profile]\nname = "p"\ncontent_template = "«{}"\n'
 
 
@@ -171,12 +173,52 @@ def test_the_samples_are_clean() -> None:
             "outlives-issuer",
             "the service's own authority lives 10 years",
         ),
+        (
+            OWN
+            + '«[[clients]]\nname = "export"\ncertificate = true\n'
+            + '[[connections]]\nclients = ["agent", "export"]\nchannels = ["data", "control"]\n'
+            + '[profile]\nname = "p"\ncontent_template = "{}"\n'
+            + 'binding_slots = [{ name = "slot", type = "client" }]\n'
+            + '[[bindings]]\nslot = "slot"\nclient = "export"\n',
+            "undelivered-certificate",
+            'client "export" gets a certificate that no binding delivers',
+        ),
     ],
 )
 def test_each_warning_stands_where_it_belongs(text: str, rule: str, message: str) -> None:
     warning = only_warning(text)
     assert warning.rule == rule
     assert message in warning.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BARE.replace("[[clients]]", "«[[clients]]"),
+        BARE.replace("[bootstrap]", '[bootstrap]\n  «content = ""'),
+        BARE.replace("[bootstrap]\n  autowhite_list = true\n", "").replace(
+            "[[clients]]", "«[[clients]]"
+        ),
+    ],
+)
+def test_a_gateway_that_is_given_null_is_told_of(text: str) -> None:
+    warning = only_warning(text)
+    assert warning.rule == "no-content"
+    assert "null" in warning.message
+    off = text.replace("«", "").replace("[bootstrap]", "[bootstrap]\n  provision = false")
+    if off != text.replace("«", ""):
+        assert warnings_of(off) == []
+
+
+@pytest.mark.parametrize("sample", [GO, OWN])
+@pytest.mark.parametrize("kind", ["data", "control"])
+def test_a_second_channel_of_a_kind_is_told_of(sample: str, kind: str) -> None:
+    second = f'«[[channels]]\nname = "second"\n[channels.metadata]\ntype = "{kind}"\n'
+    warning = only_warning(sample + second)
+    assert warning.rule == "two-channels"
+    assert f'the gateway\'s metadata name the last channel with type = "{kind}"' in warning.message
+    other = second.replace("«", "").replace(f'"{kind}"', '"events"')
+    assert warnings_of(sample + other) == []
 
 
 @pytest.mark.parametrize(
@@ -208,7 +250,7 @@ def test_variables_that_something_gives_are_no_warning(template: str) -> None:
         + "[[bootstrap.bindings]]\nslot = 'a'\ntype = 'client'\n",
         OWN.replace('"{{ .ExternalID }}-agent"', "'{{ .ExternalID }}{{ index .Vars \"site\" }}'")
         + "[parameters.site]\n",
-        GO.replace("autowhite_list = true", 'content = { hint = "{{ .Name }}" }'),
+        BARE.replace("autowhite_list = true", 'content = { hint = "{{ .Name }}" }'),
     ],
     ids=[
         "a kind that is not known yet",

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from provision.layout.errors import ParameterError
+from provision.layout.errors import LayoutError, ParameterError
 from provision.layout.model import JsonValue, Layout, Parameter
 from provision.layout.parameters import validate_parameters
+from provision.layout.reader import read
 
 LAYOUT = Layout(
     "sample",
@@ -104,3 +105,32 @@ def test_truth_is_written_as_in_the_file() -> None:
             validate_parameters(layout, given)
         assert caught.value.problems[0].allowed == ("true",)
     assert caught.value.problems[0].message == "must be one of true"
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "rule"),
+    [
+        ('default = "abc"', "", "secret-in-clear"),
+        ('enum = ["abc"]', "", "secret-in-clear"),
+        ('type = "integer"', "", "secret-type"),
+        ("", 'metadata = { token = "{{ .Vars.token }}" }', "secret-shown"),
+        ("", 'tags = ["{{ index .Vars \\"token\\" }}"]', "secret-shown"),
+    ],
+)
+def test_a_layout_that_would_show_a_secret_is_refused(line: str, more: str, rule: str) -> None:
+    text = f"""
+[layout]
+name = "shows"
+
+[parameters.token]
+secret = true
+{line}
+
+[[clients]]
+key = "agent"
+name = "agent"
+{more}
+"""
+    with pytest.raises(LayoutError) as caught:
+        read(text, file="shows.toml")
+    assert [each.rule for each in caught.value.problems] == [rule]

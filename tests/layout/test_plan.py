@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.layout.errors import PlanFormatError
 from provision.layout.expansion import expand
 from provision.layout.model import (
@@ -121,6 +121,7 @@ def plan_of(layout: Layout, name: str | None = "gw") -> Plan:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts(), st.none() | texts)
+@pytest.mark.slow
 def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -> None:
     plan = plan_of(layout, name)
     restored = plan_from_json(json.loads(json.dumps(plan_to_json(plan), allow_nan=False)))
@@ -131,6 +132,7 @@ def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
+@pytest.mark.slow
 def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
     plan = plan_of(layout)
     client_ids = [each.id for each in plan.clients]
@@ -152,6 +154,7 @@ def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
+@pytest.mark.slow
 def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layout: Layout) -> None:
     plan = plan_of(layout)
     keys = {each.id: each.key for each in (*plan.clients, *plan.channels)}
@@ -169,6 +172,7 @@ def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layou
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layouts())
+@pytest.mark.slow
 def test_the_same_identifiers_give_the_same_plan(layout: Layout) -> None:
     assert plan_of(layout) == plan_of(layout)
 

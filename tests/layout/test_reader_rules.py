@@ -169,6 +169,7 @@ def test_a_long_line_is_shown_around_the_fault() -> None:
 
 @pytest.mark.parametrize("base", [OWN, EVERYTHING, GO, GO.replace("clients", "things")])
 @given(data=st.data())
+@pytest.mark.slow
 def test_a_mutilated_file_is_refused_with_a_layout_error_or_read(
     base: str, data: st.DataObject
 ) -> None:
@@ -197,6 +198,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(names, values, max_size=6))
+@pytest.mark.slow
 def test_any_toml_is_read_or_refused_with_a_layout_error(document: dict[str, object]) -> None:
     with contextlib.suppress(LayoutError):
         read(tomli_w.dumps(document), file="f.toml")

@@ -11,7 +11,7 @@ from provision.layout.catalog import LayoutCatalog
 from provision.layout.errors import ParameterError
 from provision.layout.expansion import expand
 from provision.layout.model import Dialect, InlineProfile, Layout
-from provision.layout.plan import Plan
+from provision.layout.plan import Plan, PlannedBinding
 from tests.layout.samples import CountedIdentifiers, gateway
 
 SAMPLES = {
@@ -27,6 +27,10 @@ def catalog() -> LayoutCatalog:
     catalog = LayoutCatalog(DIRECTORY, default="gateway")
     catalog.reload_changed()
     return catalog
+
+
+def of_certificate(binding: PlannedBinding) -> bool:
+    return binding.type == "certificate"
 
 
 def rendered(plan: Plan) -> Any:
@@ -46,8 +50,10 @@ def rendered(plan: Plan) -> Any:
             each.slot: {
                 "ID": each.resource_id,
                 "Type": each.type,
-                "Snapshot": {},
-                "Secret": secrets.get(each.resource_id, {}),
+                "Snapshot": {"certificate": "(a certificate)"} if of_certificate(each) else {},
+                "Secret": {"private_key": "(its key)"}
+                if of_certificate(each)
+                else secrets.get(each.resource_id, {}),
             }
             for each in plan.bindings
         },
@@ -107,7 +113,16 @@ def test_export_has_a_client_and_a_channel_of_its_own(catalog: LayoutCatalog) ->
     assert configuration["export"]["mqtt"]["username"] == export.id
     assert configuration["export"]["mqtt"]["password"] == export.secret.reveal()
     assert configuration["export"]["mqtt"]["channel"] == export_channel.id
-    assert configuration["export"]["routes"][0]["workers"] == 10
+    # As Export reads them; of the types of route it knows "default" and "mfx".
+    assert configuration["export"]["routes"] == [
+        {
+            "nats_topic": "export",
+            "mqtt_topic": f"m/{plan.domain_id}/c/{export_channel.id}",
+            "subtopic": "",
+            "type": "default",
+            "workers": 10,
+        }
+    ]
     pairs = {(each.client_id, each.channel_id) for each in plan.pairs}
     assert pairs == {(agent.id, control.id), (agent.id, data.id), (export.id, export_channel.id)}
 

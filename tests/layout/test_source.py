@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from provision.layout.errors import LayoutError
 from provision.layout.model import KeyPath, Place
-from provision.layout.scanner import scan, string_characters
-from provision.layout.source import MAX_CHARACTERS, MAX_DEPTH, parse_source
+from provision.layout.source import MAX_CHARACTERS, MAX_DEPTH, parse_source, scan, string_characters
 from tests.layout.samples import marked
 
 TEXT = '''\
@@ -145,11 +144,16 @@ def test_line_ends_of_windows_do_not_shift_places() -> None:
         ("a = «", "toml-syntax", "not valid TOML: Invalid value"),
         ("a = 1\n«a = 2", "duplicate-key", '"a" is defined twice, first in line 1'),
         ("[x]\n[x.y]\n[«x]\n", "duplicate-key", '"x" is defined twice, first in line 1'),
+        ("l = [{k = 1}]\n[[«l]]\nk = 2", "duplicate-key", '"l" is defined twice, first in line 1'),
+        ("x.y = 1\n[«x]\n", "duplicate-key", '"x" is defined twice, first in line 1'),
+        ("x = {y = 1, «y = 2}", "duplicate-key", '"x.y" is defined twice, first in line 1'),
+        ("n = «{{ .ExternalID }}", "toml-syntax", "a template stands in quotes"),
+        ("n = [«{{ .Vars.x }}]", "toml-syntax", "a template stands in quotes"),
         ('[[l]]\nk = 1\n[[l]]\nn = "1"\n«n = 2', "duplicate-key", '"l[1].n" is defined twice'),
         ("« \n", "empty", "file is empty"),
         ("«" + "a." * 40 + "a = 1", "depth", "nested too deeply"),
         # Parsed, it would take minutes.
-        ("x = 1\n«" + "a." * 400_000 + "a = 1", "depth", "a dotted key with too many parts"),
+        ("x = 1\n«" + "a." * 400_000 + "a = 1", "depth", "a dotted key of more than 100 parts"),
         ("«x = " + "[" * 40 + "]" * 40, "depth", "nested too deeply"),
         ("«x = " + "[" * 9000 + "]" * 9000, "depth", "nested too deeply"),
         ("«x = " + "1" * 5000, "toml-syntax", "4300 digits"),
@@ -194,6 +198,7 @@ def paths_of(value: object, path: KeyPath = ()) -> list[tuple[KeyPath, object]]:
 
 
 @given(documents, st.booleans())
+@pytest.mark.slow
 def test_the_scanner_finds_every_path_where_the_text_says_so(
     document: dict[str, object], multiline: bool
 ) -> None:

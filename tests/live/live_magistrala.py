@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from bootstrap_core.secret import Secret
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_transport import Transport
+from bootstrap_core.secrets import Secret
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.transport import Transport
 from provision.platform_choice import endpoints, own_credentials, transport_settings
 from provision.settings import Settings
 from provision.settings_reader import load

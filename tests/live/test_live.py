@@ -45,6 +45,7 @@ def test_the_contract_runs_against_what_the_settings_name(tmp_path: Path) -> Non
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_without_a_magistrala_it_says_what_to_set() -> None:
     done = run({})
     assert done.returncode == 2

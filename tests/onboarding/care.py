@@ -8,17 +8,31 @@ from typing import Any, cast
 
 from attrs import define
 
-from bootstrap_core.tables import fetches
+from bootstrap_core.store.tables import fetches
 from provision.layout.model import Layout
 from provision.layout.reader import read
-from provision.onboarding.certificate_care import CareSettings, CertificateCare, take_care
-from provision.onboarding.certificate_ledger import InUse
+from provision.onboarding.certificates.ledger import InUse
+from provision.onboarding.certificates.renewal import (
+    CareSettings,
+    CertificateCare,
+    OwnAuthority,
+    Upkeep,
+    take_care,
+)
+from provision.onboarding.certificates.signing import KeepKeys
 from provision.onboarding.model import Onboarding
-from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.upkeep import OwnAuthority
+from provision.platform.port import CertificateAuthority
 from tests.onboarding.simulated_platform import LIFE, certificates_in_force
 from tests.onboarding.stories import make
-from tests.onboarding.world import LAYOUT, SEALER, TIMING, OwnToken, World, onboardings
+from tests.onboarding.world import (
+    LAYOUT,
+    SEALER,
+    TIMING,
+    OwnToken,
+    Replica,
+    World,
+    onboardings,
+)
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -87,6 +101,10 @@ class Care:
     def client_id(self) -> str:
         return self.made.plan.certificates[0].client_id
 
+    def upkeep_with(self, authority: CertificateAuthority) -> Upkeep:
+        """Return an upkeep for the same store that asks another authority."""
+        return care_of(self.world, self.world.replicas[-1], authority, self.noted).upkeep
+
     async def known(self) -> InUse:
         found = await self.care.ledger.find(self.made.domain_id, self.client_id)
         assert found is not None
@@ -127,18 +145,22 @@ async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS, layout: Layout =
     # It would look for work left behind every few seconds of many days.
     await replica.parts.reconciler.stop()
     noted = Noted()
-    wire = cast("Any", replica.wire)
-    own = OwnAuthority(wire, OwnToken(world.platform.token(1e9)))
-    care = take_care(
+    care = care_of(world, replica, cast("Any", replica.wire), noted)
+    return Care(world, care, noted, await make(world, layout=layout))
+
+
+def care_of(
+    world: World, replica: Replica, authority: CertificateAuthority, noted: Noted
+) -> CertificateCare:
+    return take_care(
         cast("Any", replica.engine),
         SEALER,
         replica.parts.journal,
         replica.parts.worker.tasks,
-        wire,
-        own,
+        authority,
+        OwnAuthority(authority, OwnToken(world.platform.token(1e9))),
         noted,
-        CareSettings(keep, OVERLAP),
+        CareSettings(world.keep, OVERLAP),
         replica.clock,
         TIMING,
     )
-    return Care(world, care, noted, await make(world, layout=layout))

@@ -17,6 +17,7 @@ import httpx
 import uvicorn
 from attrs import define, field
 
+from tests import database
 from tests.service.running import ROOT, Running
 
 STARTING = 30.0
@@ -26,19 +27,23 @@ STARTING = 30.0
 class KillSwitch:
     """The platform's app; ends a process with SIGKILL at the n-th call, before or after it is done.
 
-    ``lag`` seconds pass between the answer and the end: time to come to the next durable write.
+    Only calls are counted that have ``part`` in their method and path. ``lag`` seconds pass between
+    the answer and the end: time to come to the next durable write.
     """
 
     app: Any
     process: asyncio.subprocess.Process | None = None
     wanted: int = 0
     after: bool = False
+    part: str = ""
     lag: float = 0.0
     seen: int = 0
     calls: list[str] = field(factory=list)
 
-    def arm(self, process: asyncio.subprocess.Process, wanted: int, *, after: bool) -> None:
-        self.process, self.wanted, self.after = process, wanted, after
+    def arm(
+        self, process: asyncio.subprocess.Process, wanted: int, *, after: bool, part: str = ""
+    ) -> None:
+        self.process, self.wanted, self.after, self.part = process, wanted, after, part
         self.seen, self.lag = 0, 0.0
         self.calls.clear()
 
@@ -47,9 +52,11 @@ class KillSwitch:
         return bool(self.wanted) and self.seen >= self.wanted
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.seen += 1
-        mine = self.seen == self.wanted
-        self.calls.append(f"{scope['method']} {scope['path']}")
+        call = f"{scope['method']} {scope['path']}"
+        concerned = self.part in call
+        self.seen += concerned
+        mine = concerned and self.seen == self.wanted
+        self.calls.append(call)
         if mine and not self.after:
             self._kill()
         await self.app(scope, receive, send)
@@ -98,6 +105,7 @@ class ServiceProcess:
             "MG_PROVISION_LAYOUTS": str(ROOT / "layouts"),
             "MG_PROVISION_LOG_LEVEL": "warning",
             **{f"MG_PROVISION_{name}_URL": self.platform for name in names},
+            **database.environment(self.data),
             **self.environment,
         }
         self.process = await asyncio.create_subprocess_exec(

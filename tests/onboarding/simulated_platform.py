@@ -11,12 +11,13 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from enum import StrEnum
+from functools import cache, partial
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.pki.issuer import make_hierarchy
 from provision.pki.keys import check_strength, fingerprint
 from provision.pki.profiles import ClientProfile, issue
@@ -29,7 +30,9 @@ from provision.platform.types import (
     Client,
     ClientQuery,
     Connections,
+    ConnectionType,
     Domain,
+    Membership,
     NewChannel,
     NewClient,
     Page,
@@ -43,15 +46,30 @@ CALL_TIMEOUT = 3.0
 LIFE = timedelta(days=300)
 """How long each certificate is valid, whatever was asked for."""
 READS = ("list_", "view_", "chain")
-Effect = Callable[[], Any]
+Effect = Callable[..., Any]
 
 
 @frozen
 class Faults:
-    """How often calls fail, and how long what is new stays unseen at most (seconds)."""
+    """How often calls fail, and how long what is new stays unseen at most (seconds).
+
+    ``halves``: how often a creation whose caller is gone stops half-way.
+    """
 
     rate: float = 0.0
     unseen: float = 0.0
+    halves: float = 0.0
+
+
+class Half(StrEnum):
+    """How far a creation came that was cut short: its row, its authorization tuples, its roles."""
+
+    ROW = "row"
+    """It counts as taken; it can be neither seen nor deleted."""
+    TUPLES = "tuples"
+    """It is shown by its ID and by no list; a deletion marks it as deleted and is refused."""
+    DELETED = "deleted"
+    """It was marked so, and stays."""
 
 
 @define
@@ -59,7 +77,10 @@ class SimulatedPlatform:
     """The platform's own state.
 
     Calls named in ``failing`` fail until they are taken out; those in ``unanswered`` take effect,
-    but nobody learns of it; those in ``late`` do so after the caller gave up.
+    but nobody learns of it; those in ``late`` do so after the caller gave up. To ``blind`` tokens
+    nothing is shown, and ``actions`` is what members are told that they may do. Creations named in
+    ``cut_short`` come as far as it says, once; then their caller is cut off. ``halves`` is what
+    that left.
     """
 
     clock: VirtualClock
@@ -74,9 +95,15 @@ class SimulatedPlatform:
     failing: dict[str, Exception] = field(factory=dict)
     unanswered: set[str] = field(factory=set)
     late: set[str] = field(factory=set)
+    cut_short: dict[str, Half] = field(factory=dict)
+    halves: dict[str, tuple[Client | Channel, Half]] = field(factory=dict)
     chain: str = "chain"
+    actions: frozenset[str] | None = None
+    blind: set[str] = field(factory=set)
     asked: Counter[str] = field(factory=Counter)
     effects: int = 0
+    _sees: bool = True
+    _cut: Half | None = None
 
     def token(self, seconds: float) -> Secret:
         """Return a token that is good for so long."""
@@ -84,15 +111,19 @@ class SimulatedPlatform:
         self.valid_until[token] = self.clock.monotonic() + seconds
         return Secret(token)
 
-    def apply(self, name: str, token: Secret | None, values: Sequence[Any]) -> Any:
-        """Let a call take effect, as the platform sees it."""
+    def apply(
+        self, name: str, token: Secret | None, values: Sequence[Any], cut: Half | None = None
+    ) -> Any:
+        """Let a call take effect, as the platform sees it; a creation perhaps ``cut`` short."""
         if token is not None and self.valid_until.get(token.reveal(), -1) < self.clock.monotonic():
             raise errors.InvalidToken
         self.asked[name] += 1
+        self._sees = token is None or token.reveal() not in self.blind
         if name in self.failing:
             raise self.failing[name]
         if not name.startswith(READS):
             self.effects += 1
+        self._cut = cut or self.cut_short.pop(name, None)
         result = getattr(self, f"_{name}")(*values)
         if name in self.unanswered:
             raise errors.TimedOut
@@ -101,9 +132,13 @@ class SimulatedPlatform:
     def _view_domain(self, domain_id: str) -> Domain:
         return Domain(domain_id, "domain", "domain", Status.ENABLED)
 
+    def _view_membership(self, domain_id: str) -> Membership:
+        return Membership(self._view_domain(domain_id), self.actions)
+
     def _create_clients(self, domain_id: str, drafts: Sequence[NewClient]) -> list[Client]:
         secrets = {each.secret for each in self.clients.values()}
-        if any(each.id in self.clients or each.secret in secrets for each in drafts):
+        secrets |= {each.secret for each, _ in self.halves.values() if isinstance(each, Client)}
+        if any(self._is_taken(each.id) or each.secret in secrets for each in drafts):
             raise errors.AlreadyExists
         made = [
             Client(
@@ -119,13 +154,18 @@ class SimulatedPlatform:
             )
             for each in drafts
         ]
+        self._stop_half_way(made)
         self.clients |= {each.id: each for each in made}
         self._appear([each.id for each in made])
         return made
 
     def _create_channels(self, domain_id: str, drafts: Sequence[NewChannel]) -> list[Channel]:
-        if any(each.id in self.channels for each in drafts):
+        if any(self._is_taken(each.id) for each in drafts):
             raise errors.AlreadyExists
+        routes = {each.route for each in self.channels.values()}
+        routes |= {each.route for each, _ in self.halves.values() if isinstance(each, Channel)}
+        if any(each.route and each.route in routes for each in drafts):
+            raise errors.RouteTaken
         made = [
             Channel(
                 each.id,
@@ -139,11 +179,35 @@ class SimulatedPlatform:
             )
             for each in drafts
         ]
+        self._stop_half_way(made)
         self.channels |= {each.id: each for each in made}
         self._appear([each.id for each in made])
         return made
 
+    def _is_taken(self, identifier: str) -> bool:
+        return identifier in self.clients | self.channels | self.halves
+
+    def _stop_half_way(self, made: Sequence[Client | Channel]) -> None:
+        if self._cut:
+            self.halves |= {each.id: (each, self._cut) for each in made}
+            raise errors.TimedOut
+
+    def _half(self, identifier: str) -> Client | Channel | None:
+        """Return what a view shows of something half made."""
+        thing, half = self.halves.get(identifier, (None, Half.ROW))
+        if half is Half.DELETED:
+            raise errors.HalfDeleted
+        return thing if half is Half.TUPLES else None
+
+    def _delete_half(self, identifier: str) -> None:
+        thing, half = self.halves.get(identifier, (None, Half.ROW))
+        if thing and half is not Half.ROW:
+            self.halves[identifier] = (thing, Half.DELETED)
+            raise errors.HalfDeleted
+
     def _view_client(self, _: str, client_id: str) -> Client:
+        if isinstance(half := self._half(client_id), Client):
+            return half
         self._must_see([client_id])
         return self.clients[client_id]
 
@@ -159,10 +223,19 @@ class SimulatedPlatform:
                 or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
             )
         ]
-        page = found[query.offset : query.offset + query.limit]
+        page = [
+            evolve(each, connection_types=self._types(each.id, query.channel_id))
+            for each in found[query.offset : query.offset + query.limit]
+        ]
         return Page(page, len(found), query.offset, query.limit)
 
+    def _types(self, client_id: str, channel_id: str) -> frozenset[ConnectionType] | None:
+        types = {each for *pair, each in self.connections if pair == [client_id, channel_id]}
+        return frozenset(map(ConnectionType, types)) if channel_id else None
+
     def _view_channel(self, _: str, channel_id: str) -> Channel:
+        if isinstance(half := self._half(channel_id), Channel):
+            return half
         self._must_see([channel_id])
         return self.channels[channel_id]
 
@@ -178,11 +251,13 @@ class SimulatedPlatform:
         return self.clients[client_id]
 
     def _delete_client(self, _: str, client_id: str) -> None:
+        self._delete_half(client_id)
         self._must_see([client_id])
         del self.clients[client_id]
         self.connections = {each for each in self.connections if each[0] != client_id}
 
     def _delete_channel(self, _: str, channel_id: str) -> None:
+        self._delete_half(channel_id)
         self._must_see([channel_id])
         del self.channels[channel_id]
         self.connections = {each for each in self.connections if each[1] != channel_id}
@@ -232,6 +307,8 @@ class SimulatedPlatform:
         self.seen_at |= dict.fromkeys(identifiers, at)
 
     def _is_seen(self, identifier: str) -> bool:
+        if not self._sees:
+            return False
         return self.seen_at.get(identifier, 0.0) <= self.clock.monotonic()
 
     def _must_see(self, identifiers: Sequence[str]) -> None:
@@ -292,7 +369,7 @@ class Wire:
                 raise asyncio.CancelledError
             token = None if name == "chain" else values[0]
             rest = values[0 if token is None else 1 :]
-            return await self._send(name, lambda: self._platform.apply(name, token, rest))
+            return await self._send(name, partial(self._platform.apply, name, token, rest))
 
         return call
 
@@ -313,11 +390,11 @@ class Wire:
             async with asyncio.timeout(CALL_TIMEOUT):
                 result = await asyncio.shield(answer)
         except TimeoutError:
-            self._cut(timer, effect, answer)
+            self._cut(timer, self._after_the_cut(name, effect), answer)
             await self._clock.thaw()
             raise errors.TimedOut from None
         except asyncio.CancelledError:
-            self._cut(timer, effect, answer)
+            self._cut(timer, self._after_the_cut(name, effect), answer)
             raise
         await asyncio.sleep(rng.uniform(0.0, 0.02))
         await self._clock.thaw()
@@ -343,6 +420,14 @@ class Wire:
                 answer.set_result(result)
 
         return asyncio.get_running_loop().call_later(seconds, happen)
+
+    def _after_the_cut(self, name: str, effect: Effect) -> Effect:
+        """Return what a call does whose caller is gone: a creation may stop half-way."""
+        platform = self._platform
+        often = platform.faults.halves if name.startswith("create_") else 0.0
+        if not often or platform.rng.random() >= often:
+            return effect
+        return partial(effect, cut=platform.rng.choice((Half.ROW, Half.TUPLES)))
 
     def _cut(
         self, timer: asyncio.TimerHandle | None, effect: Effect, answer: asyncio.Future[Any]

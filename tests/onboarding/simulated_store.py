@@ -16,8 +16,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from provision.schema import metadata
+from provision.schema import tables_of
 from tests.onboarding.virtual import VirtualClock
+
+METADATA = tables_of("sqlite")
 
 
 def open_database() -> Engine:
@@ -27,14 +29,14 @@ def open_database() -> Engine:
     )
     event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    metadata.create_all(engine)
+    METADATA.create_all(engine)
     return engine
 
 
 def clear(engine: Engine) -> None:
     """Remove all rows."""
     with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
+        for table in reversed(METADATA.sorted_tables):
             connection.execute(table.delete())
 
 

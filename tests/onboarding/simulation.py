@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from provision.onboarding.errors import OnboardingError
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import OnExisting
 from provision.platform.errors import PlatformError
 from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.world import OwnToken, Replica, World, audit, new_database, world
@@ -38,7 +38,9 @@ async def schedule(world: World) -> None:
     rng = world.rng
     if rng.random() < 0.5:
         world.own = OwnToken(world.platform.token(1e9))
-    world.platform.faults = Faults(rng.choice((0.0, 0.05, 0.2, 0.5)), rng.choice((0.0, 0.1)))
+    world.platform.faults = Faults(
+        rng.choice((0.0, 0.05, 0.2, 0.5)), rng.choice((0.0, 0.1)), rng.choice((0.0, 0.3, 1.0))
+    )
     for _ in range(rng.randint(1, 3)):
         world.start_replica()
     horizon = rng.choice((0.5, 5.0, 50.0))

@@ -12,8 +12,7 @@ from sqlalchemy import update
 from bootstrap_core.model import Caller
 from provision.layout.model import Layout
 from provision.layout.reader import read
-from provision.onboarding.model import Onboarding, State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import Onboarding, OnExisting, State
 from provision.onboarding.tables import onboardings as table
 from tests.onboarding.simulated_store import rows
 from tests.onboarding.world import LAYOUT, Replica, World, onboardings
@@ -51,11 +50,14 @@ class Longest:
 
 
 async def make(
-    world: World, on_existing: OnExisting = OnExisting.REUSE, layout: Layout = LAYOUT
+    world: World,
+    on_existing: OnExisting = OnExisting.REUSE,
+    layout: Layout = LAYOUT,
+    external_id: str = "gw-1",
 ) -> Onboarding:
     """Ask the last process for a gateway."""
     service = world.replicas[-1].parts.onboardings
-    request = evolve(world.request("gw-1", "key-1", on_existing), layout=layout)
+    request = evolve(world.request(external_id, "key-1", on_existing), layout=layout)
     return await service.map(world.caller(), request)
 
 

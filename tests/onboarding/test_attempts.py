@@ -14,8 +14,7 @@ from provision.onboarding.errors import (
     StepFailed,
     StillRunning,
 )
-from provision.onboarding.model import State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import OnExisting, State
 from provision.platform import errors
 from tests.onboarding.stories import Longest, cut_short, hold, make, watch
 from tests.onboarding.world import (
@@ -60,6 +59,7 @@ async def test_what_can_never_succeed_is_undone_at_once(world: World) -> None:
 
 
 @simulated
+@pytest.mark.slow
 async def test_pauses_double_up_to_five_minutes(world: World) -> None:
     world.chance = Longest()
     world.own = OwnToken(world.platform.token(1e9))
@@ -142,7 +142,7 @@ async def test_a_gateway_that_is_worked_on_is_neither_repaired_nor_rotated_elsew
     while world.platform.asked["update_client_secret"] == asked:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     with pytest.raises(StillRunning) as error:
-        await other.parts.worker.repair(made, world.caller())
+        await other.parts.worker.repair(made, world.caller(), other.parts.worker.patience())
     assert error.value.details == {"onboarding_id": made.id}
     rotated = await rotating
     assert (rotated.id, rotated.outcome.value) == (made.id, "rotated")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 from cryptography import x509
 from sqlalchemy import Engine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
+from provision.onboarding.certificates.signing import KeepKeys
 from provision.onboarding.errors import CertificateChanged, StillRunning
-from provision.onboarding.model import Onboarding
-from provision.onboarding.on_existing import OnExisting
-from provision.onboarding.private_keys import KeepKeys
+from provision.onboarding.model import Onboarding, OnExisting
 from provision.pki.keys import read_key
 from provision.pki.requests import Holder, make_request
 from provision.platform import errors
+from provision.platform.types import Certificate, SigningRequest
 from tests.onboarding.care import DAY, DELIVERED, DUE, HOUR, UNDELIVERED, begin
 from tests.onboarding.simulated_platform import LIFE
+from tests.onboarding.simulated_store import SimulatedEngine
 from tests.onboarding.stories import make
 from tests.onboarding.world import KEYS, World, simulated
 
@@ -255,6 +256,7 @@ async def test_what_has_changed_since_is_not_renewed(world: World) -> None:
 
 
 @simulated
+@pytest.mark.slow
 async def test_a_store_that_fails_for_a_while_stops_no_upkeep(world: World) -> None:
     care = await begin(world)
     await care.sleep_until(DUE + HOUR)
@@ -339,3 +341,66 @@ async def test_a_fetch_drops_the_key_that_was_delivered_and_no_other(world: Worl
 @simulated
 async def test_an_upkeep_that_was_never_begun_can_be_stopped(world: World) -> None:
     await (await begin(world)).care.upkeep.stop()
+
+
+@define
+class OneRefused:
+    """The authority, which refuses one client; the store fails from then until the next is signed.
+
+    The next client's certificate takes its time.
+    """
+
+    inner: Any
+    engine: SimulatedEngine
+    refused: str
+    store_fails: bool = True
+
+    async def sign(self, token: Secret, domain_id: str, request: SigningRequest) -> Certificate:
+        if request.client_id == self.refused:
+            self.engine.failure_rate = 1.0 if self.store_fails else 0.0
+            raise errors.Rejected("not this one")
+        await asyncio.sleep(1.0)
+        self.engine.failure_rate = 0.0
+        signed: Certificate = await self.inner.sign(token, domain_id, request)
+        return signed
+
+    async def view_certificate(self, token: Secret, domain_id: str, serial: str) -> Certificate:
+        found: Certificate = await self.inner.view_certificate(token, domain_id, serial)
+        return found
+
+    async def list_certificates(self, *asked: Any) -> Any:
+        return await self.inner.list_certificates(*asked)
+
+    async def chain(self) -> str:
+        return str(await self.inner.chain())
+
+
+@pytest.mark.parametrize("store_fails", [False, True])
+def test_a_renewal_that_fails_is_no_other_ones_failure(database: Engine, store_fails: bool) -> None:
+    @simulated
+    async def story(world: World) -> None:
+        care = await begin(world)
+        other = await make(world, external_id="gw-2")
+        (second,) = (each.client_id for each in other.plan.certificates)
+        domain_id = other.domain_id
+        replica = world.replicas[-1]
+        refusing = OneRefused(replica.wire, replica.engine, care.client_id, store_fails)
+        upkeep = care.upkeep_with(cast("Any", refusing))
+        await care.sleep_until(DUE + HOUR)
+        before = await care.care.ledger.find(domain_id, second)
+        assert await upkeep.round() == 2
+        assert replica.parts.worker.tasks.count == 0, "a renewal goes on that nobody waits for"
+        after = await care.care.ledger.find(domain_id, second)
+        assert before
+        assert after
+        assert after.serial != before.serial
+        assert "renewed" in care.noted.outcomes
+        failed = await care.known()
+        if not store_fails:
+            assert (failed.attempts, failed.error) == (1, "not this one")
+        refusing.refused = ""
+        await asyncio.sleep(HOUR)
+        assert await upkeep.round() == 1
+        assert (await care.known()).serial != failed.serial
+
+    story(database)

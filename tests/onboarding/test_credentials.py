@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from attrs import define, evolve, field
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.credentials import BELIEVED_MOST, Credentials
 from provision.onboarding.model import Onboarding
 from provision.platform import errors

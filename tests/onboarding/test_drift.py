@@ -9,11 +9,10 @@ from attrs import evolve
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from bootstrap_core.enrolling import Enroller
-from bootstrap_core.secret import Secret
+from bootstrap_core.enrollments import Enroller
+from bootstrap_core.secrets import Secret
 from provision.onboarding.drift import Drift, DriftFinder
-from provision.onboarding.model import Onboarding
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import Onboarding, OnExisting
 from provision.platform import errors
 from provision.platform.types import Status
 from tests.onboarding.stories import PLAIN, make
@@ -23,7 +22,7 @@ from tests.onboarding.world import SEALER, World, simulated
 def finder(world: World) -> DriftFinder:
     replica = world.replicas[-1]
     wire, engine = cast("Any", replica.wire), cast("Any", replica.engine)
-    return DriftFinder(wire, wire, engine, Enroller(SEALER, replica.clock.now))
+    return DriftFinder(wire, wire, engine, Enroller(SEALER, replica.clock.now), replica.clock.now)
 
 
 async def find(world: World, made: Onboarding) -> Drift:
@@ -120,7 +119,8 @@ def test_what_is_hidden_but_listed_is_not_deleted(database: Engine, name: str) -
         world.platform.failing[name] = errors.NotFound("hidden")
         drift = await find(world, made)
         assert drift.deviations == ()
-        assert drift.unknown is world.platform.failing[name]
+        assert isinstance(drift.unknown, errors.NotPermitted)
+        assert f"{name.removeprefix('view_')}_read" in drift.unknown.message
 
     story(database)
 
@@ -189,3 +189,22 @@ async def test_a_secret_that_is_not_shown_has_not_changed(world: World) -> None:
         hidden = evolve(world.platform.clients[each.id], secret=Secret(""))
         world.platform.clients[each.id] = hidden
     assert await find(world, made) == Drift()
+
+
+@simulated
+async def test_a_connection_that_lost_or_won_a_type_is_told(world: World) -> None:
+    made = await gateway(world)
+    (agent, helper), (control, data) = made.plan.clients, made.plan.channels
+    world.platform.connections.discard((agent.id, data.id, "publish"))
+    world.platform.connections.add((agent.id, control.id, "publish"))
+    drift = await find(world, made)
+    assert sorted(told(drift)) == [
+        ("changed", "connection", "agent - control", "edit"),
+        ("changed", "connection", "agent - data", "repair"),
+    ]
+    fields = {each.key: each.fields["types"] for each in drift.deviations}
+    assert (fields["agent - data"].before, fields["agent - data"].after) == (
+        ["publish", "subscribe"],
+        ["subscribe"],
+    )
+    assert helper.key not in str(drift.deviations)

@@ -87,6 +87,7 @@ async def test_a_gateway_is_whole_or_not_there(shared: Running, layout: str, way
     ("layout", "way"),
     [("gateway", "timed out when done"), ("small", "500"), ("gateway", "503 when done")],
 )
+@pytest.mark.slow
 async def test_a_few_of_them(shared: Running, layout: str, way: str) -> None:
     await _every_call(shared, layout, way, 1, "few")
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.database import FILE, contents
 from tests.service.running import KEY, Running, embedded
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,6 +25,7 @@ async def _post(shared: Running, key: str, **fields: Any) -> httpx.Response:
     )
 
 
+@pytest.mark.slow
 async def test_fifty_at_once_with_one_key_make_one_gateway(shared: Running) -> None:
     answers = await asyncio.gather(*(_post(shared, "fifty", external_id="f-1") for _ in range(50)))
     assert {each.status_code for each in answers} <= {201, 409}
@@ -76,7 +78,7 @@ async def test_the_stored_answer_outlives_a_restart_and_shows_nothing(tmp_path: 
         headers = running.headers | {"Idempotency-Key": "kept"}
         first = await running.http.post(f"/{running.domain}/mapping", json=body, headers=headers)
         await running.http.delete(f"/{running.domain}/mapping/gw-1", headers=running.headers)
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("provision.db*"))
+    stored = contents(tmp_path / FILE)
     assert b"a-guessable-key" not in stored
     async with embedded(tmp_path) as running:
         headers = running.headers | {"Idempotency-Key": "kept"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import evolve
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.errors import IntentUnreadable
 from provision.onboarding.model import (
     Intent,

@@ -65,13 +65,14 @@ async def test_a_key_is_of_one_domain_and_one_request(world: World) -> None:
 async def test_a_key_whose_request_never_ended_is_free_after_three_minutes(world: World) -> None:
     world.start_replica()
     asked = Asked(world)
-    lost = asyncio.ensure_future(asked.once("key", seconds=1e9))
+    lost = asyncio.ensure_future(asked.once("key", seconds=HOUR))
     await asyncio.sleep(2.9 * MINUTE)
     with pytest.raises(StillRunning):
         await asked.once("key")
     await asyncio.sleep(0.2 * MINUTE)
     assert await asked.once("key") == (201, {"number": 2})
-    lost.cancel()
+    await world.replicas[-1].parts.idempotency.close()
+    await asyncio.wait([lost])
 
 
 @simulated
@@ -86,6 +87,74 @@ async def test_an_answer_that_took_so_long_that_its_key_was_forgotten_is_kept(
     assert len(rows(world.database, "SELECT * FROM stored_answers")) == 1
     assert await slow == (201, {"number": 1})
     assert await asked.once("key") == (201, {"number": 1})
+
+
+@simulated
+async def test_an_answer_that_comes_late_overwrites_nobody_elses(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+    slow = asyncio.ensure_future(asked.once("key", seconds=10 * MINUTE))
+    await asyncio.sleep(5 * MINUTE)
+    assert await asked.once("key") == (201, {"number": 2})
+    assert await slow == (201, {"number": 1})
+    assert await asked.once("key") == (201, {"number": 2})
+
+
+@simulated
+async def test_a_late_answer_leaves_the_key_to_whoever_uses_it_now(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+    slow = asyncio.ensure_future(asked.once("key", seconds=4 * MINUTE))
+    await asyncio.sleep(3.5 * MINUTE)
+    second = asyncio.ensure_future(asked.once("key", name="another", seconds=MINUTE))
+    assert await slow == (201, {"number": 1})
+    with pytest.raises(StillRunning):
+        await asked.once("key", name="another")
+    assert await second == (201, {"number": 2})
+    assert await asked.once("key", name="another") == (201, {"number": 2})
+
+
+@simulated
+async def test_a_late_failure_forgets_nobody_elses_key(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+
+    async def fails() -> tuple[int, dict[str, Any]]:
+        await asyncio.sleep(4 * MINUTE)
+        raise GatewayExists
+
+    kept = world.replicas[-1].parts.idempotency
+    slow = asyncio.ensure_future(kept.once(DOMAIN, "key", REQUEST, fails))
+    await asyncio.sleep(3.5 * MINUTE)
+    assert await asked.once("key") == (201, {"number": 1})
+    with pytest.raises(GatewayExists):
+        await slow
+    assert await asked.once("key") == (201, {"number": 1})
+
+
+@simulated
+async def test_a_caller_who_hangs_up_gets_the_same_answer_the_next_time(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+    gone = asyncio.ensure_future(asked.once("key", seconds=5.0))
+    await asyncio.sleep(1.0)
+    gone.cancel()
+    await asyncio.sleep(1.0)
+    with pytest.raises(StillRunning):
+        await asked.once("key")
+    await asyncio.sleep(5.0)
+    assert await asked.once("key") == (201, {"number": 1})
+
+
+@simulated
+async def test_a_process_that_ends_frees_the_keys_of_what_it_cuts_short(world: World) -> None:
+    world.start_replica()
+    asked = Asked(world)
+    caller = asyncio.ensure_future(asked.once("key", seconds=1e9))
+    await asyncio.sleep(1.0)
+    await world.replicas[-1].parts.idempotency.close()
+    await asyncio.wait([caller])
+    assert await asked.once("key") == (201, {"number": 2})
 
 
 @simulated
@@ -110,9 +179,8 @@ async def test_a_start_alone_on_the_store_frees_the_keys_in_use_and_keeps_answer
     await asked.once("answered")
     lost = asyncio.ensure_future(asked.once("cut short", seconds=1e9))
     await asyncio.sleep(1.0)
-    lost.cancel()
-    world.replicas[-1].engine.dead = True
-    await asyncio.sleep(1.0)
+    await world.replicas[-1].kill()
+    await asyncio.wait([lost])
     await world.start_replica().parts.idempotency.forget_unfinished()
     assert await asked.once("cut short") == (201, {"number": 3})
     assert await asked.once("answered") == (201, {"number": 1})

@@ -7,14 +7,14 @@ import contextlib
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from structlog.testing import capture_logs
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.errors import GatewayExists, KeyDiffers, OnboardingError
-from provision.onboarding.model import Onboarding, State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import Onboarding, OnExisting, State
 from tests.onboarding.simulated_platform import Faults
 from tests.onboarding.world import World, audit, new_database, onboardings, world
 
@@ -215,7 +215,7 @@ class Gateways(RuleBasedStateMachine):
         await reborn.parts.leases.release_all()
 
 
-TestGateways = Gateways.TestCase
+TestGateways = pytest.mark.slow(Gateways.TestCase)
 TestGateways.settings = settings(
     max_examples=25,
     stateful_step_count=12,

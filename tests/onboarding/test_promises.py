@@ -73,6 +73,7 @@ async def test_a_shutdown_in_the_middle_is_finished_after_the_next_start(
     assert (found.state, found.connected, found.fetched) == ("done", 2, 200)
 
 
+@pytest.mark.slow
 async def test_a_removal_goes_on_while_the_platform_is_down_and_after_a_restart(
     tmp_path: Path, platform: Running
 ) -> None:
@@ -93,6 +94,7 @@ async def test_a_removal_goes_on_while_the_platform_is_down_and_after_a_restart(
         assert removed.status_code == 204
 
 
+@pytest.mark.slow
 async def test_a_row_that_fails_for_long_is_stuck_in_list_and_metrics(beside: Running) -> None:
     assert beside.wire
     beside.wire.fail("POST", "/channels/connect", answered(500))
@@ -132,7 +134,7 @@ async def test_a_config_made_by_hand_in_the_same_moment_wins(beside: Running) ->
     assert beside.wire
 
     async def meanwhile(request: httpx.Request, inner: httpx.AsyncBaseTransport) -> httpx.Response:
-        body = {"client_id": "by-hand", "external_id": "gw-1", "external_key": "theirs"}
+        body = {"external_id": "gw-1", "external_key": "theirs"}
         made = await beside.http.post(
             f"/{beside.domain}/clients/configs", json=body, headers=beside.headers
         )
@@ -165,6 +167,7 @@ async def test_a_store_that_fails_at_the_commit_loses_nothing(
     assert (await beside.map(layout="gateway")).status_code == 201
 
 
+@pytest.mark.slow
 async def test_a_store_that_fails_for_a_while_is_waited_for(
     beside: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +212,7 @@ async def test_a_removal_may_be_asked_for_while_the_gateway_is_made(beside: Runn
     assert await beside.nothing_is_there()
 
 
+@pytest.mark.slow
 async def test_steps_are_shown_while_it_is_under_way(beside: Running) -> None:
     assert beside.wire
     seen: list[dict[str, Any]] = []
@@ -228,6 +232,7 @@ async def test_steps_are_shown_while_it_is_under_way(beside: Running) -> None:
     assert [step["name"] for step in row["steps"]].count("clients") == 1
 
 
+@pytest.mark.slow
 async def test_a_failed_replacement_leaves_the_old_gateway_as_it_was(beside: Running) -> None:
     assert beside.wire
     before = (await beside.map(layout="gateway")).json()
@@ -246,6 +251,7 @@ async def test_a_failed_replacement_leaves_the_old_gateway_as_it_was(beside: Run
     assert len((await beside.left_on_platform())["clients"]) == 1
 
 
+@pytest.mark.slow
 async def test_a_rotation_that_fails_ends_forward(beside: Running) -> None:
     assert beside.wire
     await beside.map(layout="gateway")
@@ -259,6 +265,7 @@ async def test_a_rotation_that_fails_ends_forward(beside: Running) -> None:
     assert (await beside.fetch()).status_code == 403
 
 
+@pytest.mark.slow
 async def test_repair_gives_back_config_secret_and_connection_and_keeps_what_is_disabled(
     beside: Running,
 ) -> None:

@@ -8,14 +8,14 @@ import pytest
 from attrs import evolve
 from sqlalchemy import Engine
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.errors import StepFailed
-from provision.onboarding.model import State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import OnExisting, State
 from provision.platform import errors
 from provision.platform.types import Status
-from tests.onboarding.simulated_platform import certificates_in_force
+from tests.onboarding.simulated_platform import at, certificates_in_force
 from tests.onboarding.stories import make
+from tests.onboarding.test_drift import find, told
 from tests.onboarding.world import TIMING, World, audit, onboardings, simulated
 
 
@@ -55,6 +55,23 @@ async def test_a_repair_re_connects_and_certifies_again_with_the_same_key(world:
     assert world.platform.asked["update_client_secret"] == 1
     assert len(certificates_in_force(world.platform, certificate.client_id)) == 1
     audit(world)
+
+
+@simulated
+async def test_a_certificate_that_has_ended_is_told_and_a_repair_makes_another(
+    world: World,
+) -> None:
+    world.start_replica()
+    made = await make(world)
+    (certificate,) = made.intent.certificates
+    held = world.platform.certificates[certificate.serial]
+    world.platform.certificates[certificate.serial] = evolve(held, expires_at=at(0.0))
+    assert told(await find(world, made)) == [("ended", "certificate", "agent", "repair")]
+    repaired = await make(world, OnExisting.REPAIR)
+    (again,) = repaired.intent.certificates
+    assert again.serial != certificate.serial
+    assert again.private_key == certificate.private_key
+    assert told(await find(world, repaired)) == []
 
 
 @simulated
@@ -185,3 +202,22 @@ def test_a_new_certificate_comes_with_the_chain_of_its_time(
         assert row.intent.ca_chain == "another chain"
 
     story(database)
+
+
+@simulated
+async def test_a_repair_gives_back_a_lost_type_and_takes_none_away(world: World) -> None:
+    world.start_replica()
+    made = await make(world)
+    (agent, _), (control, data) = made.plan.clients, made.plan.channels
+    whole = set(world.platform.connections)
+    world.platform.connections.discard((agent.id, data.id, "publish"))
+    added = (agent.id, control.id, "publish")
+    world.platform.connections.add(added)
+
+    repaired = await make(world, OnExisting.REPAIR)
+
+    assert world.platform.connections == whole | {added}
+    assert world.platform.asked["disconnect"] == 1
+    assert told(await find(world, repaired)) == [
+        ("changed", "connection", "agent - control", "edit")
+    ]

@@ -7,17 +7,19 @@ import os
 import pytest
 from sqlalchemy import Engine
 
-from provision.onboarding.trace import Trace
+from provision.onboarding.steps import Trace
 from tests.onboarding.simulation import play
 
 SCHEDULES = int(os.environ.get("ONBOARDING_SCHEDULES", "60"))
 
 
+@pytest.mark.slow
 def test_every_schedule_ends_with_whole_gateways_or_none(database: Engine) -> None:
     failed = {seed: trace for seed in range(SCHEDULES) if (trace := play(seed, database))}
     assert not failed, next(iter(failed.values()))
 
 
+@pytest.mark.slow
 def test_a_product_that_forgets_lost_answers_is_found_out(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from attrs import define
+from attrs import define, evolve
 
 from bootstrap_core.model import Caller
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.onboarding.model import State
 from provision.platform import errors
 from tests.onboarding.stories import Longest, cut_short, make, watch
@@ -26,6 +26,9 @@ async def test_without_credentials_it_is_stuck_at_once_until_somebody_of_the_dom
     service = world.replicas[-1].parts.onboardings
     stranger = Caller("stranger", OTHER_DOMAIN, world.platform.token(1e9))
     await service.welcome(stranger)
+    assert (await watch(world, 300.0))[-1].state is State.STUCK
+    # Who may neither create nor delete clients is of no use, and takes no turn from who may.
+    await service.welcome(evolve(world.caller(), actions=frozenset({"read"})))
     assert (await watch(world, 300.0))[-1].state is State.STUCK
     await service.welcome(world.caller())
     await world.come_to_rest()

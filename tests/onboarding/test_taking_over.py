@@ -8,18 +8,18 @@ import contextlib
 import pytest
 
 from provision.onboarding.errors import StillRunning
-from provision.onboarding.holding import Holding
-from provision.onboarding.model import State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.leases import Holding
+from provision.onboarding.model import OnExisting, State
 from tests.onboarding.stories import cut_short, held, make, steal
 from tests.onboarding.world import World, audit, onboardings, simulated
 
 
 @simulated
+@pytest.mark.slow
 async def test_a_gateway_that_somebody_works_on_is_not_replaced(world: World) -> None:
     replica, row = await held(world)
     holding = asyncio.ensure_future(
-        Holding(replica.parts.leases, replica.clock).run(row, asyncio.sleep(60.0))
+        Holding(replica.parts.leases, replica.clock).run(row, lambda _: asyncio.sleep(60.0))
     )
     began = world.loop.time()
     with pytest.raises(StillRunning):
@@ -39,7 +39,7 @@ async def test_what_is_no_longer_there_is_not_repaired_and_its_lease_let_go(
     made = await make(world)
     await replica.parts.onboardings.remove(world.caller(), "gw-1")
     with pytest.raises(StillRunning) as caught:
-        await replica.parts.worker.repair(made, world.caller())
+        await replica.parts.worker.repair(made, world.caller(), replica.parts.worker.patience())
     assert caught.value.details == {"onboarding_id": made.id}
     assert await replica.parts.leases.take(made.id) is not None
 
@@ -73,17 +73,17 @@ async def test_what_has_ended_since_it_was_seen_is_left_as_it_is(world: World) -
     await world.come_to_rest()
     worker, effects = world.replicas[-1].parts.worker, world.platform.effects
     for _ in range(2):
-        after = await worker.go_on(seen, world.caller())
+        after = await worker.go_on(seen, world.caller(), worker.patience())
         assert after is not None
         assert after.state is State.DONE
         assert world.platform.effects == effects
     await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
     effects = world.platform.effects
-    after = await worker.go_on(seen, world.caller())
+    after = await worker.go_on(seen, world.caller(), worker.patience())
     assert after is not None
     assert after.state is State.UNDONE
     assert world.platform.effects == effects
-    removed = await worker.remove(seen, world.caller())
+    removed = await worker.remove(seen, world.caller(), worker.patience())
     assert removed.state is State.UNDONE
     assert world.platform.effects == effects
     assert await world.replicas[-1].parts.leases.take(seen.id) is not None

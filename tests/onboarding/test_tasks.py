@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from attrs import evolve
 
+from provision.onboarding.attempts import Answer, GatewayTasks
 from provision.onboarding.errors import KeyDiffers, LeaseLost
 from provision.onboarding.model import Onboarding
-from provision.onboarding.tasks import Answer, GatewayTasks
 from tests.onboarding.stories import make
 from tests.onboarding.world import World, simulated
 

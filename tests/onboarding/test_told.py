@@ -6,8 +6,7 @@ import pytest
 
 from bootstrap_core.model import Caller
 from provision.onboarding.errors import StepFailed
-from provision.onboarding.model import State
-from provision.onboarding.on_existing import OnExisting
+from provision.onboarding.model import OnExisting, State
 from provision.platform import errors
 from tests.onboarding.simulated_store import rows
 from tests.onboarding.stories import Longest, make

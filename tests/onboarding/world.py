@@ -13,20 +13,16 @@ from attrs import define, field
 from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
-from bootstrap_core.enrolling import Enroller
+from bootstrap_core.enrollments import Enroller
 from bootstrap_core.model import Caller
-from bootstrap_core.sealing import Sealer, SealingKey
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from provision.onboarding import assembly
-from provision.onboarding.chance import Chance
+from provision.onboarding.certificates.signing import KeepKeys
+from provision.onboarding.clock import Chance, Timing
 from provision.onboarding.credentials import TokenSource
-from provision.onboarding.mapping_request import MappingRequest
-from provision.onboarding.model import Onboarding, State
-from provision.onboarding.on_existing import OnExisting
-from provision.onboarding.private_keys import KeepKeys
-from provision.onboarding.retry import Timing
+from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, State
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings as table
 from provision.pki.keys import KeyType, make_key
@@ -156,6 +152,11 @@ class Replica:
         await self.parts.reconciler.stop()
         with contextlib.suppress(asyncio.CancelledError):
             await self.parts.worker.tasks.close(0)
+            await self.parts.idempotency.close()
+
+
+async def anybody(_: str, __: str, ___: Secret, *, reserve: bool = False) -> None:
+    """Admit every key: there is one domain."""
 
 
 @define
@@ -180,7 +181,9 @@ class World:
         wire = Wire(self.platform, clock, TIMING.settled_after)
         observer = Silent()
         parts = assembly.assemble(
-            assembly.Store(cast("Any", engine), SEALER, Enroller(SEALER, clock.now), Hasher()),
+            assembly.Store(
+                cast("Any", engine), SEALER, Enroller(SEALER, clock.now), Hasher(), anybody
+            ),
             assembly.Surroundings(
                 platform=cast("Any", wire),
                 authority=cast("Any", wire),
@@ -295,6 +298,7 @@ def audit(world: World) -> None:
     for each in found:
         assert not each.token, "a token is kept"
         assert not each.intent.external_key, "an external key is kept in clear"
+    _audit_halves(world.platform, found)
     _audit_platform(world.platform, [each.plan for each in there])
     _audit_certificates(world.platform, there)
     configs = {
@@ -325,6 +329,13 @@ def _audit_platform(platform: SimulatedPlatform, plans: list[Plan]) -> None:
         for pair in plan.pairs
         for kind in pair.types
     }
+
+
+def _audit_halves(platform: SimulatedPlatform, found: list[Onboarding]) -> None:
+    told = {left.id: left for each in found for left in each.leftovers}
+    assert platform.halves.keys() <= told.keys(), "something half made is told nowhere"
+    certain = {each.id for each in told.values() if each.certain}
+    assert certain <= platform.halves.keys(), "something is told to be left that is not"
 
 
 def _audit_certificates(platform: SimulatedPlatform, there: list[Onboarding]) -> None:

@@ -10,9 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from provision.pki.keys import KeyType, make_key
-from provision.pki.ocsp import answer, read_question
 from provision.pki.profiles import ClientProfile
-from provision.pki.revocation import Revocation, make_revocation_list
+from provision.pki.status import Revocation, answer, make_revocation_list, read_questions
 from tests.pki.test_ocsp import STATES, request_for
 from tests.pki.tools import NOW, hierarchy, issued, server_identity
 
@@ -81,6 +80,7 @@ def test_the_list_of_the_revoked(findings: Lint, tmp_path: Path) -> None:
 def test_ocsp_answers(findings: Lint, state: str, tmp_path: Path) -> None:
     der = request_for(issued(ISSUER), ISSUER, hashes.SHA256(), b"n" * 16)
     path = tmp_path / "answer.der"
-    path.write_bytes(answer(ISSUER, read_question(der), STATES[state], NOW))
+    answered = [(each, STATES[state]) for each in read_questions(der)]
+    path.write_bytes(answer(ISSUER, answered, NOW))
 
     assert findings("lint_ocsp_response", path) == ""

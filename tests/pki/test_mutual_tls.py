@@ -11,10 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from provision.pki.issuer import Issuer
+from provision.pki.issuer import Issuer, read_serial
 from provision.pki.keys import KeyType, make_key
-from provision.pki.revocation import Revocation, make_revocation_list
-from provision.pki.serial import read_serial
+from provision.pki.status import Revocation, make_revocation_list
 from tests.pki.tools import DAY, HOLDER, NOW, Issued, hierarchy, issued, server_identity
 
 HIERARCHY = hierarchy()

@@ -1,7 +1,9 @@
 """Certificate requests: made for one client, and only signed for that client."""
 
 import base64
+import itertools
 import subprocess
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision.pki import der
 from provision.pki.errors import KeyWeak, NameNotAllowed, PkiError, RequestInvalid
 from provision.pki.keys import KeyType, fingerprint, make_key
 from provision.pki.requests import Holder, check_request, make_request
@@ -28,6 +31,11 @@ def signed(builder: x509.CertificateSigningRequestBuilder) -> str:
 def request_der() -> bytearray:
     request = x509.load_pem_x509_csr(make_request(KEY, HOLDER).encode())
     return bytearray(request.public_bytes(Encoding.DER))
+
+
+def as_pem(request: bytes) -> str:
+    body = base64.encodebytes(request).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
 
 
 def named(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.CertificateSigningRequestBuilder:
@@ -101,11 +109,92 @@ def test_a_name_of_someone_else_is_refused(
         check_request(signed(request_builder), HOLDER)
 
 
+ATTRIBUTES = [
+    der.write(
+        0x30, [bytes.fromhex("06092a864886f70d010907"), der.write(0x31, [b"\x0c\x06secret"])]
+    ),
+    der.write(0x30, [bytes.fromhex("06092a864886f70d010902"), der.write(0x31, [b"\x16\x01x"])]),
+    der.write(0x30, [bytes.fromhex("06032a0304"), der.write(0x31, [b"\x04\x01x"])]),
+]
+
+
+@pytest.mark.parametrize("attributes", list(itertools.permutations(ATTRIBUTES)))
+def test_the_order_of_attributes_does_not_matter(
+    attributes: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    (request,) = der.read(bytes(request_der()))
+    body, algorithm, _ = request.parts()
+    *others, _ = body.parts()
+    changed = der.write(
+        body.tag, [*(part.whole for part in others), der.write(der.CONTEXT_0, attributes)]
+    )
+    assert isinstance(KEY.signing_key, ec.EllipticCurvePrivateKey)
+    signature = KEY.signing_key.sign(changed, ec.ECDSA(hashes.SHA256()))
+    path = tmp_path / "request.pem"
+    path.write_text(
+        as_pem(
+            der.write(request.tag, [changed, algorithm.whole, der.write(0x03, [b"\0", signature])])
+        )
+    )
+    subprocess.run(
+        ["openssl", "req", "-in", path, "-verify", "-noout"], check=True, capture_output=True
+    )
+
+    assert fingerprint(check_request(path.read_text(), HOLDER)) == fingerprint(KEY.public_key)
+
+
+@given(st.recursive(st.binary(max_size=300), lambda inner: st.lists(inner, max_size=3)))
+def test_what_is_written_as_der_is_read_again(tree: object) -> None:
+    (element,) = der.read(encoded(tree))
+    assert decoded(element) == tree
+
+
+def encoded(tree: object) -> bytes:
+    if isinstance(tree, list):
+        return der.write(0x30, [encoded(part) for part in tree])
+    assert isinstance(tree, bytes)
+    return der.write(0x04, [tree])
+
+
+def decoded(element: der.Element) -> object:
+    if element.tag == 0x04:
+        return element.content
+    return [decoded(part) for part in element.parts()]
+
+
+@given(st.binary(max_size=60))
+def test_what_is_no_der_is_refused(data: bytes) -> None:
+    try:
+        found = der.read(data)
+    except ValueError:
+        return
+    assert b"".join(element.whole for element in found) == data
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (x509.IPAddress(ip_address("192.168.1.7")), "the IP address 192.168.1.7"),
+        (x509.DNSName("gw.local"), "the DNS name 'gw.local'"),
+        (x509.RFC822Name("gw@example.com"), "the e-mail address 'gw@example.com'"),
+        (x509.DirectoryName(HOLDER.subject), f"the directory name 'CN={HOLDER.client_id}'"),
+        (x509.RegisteredID(NameOID.COMMON_NAME), "the registered ID 2.5.4.3"),
+        (x509.OtherName(NameOID.COMMON_NAME, b"\x05\x00"), "a name of another kind"),
+    ],
+)
+def test_a_refused_name_is_told_as_people_write_it(name: x509.GeneralName, told: str) -> None:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(HOLDER.subject)
+    builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
+    with pytest.raises(NameNotAllowed) as caught:
+        check_request(signed(builder), HOLDER)
+    assert f"subjectAltName has {told}; only the URI {HOLDER.uri}" in caught.value.message
+
+
 def test_a_request_signed_with_another_key_is_refused() -> None:
-    der = request_der()
-    place = der.find(HOLDER.client_id.encode())
-    der[place] ^= 1
-    pem = x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM).decode()
+    changed = request_der()
+    place = changed.find(HOLDER.client_id.encode())
+    changed[place] ^= 1
+    pem = as_pem(bytes(changed))
 
     with pytest.raises(RequestInvalid, match="not signed by the key"):
         check_request(pem, HOLDER)
@@ -140,10 +229,9 @@ def test_a_huge_request_is_refused_unread() -> None:
 
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_a_damaged_request_never_gets_another_key_signed(place: int, flip: int) -> None:
-    der = request_der()
-    der[place % len(der)] ^= flip
-    body = base64.encodebytes(bytes(der)).decode()
-    pem = f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
+    damaged = request_der()
+    damaged[place % len(damaged)] ^= flip
+    pem = as_pem(bytes(damaged))
 
     # The number of unused bits of the signature may be damaged without harm: the rest is signed.
     try:

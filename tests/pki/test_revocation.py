@@ -5,9 +5,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from provision.pki.issuer import Issuer
-from provision.pki.revocation import CRL_LIFETIME, Revocation, make_revocation_list
-from provision.pki.serial import read_serial
+from provision.pki.issuer import Issuer, read_serial
+from provision.pki.status import CRL_LIFETIME, Revocation, make_revocation_list
 from tests.pki.tools import NOW, hierarchy, issued, openssl
 
 ISSUER = hierarchy().intermediate

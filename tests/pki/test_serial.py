@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.pki.serial import new_serial, normal_serial, read_serial, write_serial
+from provision.pki.issuer import new_serial, normal_serial, read_serial, write_serial
 
 
 @given(st.integers(1, 2**159))

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.errors import NotFound
 from provision.platform.port import Platform
 from provision.platform.types import (

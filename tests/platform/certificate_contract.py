@@ -24,7 +24,7 @@ from attrs import frozen
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.pki.keys import KeyType, PrivateKey, check_strength, fingerprint, make_key
 from provision.pki.requests import Holder, make_request
 from provision.platform.errors import InvalidToken, NotAMember, NotFound, PlatformError, Rejected

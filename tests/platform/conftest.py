@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from provision.platform.magistrala import Magistrala
+from provision.platform.magistrala.adapter import Magistrala
 from tests.embedded.conftest import database, installed, template
 from tests.platform.faulty import HASTY, FaultyServer, speaking_to
 

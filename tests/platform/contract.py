@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
-from provision.platform.errors import AlreadyExists, NotFound, Rejected
+from provision.platform.errors import AlreadyExists, NotFound, NotReady
 from provision.platform.types import (
     ChannelQuery,
     ClientQuery,
@@ -130,7 +130,7 @@ class PlatformContract(EntityContract):
             await platform.connect(*place, Connections([client.id, str(uuid4())], [channel.id]))
         with pytest.raises(NotFound):
             await platform.connect(*place, Connections([client.id], [channel.id, str(uuid4())]))
-        with pytest.raises(Rejected):
+        with pytest.raises(NotReady):
             await platform.connect(*place, Connections([client.id, disabled.id], [channel.id]))
 
         assert await bench.channels_of(client.id) == []
@@ -153,10 +153,19 @@ class PlatformContract(EntityContract):
         publish = Connections([client.id], [channel.id], [ConnectionType.PUBLISH])
         subscribe = evolve(publish, types=[ConnectionType.SUBSCRIBE])
 
+        async def types() -> frozenset[ConnectionType] | None:
+            page = await platform.list_clients(*place, ClientQuery(channel_id=channel.id))
+            return page.items[0].connection_types
+
         await platform.connect(*place, publish)
+        assert await types() == {ConnectionType.PUBLISH}
         await platform.connect(*place, subscribe)
+        assert await types() == {ConnectionType.PUBLISH, ConnectionType.SUBSCRIBE}
         await platform.disconnect(*place, publish)
+        assert await types() == {ConnectionType.SUBSCRIBE}
         assert await bench.channels_of(client.id) == [channel.id]
+        everywhere = await platform.list_clients(*place, ClientQuery(id=client.id))
+        assert everywhere.items[0].connection_types is None
         await platform.disconnect(*place, subscribe)
         assert await bench.channels_of(client.id) == []
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
     AlreadyExists,
     DomainNotFound,

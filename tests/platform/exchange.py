@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import httpx
 
-from bootstrap_core.secret import Secret
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_certificates import MagistralaCertificates
-from provision.platform.magistrala_settings import TransportSettings
-from provision.platform.magistrala_transport import Transport
+from bootstrap_core.secrets import Secret
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.calls import TransportSettings
+from provision.platform.magistrala.certificates import MagistralaCertificates
+from provision.platform.magistrala.transport import Transport
 from provision.platform.types import (
     Client,
     NewClient,

@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_settings import Endpoints, TransportSettings
-from provision.platform.magistrala_transport import Transport
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.calls import Endpoints, TransportSettings
+from provision.platform.magistrala.transport import Transport
 
 # Patient with a busy machine, not between attempts.
 QUICK = TransportSettings(

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from bootstrap_core.secret import Secret
-from provision.platform.magistrala import Magistrala
+from bootstrap_core.secrets import Secret
+from provision.platform.magistrala.adapter import Magistrala
 from provision.platform.types import NewClient
 
 TOKEN: Final = Secret("a.secret.token")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.credentials import ApiKey, PasswordSignIn, token_end, token_user
 from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected, Unavailable
 from provision.platform.types import TokenPair

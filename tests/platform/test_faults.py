@@ -16,8 +16,8 @@ from provision.platform.errors import (
     TimedOut,
     Unavailable,
 )
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_transport import Transport
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.transport import Transport
 from provision.platform.types import Connections
 from tests.platform.faulty import (
     QUICK,

@@ -8,12 +8,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bootstrap_core.secret import Secret
-from provision.pki.revocation import make_revocation_list
+from bootstrap_core.secrets import Secret
+from provision.pki.status import make_revocation_list
 from provision.platform.errors import BadAnswer, Failed, NotAMember, NotFound, Rejected, TimedOut
-from provision.platform.magistrala import Magistrala
-from provision.platform.magistrala_certificates import MagistralaCertificates
-from provision.platform.magistrala_transport import Transport
+from provision.platform.magistrala.adapter import Magistrala
+from provision.platform.magistrala.certificates import MagistralaCertificates
+from provision.platform.magistrala.transport import Transport
 from provision.platform.types import SigningRequest
 from tests.pki.tools import hierarchy
 from tests.platform.faulty import QUICK, FaultyServer, answers, closes, endpoints

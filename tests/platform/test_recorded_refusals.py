@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
     AlreadyExists,
     DomainNotFound,
@@ -13,8 +13,11 @@ from provision.platform.errors import (
     InvalidToken,
     NotAMember,
     NotFound,
+    NotPermitted,
+    NotReady,
     PlatformError,
     Rejected,
+    RouteTaken,
 )
 from provision.platform.types import (
     ChannelChange,
@@ -46,7 +49,7 @@ REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
     ),
     "clients.bulk.one_bad_id": (Rejected, lambda p, _: p.create_clients(T, A, [client("abc")])),
     "clients.bulk.no_token": (InvalidToken, lambda p, _: p.create_clients(T, A, [client("x")])),
-    "clients.bulk.non_member": (NotAMember, lambda p, _: p.create_clients(T, A, [client("x")])),
+    "clients.bulk.non_member": (NotPermitted, lambda p, _: p.create_clients(T, A, [client("x")])),
     "clients.view.unknown": (NotFound, lambda p, _: p.view_client(T, A, NOWHERE)),
     "clients.view.non_member": (NotFound, lambda p, _: p.view_client(T, A, "{{c1}}")),
     "clients.view.no_token": (InvalidToken, lambda p, _: p.view_client(T, A, "{{c1}}")),
@@ -78,11 +81,11 @@ REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
         lambda p, _: p.create_channels(T, A, [NewChannel("{{k3}}", "x")]),
     ),
     "channels.bulk.duplicate_route": (
-        AlreadyExists,
+        RouteTaken,
         lambda p, _: p.create_channels(T, A, [NewChannel("k", "x", route="rt-1")]),
     ),
     "channels.bulk.non_member": (
-        NotAMember,
+        NotPermitted,
         lambda p, _: p.create_channels(T, A, [NewChannel("k", "x")]),
     ),
     "channels.view.non_member": (NotFound, lambda p, _: p.view_channel(T, A, "{{ch1}}")),
@@ -104,7 +107,7 @@ REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
         lambda p, _: p.connect(T, A, Connections([NOWHERE], ["{{ch1}}"])),
     ),
     "channels.connect.type_twice": (
-        Rejected,
+        NotReady,
         lambda p, _: p.connect(
             T, A, Connections(["{{cl3}}"], ["{{ch1}}"], [ConnectionType.PUBLISH] * 2)
         ),

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.types import (
     ChannelChange,
     ChannelQuery,

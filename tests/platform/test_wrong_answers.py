@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
     BadAnswer,
     InvalidToken,
     PlatformError,
     Rejected,
 )
-from provision.platform.magistrala import Magistrala
+from provision.platform.magistrala.adapter import Magistrala
 from provision.platform.types import ClientQuery, NewClient
 from tests.platform.faulty import (
     FaultyServer,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,11 +17,12 @@ from attrs import define, field, frozen
 
 from provision.app import Service, open_service
 from provision.data_directory import DataDirectory
-from provision.database import migrate, open_engine
-from provision.onboarding.retry import Timing
+from provision.onboarding.clock import Timing
 from provision.settings_reader import load
+from tests import database
 
 ROOT = Path(__file__).parents[2]
+ALL_LAYOUTS = {"MG_PROVISION_LAYOUTS": str(ROOT / "layouts")}
 BASE = "http://service"
 KEY = "device-key-1"
 QUICK = Timing(visible_after=0.15, settled_after=0.3, answer_after=1.0, look_after=0.2)
@@ -146,6 +151,18 @@ def answered(status: int, body: Any = None) -> Behaviour:
     return behave
 
 
+@cache
+def usual_layouts() -> str:
+    """Return a directory with some of the layouts: to read all of them is a third of a start."""
+    directory = Path(tempfile.mkdtemp(prefix="layouts-"))
+    atexit.register(shutil.rmtree, directory)
+    for name in ("config", "gateway", "gateway-export", "mainflux", "mtls-services"):
+        for file in (ROOT / "layouts").glob(f"{name}.*"):
+            shutil.copy(file, directory)
+    shutil.copytree(ROOT / "layouts" / "fragments", directory / "fragments")
+    return str(directory)
+
+
 @contextlib.asynccontextmanager
 async def open_client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(service.app, raise_app_exceptions=False)
@@ -156,9 +173,9 @@ async def open_client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 @contextlib.asynccontextmanager
 async def embedded(data: Path, **environment: str) -> AsyncIterator[Running]:
     """Run the service on its embedded platform."""
-    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(ROOT / "layouts")}
-    loaded = load(variables | environment, {})
-    await with_schema(data)
+    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": usual_layouts()}
+    loaded = load(variables | database.environment(data) | environment, {})
+    database.with_schema(data / database.FILE)
     async with open_service(loaded, BASE) as service, open_client(service) as http:
         token = await sign_in(http, data)
         yield Running(http, http, service.operator_domain, token)
@@ -182,30 +199,11 @@ async def beside(
     data: Path, wire: FaultyWire, platform: Running, **environment: str
 ) -> AsyncIterator[Running]:
     """Run the service on a wire that is there already."""
-    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(ROOT / "layouts")}
-    loaded = load(variables | environment, {})
-    await with_schema(data)
+    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": usual_layouts()}
+    loaded = load(variables | database.environment(data) | environment, {})
+    database.with_schema(data / database.FILE)
     async with open_service(loaded, BASE, wire, QUICK) as service, open_client(service) as http:
         yield Running(http, platform.http, platform.domain, platform.token, wire)
-
-
-_schema: list[bytes] = []
-
-
-async def with_schema(data: Path) -> None:
-    """Put an empty database where there is none, as the first start makes it in a hundred times."""
-    file = data / "provision.db"
-    if file.exists():
-        return
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not _schema:
-        engine = open_engine(f"sqlite+aiosqlite:///{file}")
-        await migrate(engine)
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        await engine.dispose()
-        _schema.append(file.read_bytes())
-    file.write_bytes(_schema[0])
 
 
 async def sign_in(http: httpx.AsyncClient, data: Path) -> str:

@@ -78,8 +78,12 @@ async def post(running: Running, content: bytes | str, **headers: str) -> httpx.
         ({"on_existing": 1}, 400, "invalid_fields", "on_existing"),
         ({"parameters": []}, 400, "invalid_fields", "parameters: must be an object"),
         ({"layout": "gatewya"}, 400, "layout_unknown", 'did you mean "gateway"?'),
-        ({"layout": "../gateway"}, 400, "layout_unknown", "Layouts: "),
+        ({"layout": "../gateway"}, 400, "layout_unknown", "The layouts are "),
         ({"parameters": {"mqtt": "x"}}, 400, "parameters_invalid", "mqtt_url"),
+        ({"parameters": {"mqtt_url": "a\0"}}, 400, "invalid_fields", "parameters.mqtt_url: has ch"),
+        ({"parameters": {"a": ["\0"]}}, 400, "invalid_fields", "parameters.a[0]: has characters"),
+        ({"parameters": {"a\0": 1}}, 400, "invalid_fields", "parameters: has characters"),
+        ({"csrs": {"a": "\0"}}, 400, "invalid_fields", "csrs.a: has characters"),
         ({"parameters": {"mqtt_url": 7}}, 400, "parameters_invalid", "mqtt_url"),
         ({"parameters": {"mqtt_url": "ftp://x"}}, 400, "parameters_invalid", "mqtt_url"),
     ],
@@ -115,7 +119,9 @@ async def test_all_wrong_fields_are_told_at_once(untouched: Running) -> None:
         (b'"x"', "must be a JSON object, not a text"),
         (b'{"external_id": "\xff"}', "not valid UTF-8"),
         (b'{"external_id": "\\ud800", "external_key": "k"}', "characters that are not text"),
-        (b"[" * 60_000, "not valid JSON"),
+        (b"[" * 60_000, "nested too deeply"),
+        (b'{"external_id": "a", "external_id": "b"}', "the key 'external_id' stands twice"),
+        (b'{"parameters": {"a": 1, "b": 2, "\\u0061": 3}}', "the key 'a' stands twice"),
     ],
 )
 async def test_a_body_that_is_no_json_object(
@@ -126,10 +132,46 @@ async def test_a_body_that_is_no_json_object(
     assert words in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/clients"),
+        ("POST", "/channels"),
+        ("POST", "/clients/configs"),
+        ("POST", "/clients/bootstrap/profiles"),
+        ("POST", "/clients/bootstrap/profiles/render-preview"),
+        ("POST", "/plan"),
+    ],
+)
+async def test_no_body_says_two_things_at_once(untouched: Running, method: str, path: str) -> None:
+    answer = await untouched.http.request(
+        method,
+        f"/{untouched.domain}{path}",
+        content=b'{"name": "a", "metadata": {}, "name": "b"}',
+        headers=untouched.headers | {"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 400, answer.text
+    assert "the key 'name' stands twice in one object; give it once" in answer.json()["message"]
+
+
 async def test_a_body_over_the_limit(untouched: Running) -> None:
     answer = await post(untouched, json.dumps(GOOD | {"name": "n" * 65_536}))
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert "64 KiB" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("path", ["/mapping", "/clients/configs"])
+async def test_a_body_that_announces_too_much_is_refused_before_it_is_there(
+    untouched: Running, path: str
+) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was asked for")
+        yield b""
+
+    headers = untouched.headers | {"Content-Type": "application/json", "Content-Length": "2000000"}
+    url = f"/{untouched.domain}{path}"
+    answer = await untouched.http.post(url, content=nothing(), headers=headers)
+    assert answer.status_code == 413, answer.text
 
 
 @pytest.mark.parametrize("given", ["application/json; charset=utf-8", "Application/JSON"])
@@ -154,6 +196,42 @@ async def test_of_thousands_of_mistakes_some_are_told(
 
 
 OTHER_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "")
+
+
+@pytest.mark.parametrize("path", ["/mapping", "/plan", "/cert", "/clients/configs"])
+@pytest.mark.parametrize(
+    "body",
+    [rb'{"\ud800": 1}', rb'{"\ud800": 1, "\ud800": 2}', rb'{"csrs": {"\ud800": 5}}'],
+    ids=["unknown", "twice", "within"],
+)
+async def test_half_a_character_in_a_name(untouched: Running, path: str, body: bytes) -> None:
+    answer = await untouched.http.post(
+        f"/{untouched.domain}{path}",
+        content=body,
+        headers=untouched.headers | {"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{path}={'9' * 5000}"
+        for path in (
+            "/onboardings?offset",
+            "/onboardings?limit",
+            "/gateways?offset",
+            "/gateways?certificate_days",
+            "/clients/configs?offset",
+            "/clients?offset",
+        )
+    ],
+    ids=lambda query: query.split("=")[0],
+)
+async def test_a_number_of_thousands_of_digits(untouched: Running, query: str) -> None:
+    answer = await untouched.http.get(f"/{untouched.domain}{query}", headers=untouched.headers)
+    assert answer.status_code == 400, answer.text
 
 
 @pytest.mark.parametrize("given", OTHER_TYPES)
@@ -207,6 +285,16 @@ async def test_a_domain_that_the_caller_has_no_part_in(untouched: Running) -> No
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
 
 
+@pytest.mark.parametrize(
+    "path", ["clients", "channels", "clients/configs", "gateways", "onboardings", "certs"]
+)
+async def test_a_broken_escape_in_the_query_of_a_list(untouched: Running, path: str) -> None:
+    address = f"/{untouched.domain}/{path}?name=%zz"
+    answer = await untouched.http.get(address, headers=untouched.headers)
+    assert answer.status_code == 400
+    assert "two hexadecimal digits" in answer.json()["message"]
+
+
 async def test_an_unknown_route_and_a_wrong_method(untouched: Running) -> None:
     answer = await untouched.http.get("/no/such/thing")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_route")
@@ -221,6 +309,8 @@ async def test_what_was_never_onboarded_is_not_found(untouched: Running, path: s
     assert answer.status_code == 404
 
 
+# On the event loop that its service runs on.
+@pytest.mark.asyncio(loop_scope="function")
 async def test_an_external_id_that_belongs_to_a_config_made_by_hand(running: Running) -> None:
     body = {"external_id": "gw-1", "external_key": "x", "name": "by hand"}
     made = await running.http.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from attrs import define
 
 from provision.data_directory import DataDirectory
-from tests.service.running import KEY, FaultyWire, Running, answered, beside, embedded
+from tests.service.running import KEY, FaultyWire, Running, answered, beside, embedded, refused
 
 PERSONAL = "pat_0123456789"
+UNVERIFIED = f"unverified:{hashlib.sha256(PERSONAL.encode()).hexdigest()[:16]}"
 GOOD = {"external_id": "gw-1", "external_key": KEY}
 URLS = {
     f"MG_PROVISION_{name}_URL": "http://platform"
@@ -95,6 +97,7 @@ async def test_credentials_that_the_platform_refuses_are_told(
         assert "wrong-password" not in answer.text
 
 
+@pytest.mark.slow
 async def test_membership_is_asked_once_in_a_moment(platform: Running, tmp_path: Path) -> None:
     wire = wire_to(platform)
     async with beside(tmp_path / "s", wire, platform, **URLS) as running:
@@ -147,12 +150,45 @@ async def test_a_platform_that_does_not_know_the_user_route_is_no_obstacle(
     async with beside(tmp_path / "s", wire, platform, **URLS, **key) as running:
         path = f"/{running.domain}/mapping"
         assert (await running.http.post(path, json=GOOD)).status_code == 201
-        assert await actors(running) == {""}
+        assert await actors(running) == {UNVERIFIED}
 
 
-async def actors(running: Running) -> set[str]:
+async def test_who_was_verified_before_is_named_while_the_users_service_is_down(
+    platform: Running, tmp_path: Path
+) -> None:
+    wire = wire_to(platform)
+    wire.inner = PersonalTokens(wire.inner, platform.token)
+    key = {"MG_PROVISION_API_KEY": PERSONAL}
+    async with beside(tmp_path / "s", wire, platform, **URLS, **key) as running:
+        path = f"/{running.domain}/mapping"
+        assert (await running.http.post(path, json=GOOD)).status_code == 201
+        wire.fail("GET", "/users/profile", refused)
+        # Without the domain in its path the request is looked into anew.
+        second = await running.http.post("/mapping", json=GOOD | {"external_id": "gw-2"})
+        assert second.status_code == 201
+        assert await actors(running, "gw-2") == {await user_id(platform)}
+
+
+async def test_a_token_that_was_never_verified_is_named_by_its_digest(
+    platform: Running, tmp_path: Path
+) -> None:
+    wire = wire_to(platform)
+    wire.inner = PersonalTokens(wire.inner, platform.token)
+    wire.fail("GET", "/users/profile", refused)
+    key = {"MG_PROVISION_API_KEY": PERSONAL}
+    async with beside(tmp_path / "s", wire, platform, **URLS, **key) as running:
+        path = f"/{running.domain}/mapping"
+        assert (await running.http.post(path, json=GOOD)).status_code == 201
+        assert await actors(running) == {UNVERIFIED}
+        wire.faults.clear()
+        second = await running.http.post("/mapping", json=GOOD | {"external_id": "gw-2"})
+        assert second.status_code == 201
+        assert await actors(running, "gw-2") == {await user_id(platform)}
+
+
+async def actors(running: Running, external_id: str = "gw-1") -> set[str]:
     token = {"Authorization": f"Bearer {running.token}"}
-    gateway = await running.http.get(f"/{running.domain}/mapping/gw-1", headers=token)
+    gateway = await running.http.get(f"/{running.domain}/mapping/{external_id}", headers=token)
     path = f"/{running.domain}/onboardings/{gateway.json()['onboarding']['id']}"
     return {
         entry["actor"] for entry in (await running.http.get(path, headers=token)).json()["audit"]
@@ -175,3 +211,33 @@ class PersonalTokens(httpx.AsyncBaseTransport):
         if request.headers.get("Authorization") == f"Bearer {PERSONAL}":
             request.headers["Authorization"] = f"Bearer {self.token}"
         return await self.inner.handle_async_request(request)
+
+
+USER = {"email": "gateways@example.com", "password": "a good password"}
+
+
+async def test_the_operators_own_domain_is_meant_after_users_were_made(tmp_path: Path) -> None:
+    async with embedded(tmp_path / "data") as running:
+        made = await running.http.post("/users", json=USER, headers=running.headers)
+        assert made.status_code == 201
+        mapped = await running.http.post("/mapping", json=GOOD, headers=running.headers)
+        assert mapped.status_code == 201
+        assert mapped.headers["location"] == f"/{running.domain}/mapping/gw-1"
+        thing = {"name": "sensor"}
+        old = await running.http.post("/things", json=thing, headers=running.headers)
+        assert old.status_code == 201
+        listed = await running.http.get(f"/{running.domain}/clients", headers=running.headers)
+        assert "sensor" in [each["name"] for each in listed.json()["clients"]]
+
+
+async def test_who_is_in_several_domains_is_told_how_to_name_one(tmp_path: Path) -> None:
+    async with embedded(tmp_path / "data") as running:
+        await running.http.post("/users", json=USER, headers=running.headers)
+        signed_in = await running.http.post("/tokens", json=USER)
+        headers = {"Authorization": signed_in.json()["token"]}
+        second = {"name": "second", "route": "second"}
+        made = await running.http.post("/domains", json=second, headers=headers)
+        answer = await running.http.post("/mapping", json=GOOD, headers=headers)
+        assert answer.status_code == 400
+        assert "the request names no domain" in answer.json()["message"]
+        assert f"as in /{made.json()['id']}/mapping" in answer.json()["message"]

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from provision.database import migrate, open_engine
 from provision.errors import StartError
-from provision.schema import metadata
+from provision.schema import tables_of
+from tests.database import FILE, url_of
+
+MIGRATIONS = Path(__file__).parents[2] / "provision" / "migrations"
 
 
 def url(directory: Path) -> str:
-    return f"sqlite+aiosqlite:///{directory / 'provision.db'}"
+    return url_of(directory / FILE)
 
 
 async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> None:
@@ -28,11 +35,23 @@ async def test_the_migrations_make_the_tables_of_the_code(tmp_path: Path) -> Non
     await migrate(engine)
 
     def differences(connection: Connection) -> list[Any]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        wanted = tables_of(connection.dialect.name)
+        return list(compare_metadata(MigrationContext.configure(connection), wanted))
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+def test_each_migration_is_found_by_the_name_of_its_file() -> None:
+    files = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    revisions = sorted(
+        each.revision for each in ScriptDirectory.from_config(config).walk_revisions()
+    )
+
+    assert [file.name.split("_")[0] for file in files] == revisions
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -46,6 +65,21 @@ async def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(tmp_p
         found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
     assert found == "9999"
     await engine.dispose()
+
+
+@pytest.mark.sqlite("a new file is a matter of SQLite")
+async def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    async def opened(file: Path) -> None:
+        engine = open_engine(url_of(file))
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        finally:
+            await engine.dispose()
+
+    for number in range(60):
+        file = tmp_path / f"{number}.db"
+        await asyncio.gather(*(opened(file) for _ in range(8)))
 
 
 async def test_writers_at_once_wait_for_their_turn(tmp_path: Path) -> None:
@@ -87,6 +121,31 @@ async def test_a_failed_write_leaves_nothing_and_shows_no_value(tmp_path: Path) 
     await engine.dispose()
 
 
+@pytest.mark.sqlite("each connection to a file has a thread")
+@pytest.mark.parametrize("statement", ["", "SELECT 1"])
+async def test_no_thread_of_a_cancelled_caller_outlives_the_store(
+    tmp_path: Path, statement: str
+) -> None:
+    threads = threading.active_count()
+    for rounds in range(0, 40, 4):
+        engine = open_engine(url_of(tmp_path / FILE))
+
+        async def use(engine: AsyncEngine = engine) -> None:
+            async with engine.connect() as connection:
+                while statement:
+                    await connection.execute(text(statement))
+
+        callers = [asyncio.create_task(use()) for _ in range(4)]
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+        await engine.dispose()
+        assert threading.active_count() == threads
+
+
+@pytest.mark.sqlite("asks for SQLite's own settings")
 async def test_a_commit_survives_a_power_cut(tmp_path: Path) -> None:
     engine = open_engine(url(tmp_path))
     async with engine.connect() as connection:

@@ -95,10 +95,23 @@ def test_compose_files_build_this_image_and_need_no_writable_root(name: str) -> 
             assert source in compose(name)["volumes"]
 
 
+@pytest.mark.parametrize("name", COMPOSES)
+def test_compose_files_pass_on_what_replicas_share(name: str) -> None:
+    (service,) = compose(name)["services"].values()
+    for variable in ("MG_PROVISION_DATABASE_URL", "MG_PROVISION_SEALING_KEYS"):
+        assert service["environment"][variable] == f"${{{variable}:-}}"
+    assert set(service["environment"]) <= VARIABLES
+
+
+@pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg"])
+def test_the_image_has_the_driver_of_every_store(driver: str) -> None:
+    locked = (ROOT / "requirements" / "runtime.txt").read_text()
+    assert re.search(rf"^{driver}==", locked, re.M)
+
+
 def test_alone_it_is_reached_from_this_machine_only() -> None:
     (service,) = compose("docker-compose.yml")["services"].values()
     assert service["ports"] == ["127.0.0.1:9016:9016"]
-    assert "environment" not in service
 
 
 def test_beside_magistrala_it_serves_the_ports_of_both_services() -> None:

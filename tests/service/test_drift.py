@@ -96,6 +96,19 @@ async def test_connection_certificate_config_and_secret(running: Running) -> Non
     assert await drift_of(running) == set()
 
 
+async def test_a_connection_that_lost_a_type_is_named_and_repaired(running: Running) -> None:
+    made = (await running.map(layout="gateway")).json()
+    agent, channel = made["clients"][0]["id"], made["channels"][0]
+    ends = {"client_ids": [agent], "types": ["publish"]}
+    await send(running, "POST", f"/channels/{channel['id']}/disconnect", ends)
+    key = f"agent - {channel['metadata']['type']}"
+    assert await drift_of(running) == {("changed", "connection", key, "repair")}
+    (told,) = (await running.get("/mapping/gw-1/drift"))["drift"]
+    assert told["fields"] == {"types": {"before": ["publish", "subscribe"], "after": ["subscribe"]}}
+    await running.map(layout="gateway", on_existing="repair")
+    assert await drift_of(running) == set()
+
+
 async def test_what_a_repair_leaves_has_another_cure(running: Running) -> None:
     made = (await running.map(layout="gateway")).json()
     agent = made["clients"][0]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provision.layout.files import read_layout_file
-from tests.service.running import ROOT, Running
+from provision.layout.catalog import read_layout_file
+from tests.service.running import ALL_LAYOUTS, ROOT, Running, embedded
 
 LAYOUTS = sorted(path.stem for path in (ROOT / "layouts").glob("*.toml"))
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -17,6 +18,12 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "opcua-edge": {"server_uri": "opc.tcp://press:4840"},
     "raspberry-pi-temperature": {"site": "warehouse-1", "sample_interval_seconds": 15},
 }
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with embedded(tmp_path, **ALL_LAYOUTS) as service:
+        yield service
 
 
 def test_the_gallery_is_whole() -> None:
@@ -48,8 +55,12 @@ async def test_it_is_planned_and_onboarded(running: Running, name: str) -> None:
     assert {each["action"] for each in plan["changes"]} == {"add"}
     made = await running.map(layout=name, parameters=PARAMETERS.get(name, {}))
     assert made.status_code == 201, made.text
-    content = json.loads((await running.fetch()).json()["content"])
+    device = (await running.fetch()).json()
+    content = json.loads(device["content"])
     assert shape(content) == shape(json.loads(plan["rendered"]["content"]))
+    given = {device.get("client_cert"), device.get("client_key"), *texts(content)}
+    for kind in ("client_cert", "client_key"):
+        assert set(made.json().get(kind, {}).values()) <= given
     again = await running.http.post(
         f"/{running.domain}/plan",
         json={"external_id": "gw-1", "layout": name},
@@ -81,6 +92,27 @@ async def test_services_get_certificates_of_their_own(running: Running) -> None:
     for service in content["services"]:
         assert service["client_cert"] == made["client_cert"][service["client_id"]]
         assert service["client_key"] == made["client_key"][service["client_id"]]
+
+
+async def test_export_logs_in_with_its_own_certificate(running: Running) -> None:
+    made = (await running.map(layout="gateway-export")).json()
+    content = json.loads((await running.fetch()).json()["content"])
+    mqtt = content["export"]["mqtt"]
+    assert mqtt["mtls"] is True
+    assert mqtt["ca_path"] == "ca.crt"
+    assert mqtt["client_cert"] == made["client_cert"][mqtt["username"]]
+    assert mqtt["client_cert_key"] == made["client_key"][mqtt["username"]]
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a document."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def shape(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from provision.database import open_engine
-from provision.onboarding.gateway_list import GatewayList, GatewayQuery
+from provision.onboarding.lists import GatewayList, GatewayQuery
 from provision.onboarding.model import State
+from tests.database import FILE, url_of
 from tests.service.running import KEY, Running, answered, beside_platform, embedded
 
 
@@ -45,6 +47,12 @@ async def test_gateways_are_listed_with_what_people_look_for(running: Running) -
     shown = await running.get("/mapping/north-1")
     ends = [each["expiry_time"] for each in shown["certificates"]]
     assert first["certificate_ends"] == min(ends)
+    # After two thirds of its life.
+    now, due = datetime.now(UTC), datetime.fromisoformat(first["certificate_due"])
+    life = datetime.fromisoformat(min(ends)) - now
+    assert abs(due - now - life * 2 / 3) < timedelta(hours=1)
+    shown_due = min(each["due_time"] for each in shown["certificates"])
+    assert abs(due - datetime.fromisoformat(shown_due)) < timedelta(hours=1)
     assert first["config_id"] == shown["bootstrap"]["config_id"]
 
 
@@ -55,10 +63,11 @@ async def test_a_filter_that_is_none_is_refused(running: Running, query: str) ->
     assert query.partition("=")[0] in answer.json()["message"]
 
 
+@pytest.mark.sqlite("reads SQLite's query plan")
 async def test_a_list_reads_an_index_and_its_page_only(tmp_path: Path) -> None:
     async with embedded(tmp_path) as running:
         await running.map()
-        engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'provision.db'}")
+        engine = open_engine(url_of(tmp_path / FILE))
         try:
             found = await GatewayList(engine).list(
                 running.domain, GatewayQuery(search="GW", state=State.DONE, layout="gateway")

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from bootstrap_core.device_reads import HEAD
+from bootstrap_core.store.device_reads import HEAD
 from provision.database import open_engine
+from tests.database import url_of
 from tests.service.running import Running, embedded
+
+pytestmark = pytest.mark.sqlite("reads SQLite's query plans")
 
 # What there is one or more of for each gateway.
 GROWING = re.compile(
@@ -50,7 +53,7 @@ async def _use(running: Running) -> None:
 
 async def _plans(file: Path, statements: set[str]) -> dict[str, list[str]]:
     """Return how each statement reads its rows."""
-    engine = open_engine(f"sqlite+aiosqlite:///{file}")
+    engine = open_engine(url_of(file))
     plans = {}
     try:
         async with engine.connect() as connection:
@@ -89,8 +92,9 @@ async def test_a_list_finds_the_certificates_of_each_gateway_by_its_external_id(
         await running.get("/gateways")
         listing = {each for each in statements if "certificates_in_use" in each}
     (plan,) = (await _plans(tmp_path / "provision.db", listing)).values()
-    (step,) = (each for each in plan if "certificates_in_use" in each)
-    assert "domain_id=? AND external_id=?" in step
+    steps = [each for each in plan if "certificates_in_use" in each]
+    assert steps
+    assert all("domain_id=? AND external_id=?" in step for step in steps)
 
 
 async def test_a_devices_poll_reads_an_index_and_no_row_of_a_config(tmp_path: Path) -> None:

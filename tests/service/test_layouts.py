@@ -83,7 +83,10 @@ async def test_a_bad_edit_is_reported_while_the_good_one_serves(
     assert (await running.map(layout="gateway")).status_code == 201
 
 
-async def test_a_layout_shows_its_files_and_what_fills_its_slots(running: Running) -> None:
+async def test_a_layout_shows_its_files_and_what_fills_its_slots(
+    editable: tuple[Running, Path],
+) -> None:
+    running, _ = editable
     shown = await get(running, "/layouts/lora-gateway")
     files = {each["file"]: each["text"] for each in shown["sources"]}
     assert list(files) == [

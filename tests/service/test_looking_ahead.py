@@ -85,6 +85,7 @@ async def test_a_stranger_learns_nothing_of_a_gateway_or_a_layout(running: Runni
     assert [each["external_id"] for each in page["onboardings"]] == ["known"]
 
 
+@pytest.mark.slow
 async def test_a_stranger_is_refused_before_the_body_is_there(running: Running) -> None:
     async def never() -> AsyncIterator[bytes]:
         await asyncio.Event().wait()

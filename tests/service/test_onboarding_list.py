@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
+from tests.database import FILE, execute
 from tests.service.running import embedded
 
 
@@ -15,9 +15,7 @@ async def test_an_onboarding_whose_intent_can_not_be_read_is_shown_like_others(
         for external_id in ("gw-1", "gw-2"):
             assert (await running.map(external_id)).status_code == 201
         before = await running.get("/onboardings")
-        with sqlite3.connect(tmp_path / "provision.db") as database:
-            database.execute("UPDATE onboardings SET intent = '?' WHERE external_id = 'gw-1'")
-        database.close()
+        execute(tmp_path / FILE, "UPDATE onboardings SET intent = '?' WHERE external_id = 'gw-1'")
         assert await running.get("/onboardings") == before
         for row in before["onboardings"]:
             alone = await running.get(f"/onboardings/{row['id']}")

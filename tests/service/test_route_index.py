@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Scope
 
-from provision.api.route_index import IndexedRouter
+from provision.api.app import IndexedRouter
 
 METHODS = ("GET", "POST")
 WORDS = st.sampled_from(["a", "b", "c"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -22,10 +23,15 @@ import pytest
 from attrs import define, field
 
 from provision.pki.keys import make_key
+from tests import database
+from tests.database import FILE, contents
 from tests.service.running import ROOT
 from tests.service.tls import self_signed
 
 SECONDS = 30.0
+
+
+PROVISION = f"{sys.executable} -m provision.cli.main"
 
 
 @define
@@ -35,6 +41,7 @@ class Process:
     data: Path
     arguments: tuple[str, ...] = ("--port", "0")
     environment: dict[str, str] = field(factory=dict)
+    before: tuple[str, ...] = ()
     process: subprocess.Popen[str] | None = None
     words: str = ""
     log: str = ""
@@ -44,7 +51,7 @@ class Process:
         # To a file: a pipe that nobody reads would stop the service once it is full.
         with tempfile.TemporaryFile("w+") as file:
             self.errors = os.fdopen(os.dup(file.fileno()), "r+")
-            self.process = start(self.data, self.arguments, self.environment, file)
+            self.process = start(self.data, self.arguments, self.environment, file, self.before)
         self.words = greeting(self.process)
         return self
 
@@ -66,8 +73,11 @@ class Process:
     def base(self) -> str:
         return next(word for word in self.words.split() if word.startswith("http"))
 
-    def commands(self) -> list[str]:
-        return [line.strip() for line in self.words.splitlines() if "curl" in line]
+    def commands(self, program: str = "curl") -> list[str]:
+        """Return the commands that it prints, each in a line of its own."""
+        lines = [line for line in self.words.splitlines() if line.startswith("  ")]
+        found = [line.strip() for line in lines if re.match(rf"  (\w+=\S+ )?{program} ", line)]
+        return [command.replace("provision ", f"{PROVISION} ", 1) for command in found]
 
     def account(self) -> dict[str, str]:
         account: dict[str, str] = json.loads((self.data / "operator.json").read_text())
@@ -75,9 +85,13 @@ class Process:
 
 
 def start(
-    data: Path, arguments: tuple[str, ...], environment: dict[str, str], errors: Any
+    data: Path,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    errors: Any,
+    before: tuple[str, ...] = (),
 ) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "provision.cli.main", "serve", "--data", str(data)]
+    command = [*before, sys.executable, "-m", "provision.cli.main", "serve", "--data", str(data)]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MG_", "MF_"))}
     return subprocess.Popen(
         [*command, *arguments],
@@ -85,7 +99,7 @@ def start(
         stderr=errors,
         text=True,
         cwd=ROOT,
-        env=clean | {"MG_PROVISION_LOG_FORMAT": "json"} | environment,
+        env=clean | {"MG_PROVISION_LOG_FORMAT": "json"} | database.environment(data) | environment,
     )
 
 
@@ -95,7 +109,7 @@ def greeting(process: subprocess.Popen[str]) -> str:
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
-        if "clients/bootstrap" in line:
+        if line == "Stop it with Ctrl-C.\n":
             return "".join(lines)
     raise AssertionError("the service did not start")
 
@@ -124,6 +138,33 @@ def test_the_two_commands_that_it_prints_work_when_pasted(served: Process) -> No
     assert json.loads(device["content"])["mqtt"]["client_id"] == device["id"]
 
 
+@pytest.mark.slow
+def test_its_own_commands_work_when_pasted_whatever_the_port(served: Process) -> None:
+    onboard, fetch = served.commands("provision")
+    shell(f"cd {ROOT} && {onboard}")
+    device = json.loads(shell(f"cd {ROOT} && {fetch}"))
+    assert json.loads(device["content"])["mqtt"]["client_id"] == device["id"]
+
+
+@pytest.mark.slow
+def test_commands_find_the_service_by_its_data_directory_while_it_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Process(data) as process:
+        found = shell(f"{PROVISION} healthcheck --data {data}")
+        variable = shell(f"PROVISION_URL={process.base} {PROVISION} healthcheck")
+        kept = json.loads((data / "address").read_text())
+        elsewhere = shell(f"PROVISION_URL=http://127.0.0.1:9 {PROVISION} healthcheck 2>&1 || true")
+        assert f"export PROVISION_URL={process.base}\n" in process.words
+    ended = shell(f"{PROVISION} healthcheck --data {data} 2>&1 || true")
+    # As a crash leaves it behind.
+    (data / "address").write_text(json.dumps(kept))
+    crashed = shell(f"{PROVISION} healthcheck --data {data} 2>&1 || true")
+    assert (found, variable) == ("pass\n", "pass\n")
+    assert "http://127.0.0.1:9/health" in elsewhere
+    assert "http://127.0.0.1:9016/health" in ended
+    assert "http://127.0.0.1:9016/health" in crashed
+
+
 def test_the_operator_account_is_private_and_the_platforms_administrator(served: Process) -> None:
     file = served.data / "operator.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -150,6 +191,7 @@ def test_health_and_metrics(served: Process) -> None:
     assert 'provision_onboarding_rows{state="stuck"} 0.0' in metrics.text
 
 
+@pytest.mark.slow
 def test_a_request_has_an_id_that_the_log_knows(tmp_path: Path) -> None:
     with Process(tmp_path / "data") as process:
         given = httpx.get(f"{process.base}/health", headers={"X-Request-ID": "my-id"})
@@ -159,9 +201,8 @@ def test_a_request_has_an_id_that_the_log_knows(tmp_path: Path) -> None:
         assert made.json()["request_id"] == made.headers["x-request-id"]
         errors = process.stop()
     rows = [json.loads(line) for line in errors.splitlines()]
-    (row,) = (row for row in rows if row.get("path") == "/nowhere")
-    assert row["request_id"] == made.headers["x-request-id"]
-    assert row["status"] == 404
+    (row,) = (row for row in rows if row.get("request_id") == made.headers["x-request-id"])
+    assert (row["path"], row["status"]) == ("/***", 404)
 
 
 def test_started_again_it_finds_its_data_again(tmp_path: Path) -> None:
@@ -176,6 +217,7 @@ def test_started_again_it_finds_its_data_again(tmp_path: Path) -> None:
         assert json.loads(shell(second.commands()[1]))["id"] == made["clients"][0]["id"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_the_database_or_the_log(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Process(data) as process:
@@ -189,12 +231,13 @@ def test_no_secret_is_in_the_database_or_the_log(tmp_path: Path) -> None:
         account["password"],
         "gateway-1-key",
     ]
-    stored = b"".join(file.read_bytes() for file in data.glob("provision.db*"))
+    stored = contents(data / FILE)
     for secret in secrets:
         assert secret.encode() not in stored
         assert secret not in errors
 
 
+@pytest.mark.slow
 def test_requests_that_run_at_shutdown_are_finished(tmp_path: Path) -> None:
     with Process(tmp_path / "data") as process:
         command = process.commands()[0]
@@ -224,6 +267,7 @@ def test_requests_that_run_at_shutdown_are_finished(tmp_path: Path) -> None:
     assert all(answer["onboarding"]["state"] == "done" for answer in finished)
 
 
+@pytest.mark.slow
 def test_it_serves_on_more_than_one_port(tmp_path: Path) -> None:
     port, extra = free_port(), free_port()
     with Process(
@@ -235,6 +279,7 @@ def test_it_serves_on_more_than_one_port(tmp_path: Path) -> None:
             assert httpx.get(f"http://127.0.0.1:{each}/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_tls_from_the_settings(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path, "127.0.0.1")
     environment = {
@@ -247,8 +292,10 @@ def test_tls_from_the_settings(tmp_path: Path) -> None:
         assert httpx.get(f"{process.base}/health", verify=context).status_code == 200
         made = json.loads(shell(process.commands()[0]))
         assert made["bootstrap"]["url"].startswith("https://")
+        assert "gateway-1" in shell(process.commands("provision")[0])
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_told_with_the_cure(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -259,11 +306,13 @@ def test_a_taken_port_is_told_with_the_cure(tmp_path: Path) -> None:
     assert "--port" in errors
 
 
+@pytest.mark.slow
 def test_a_second_service_on_the_same_data_is_told_so(served: Process) -> None:
     errors = refusal(served.data, "--port", "0")
     assert "another service runs on the data directory" in errors
 
 
+@pytest.mark.slow
 def test_tls_files_that_can_not_be_used_are_told(tmp_path: Path) -> None:
     certificate, _ = self_signed(tmp_path, "127.0.0.1")
     other = tmp_path / "other.key"
@@ -283,9 +332,10 @@ def test_settings_that_can_not_be_used_are_told(tmp_path: Path) -> None:
     assert "environment variable MG_PROVISION_HTTP_PORT: a whole number is needed" in errors
 
 
+@pytest.mark.slow
 def test_a_default_layout_that_is_not_there_is_told(tmp_path: Path) -> None:
     errors = refusal(tmp_path / "data", "--port", "0", MG_PROVISION_LAYOUT="gatewya")
-    assert "there is no layout 'gatewya'" in errors
+    assert 'there is no layout "gatewya"; did you mean "gateway"?' in errors
     assert "gateway" in errors
 
 

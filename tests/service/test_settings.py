@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.cli.main import app
 from provision.data_directory import DataDirectory
 from provision.errors import SettingsError
@@ -64,12 +64,23 @@ FILE_KEYS = {
     "server.mf_api_key": ("api_key", "k", Secret("k")),
     "server.mg_bs_url": ("bootstrap_url", "http://f:7", "http://f:7"),
     "server.mf_white_list": ("bootstrap_url", "http://f:8", "http://f:8"),
+    "server.mf_whit_list": ("bootstrap_url", "http://f:9", "http://f:9"),
+    "server.mg_white_list": ("bootstrap_url", "http://f:9", "http://f:9"),
+    "server.things_location": ("clients_url", "http://f:9", "http://f:9"),
+    "server.users_location": ("users_url", "http://f:9", "http://f:9"),
+    "server.mg_certs_url": ("certs_url", "http://f:9", "http://f:9"),
+    "server.smq_certs_url": ("certs_url", "http://f:9", "http://f:9"),
+    "server.smq_bs_url": ("bootstrap_url", "http://f:9", "http://f:9"),
+    "server.smq_domain_id": ("domain_id", "d", "d"),
+    "server.smq_api_key": ("api_key", "k", Secret("k")),
     "bootstrap.x509_provision": ("x509_provision", True, True),
     "bootstrap.provision": ("bootstrap_provision", False, False),
     "bootstrap.autowhite_list": ("auto_whitelist", False, False),
     "bootstrap.profile_id": ("profile_id", "p", "p"),
     "cert.ttl": ("certificate_ttl", "48h", "48h"),
 }
+PLATFORM = {"MG_PROVISION_DOMAINS_URL": "http://platform"}
+"""A certs service is of use beside the rest of a platform only."""
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +96,7 @@ def write_file(key: str, value: object) -> None:
 @pytest.mark.parametrize("variable", MAGISTRALA)
 def test_every_variable_of_both_documents_is_read(variable: str) -> None:
     name, text, value = MAGISTRALA[variable]
-    loaded = load({variable: text}, {})
+    loaded = load(PLATFORM | {variable: text}, {})
     assert getattr(loaded.settings, name) == value
     assert loaded.origins[name] == f"environment variable {variable}"
 
@@ -107,7 +118,7 @@ def test_mainflux_credentials(password: str) -> None:
 def test_every_key_of_the_file_is_read(key: str) -> None:
     name, written, value = FILE_KEYS[key]
     write_file(key, written)
-    loaded = load({}, {})
+    loaded = load(PLATFORM, {})
     assert getattr(loaded.settings, name) == value
     assert loaded.origins[name] == f"config.toml: {key}"
 
@@ -134,6 +145,7 @@ CERTIFICATES = {
     "MG_PROVISION_KEEP_PRIVATE_KEYS": ("cert.keep_private_keys", "keep_private_keys", "never"),
     "MG_PROVISION_ISSUER_CHAIN": ("cert.issuer_chain", "issuer_chain", "ca.pem"),
     "MG_PROVISION_ISSUER_KEY": ("cert.issuer_key", "issuer_key", "ca.key"),
+    "MG_PROVISION_ISSUER_CRL": ("cert.issuer_crl", "issuer_crl", "above.pem"),
     "MG_PROVISION_ISSUER_KEY_PASSPHRASE": (
         "cert.issuer_key_passphrase",
         "issuer_key_passphrase",
@@ -161,6 +173,7 @@ def test_certificates_are_set_by_variable_or_file(variable: str) -> None:
         ({"MG_PROVISION_RENEWAL_OVERLAP": "soon"}, "not a duration"),
         ({"MG_PROVISION_KEEP_PRIVATE_KEYS": "often"}, "always, until_fetched, never"),
         ({"MG_PROVISION_ISSUER_CHAIN": "ca.pem"}, "issuer_chain and issuer_key go together"),
+        ({"MG_PROVISION_ISSUER_CRL": "above.pem"}, "issuer_crl: issuer_chain is not set"),
     ],
 )
 def test_certificate_settings_that_can_not_be_used(variables: dict[str, str], words: str) -> None:
@@ -202,6 +215,12 @@ def test_all_mistakes_are_told_at_once_with_their_origin() -> None:
     [
         ({"MG_PROVISION_HTTP_PORT": "65536"}, "0 to 65535"),
         ({"MG_PROVISION_EXTRA_PORTS": "9013,70000"}, "0 to 65535"),
+        ({"MG_PROVISION_MAX_CONNECTIONS": "0"}, "at least 1 connection"),
+        ({"MG_PROVISION_IDLE_TIME": "0"}, "number of seconds over 0"),
+        (
+            {"MG_PROVISION_TRUSTED_PROXIES": "10.0.0.1,proxy.example"},
+            "'proxy.example' is not an IP",
+        ),
         ({"MG_PROVISION_LOG_LEVEL": "loud"}, "debug, info, warning, error"),
         ({"MG_PROVISION_CLIENTS_URL": "localhost:9006"}, "http:// or https://"),
         ({"MG_PROVISION_SERVER_CERT": "a.pem"}, "server_cert and server_key go together"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from jsonschema import Draft202012Validator
 
 from tests.service.running import KEY, Running, embedded
@@ -114,6 +115,7 @@ async def test_all_answers_of_mapping_and_the_metrics_are_described(running: Run
     assert schema("/metrics", "get", 200, "text/plain")
 
 
+@pytest.mark.slow
 async def test_a_device_names_its_domain_where_others_have_its_id_too(running: Running) -> None:
     await running.map()
     path = f"/{running.domain}/clients/bootstrap/gw-1"

@@ -13,6 +13,8 @@ import httpx
 from attrs import frozen
 
 from tests.cli.served import Served, serving
+from tests.database import FILE, ON_POSTGRESQL
+from tests.upgrade import moving
 
 KEPT = Path(__file__).parents[1] / "data" / "upgrade"
 LAYOUTS = KEPT / "layouts"
@@ -57,10 +59,15 @@ class Past:
         return [Gateway(**each) for each in self.recorded["gateways"]]
 
     def unpack(self, data: Path) -> Path:
-        """Put a copy of the data directory in place."""
+        """Put a copy of the data directory in place, its store where the tests have theirs."""
         data.mkdir(mode=0o700)
         with tarfile.open(self.archive) as archive:
-            archive.extractall(data, filter="data")
+            for member in archive.getmembers():
+                content = archive.extractfile(member)
+                assert content is not None, member.name
+                (data / member.name).write_bytes(content.read())
+        if ON_POSTGRESQL:
+            moving.to_postgresql(data / FILE)
         return data
 
     @contextlib.contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, inspect
 
-from bootstrap_core.secret import Secret
+from bootstrap_core.secrets import Secret
 from provision.app import open_service
 from provision.data_directory import DataDirectory
 from provision.database import migrate, open_engine
@@ -25,6 +23,7 @@ from tests.certificates.world import SettableClock, eventually, read
 from tests.cli.prompt import provision
 from tests.cli.served import Served
 from tests.console.visiting import forms_of
+from tests.database import FILE, environment, execute, url_of
 from tests.service.running import BASE, QUICK, Running, open_client, sign_in
 from tests.upgrade.past import LAYOUTS, VERSIONS, Past, fetched, mapped
 
@@ -32,7 +31,11 @@ CERTIFICATES_ARE_DUE = timedelta(days=8 * 365)
 PATIENCE = 30.0
 
 
-@pytest.fixture(params=VERSIONS, scope="module")
+# The usual run opens the data of the last version, the long one those of all the others too.
+@pytest.fixture(
+    params=[*(pytest.param(name, marks=pytest.mark.slow) for name in VERSIONS[:-1]), VERSIONS[-1]],
+    scope="module",
+)
 def past(request: pytest.FixtureRequest) -> Past:
     return Past(request.param)
 
@@ -118,6 +121,7 @@ def test_keys_are_rotated_before_the_first_start_of_the_new_version(
         assert mapped(served, first.request).json().items() >= first.answer.items()
 
 
+@pytest.mark.sqlite("a backup holds the database file; pg_dump backs PostgreSQL up")
 def test_a_backup_of_then_is_restored(past: Past, tmp_path: Path) -> None:
     data = tmp_path / "data"
     ended = provision("restore", str(past.archive), "--data", str(data))
@@ -130,7 +134,11 @@ def test_a_backup_of_then_is_restored(past: Past, tmp_path: Path) -> None:
 async def test_certificates_of_then_are_renewed_in_time(past: Past, tmp_path: Path) -> None:
     data = past.unpack(tmp_path / "data")
     first = past.gateways[0]
-    variables = {"MG_PROVISION_DATA": str(data), "MG_PROVISION_LAYOUTS": str(LAYOUTS)}
+    variables = {
+        "MG_PROVISION_DATA": str(data),
+        "MG_PROVISION_LAYOUTS": str(LAYOUTS),
+        **environment(data),
+    }
     clock = SettableClock()
     opening = open_service(load(variables, {}), BASE, None, QUICK, clock)
     async with opening as service, open_client(service) as http:
@@ -161,15 +169,13 @@ def test_what_a_newer_version_journalled_is_set_aside_and_holds_up_nothing_else(
     data = past.unpack(tmp_path / "data")
     first, second, *_ = past.gateways
     sealer = DataDirectory(data).sealer(Secret(""))
-    with contextlib.closing(sqlite3.connect(data / "provision.db")) as database:
-        query = "SELECT id, intent FROM onboardings WHERE external_id = ?"
-        ((row, sealed),) = database.execute(query, [first.external_id]).fetchall()
-        intent = json.loads(sealer.open(sealed, sealed_place(row, "intent")))
-        intent["plan"]["version"] = 99
-        newer = sealer.seal(json.dumps(intent).encode(), sealed_place(row, "intent"))
-        change = "UPDATE onboardings SET intent = ?, state = 'planned' WHERE id = ?"
-        database.execute(change, [newer, row])
-        database.commit()
+    query = "SELECT id, intent FROM onboardings WHERE external_id = :external_id"
+    ((row, sealed),) = execute(data / FILE, query, external_id=first.external_id)
+    intent = json.loads(sealer.open(sealed, sealed_place(row, "intent")))
+    intent["plan"]["version"] = 99
+    newer = sealer.seal(json.dumps(intent).encode(), sealed_place(row, "intent"))
+    change = "UPDATE onboardings SET intent = :newer, state = 'planned' WHERE id = :row"
+    execute(data / FILE, change, newer=newer, row=row)
     with past.served(data) as served:
         # Work that was left behind is looked for in the background.
         until = time.monotonic() + PATIENCE
@@ -190,7 +196,7 @@ def metrics_of(served: Served) -> list[str]:
 
 async def schema(data: Path) -> dict[str, Any]:
     """Bring the database up to date; return all that its tables are made of."""
-    engine = open_engine(f"sqlite+aiosqlite:///{data / 'provision.db'}")
+    engine = open_engine(url_of(data / FILE))
     try:
         await migrate(engine)
         async with engine.connect() as connection:

@@ -1,0 +1,1 @@
+"""JSON, YAML and TOML as they come in and as devices get them."""

@@ -1,0 +1,1 @@
+"""Certificates of gateways: signed, kept in the ledger, renewed in time."""

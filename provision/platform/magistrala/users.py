@@ -1,0 +1,186 @@
+"""Whether the services of a Magistrala are where the settings say."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from bootstrap_core.secrets import Secret
+from provision.platform.errors import (
+    BadAnswer,
+    DomainNotFound,
+    Failed,
+    NotAMember,
+    NotFound,
+    PlatformError,
+    TimedOut,
+    Unavailable,
+)
+from provision.platform.magistrala.calls import OF_DOMAIN, Call, Meaning, domain_path
+from provision.platform.magistrala.decoding import (
+    parse,
+    to_actions,
+    to_domain,
+    to_token_pair,
+    to_user,
+)
+from provision.platform.magistrala.transport import Transport
+from provision.platform.types import Domain, Membership, Page, TokenPair, User
+
+SIGN_IN: Final[Meaning] = {404: NotFound}
+
+
+class MagistralaUsers:
+    """The ports ``Tokens`` and ``Domains`` over HTTP."""
+
+    _transport: Transport
+
+    async def issue_token(self, username: str, password: Secret) -> TokenPair:
+        """Sign in with a user name or e-mail address and a password.
+
+        Raises ``NotFound`` (nobody has this name) and ``Rejected`` (a wrong password).
+        """
+        call = Call(
+            "users",
+            "issue a token",
+            "POST",
+            "/users/tokens/issue",
+            body={"username": username, "password": password.reveal()},
+            meaning=SIGN_IN,
+            repeatable=True,
+            confidential=(password,),
+        )
+        return to_token_pair(parse(await self._transport.send(call)))
+
+    async def refresh_token(self, refresh: Secret) -> TokenPair:
+        """Exchange a refresh token for a new pair; the old one stays good."""
+        call = Call(
+            "users",
+            "refresh a token",
+            "POST",
+            "/users/tokens/refresh",
+            token=refresh,
+            repeatable=True,
+        )
+        return to_token_pair(parse(await self._transport.send(call)))
+
+    async def view_user(self, token: Secret) -> User:
+        """Return the user whom the token belongs to."""
+        call = Call("users", "view the user", "GET", "/users/profile", token, repeatable=True)
+        return to_user(parse(await self._transport.send(call)))
+
+    async def view_domain(self, token: Secret, domain_id: str) -> Domain:
+        """Return a domain; raises ``NotAMember`` and ``DomainNotFound``."""
+        call = Call(
+            "domains",
+            "view the domain",
+            "GET",
+            "/domains" + domain_path(domain_id),
+            token,
+            meaning=OF_DOMAIN,
+            repeatable=True,
+        )
+        return to_domain(parse(await self._transport.send(call)))
+
+    async def view_membership(self, token: Secret, domain_id: str) -> Membership:
+        """Return a domain and the actions of the roles that the caller holds in it.
+
+        Raises ``NotAMember`` and ``DomainNotFound``. Who runs the platform holds no role, which
+        must not look as if there were no domain.
+        """
+        call = Call(
+            "domains",
+            "view the domain",
+            "GET",
+            "/domains" + domain_path(domain_id),
+            token,
+            query={"roles": "true"},
+            meaning=OF_DOMAIN,
+            repeatable=True,
+        )
+        try:
+            shape = parse(await self._transport.send(call))
+        except DomainNotFound:
+            return Membership(await self.view_domain(token, domain_id))
+        return Membership(to_domain(shape), to_actions(shape))
+
+    async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
+        """List the domains that the caller is a member of; ``limit`` is 1 to 100."""
+        call = Call(
+            "domains",
+            "list domains",
+            "GET",
+            "/domains",
+            token,
+            query={"offset": str(offset), "limit": str(limit)},
+            meaning={403: NotAMember},
+            repeatable=True,
+        )
+        page = parse(await self._transport.send(call))
+        return Page(
+            items=[to_domain(each) for each in page.items("domains")],
+            total=page.number("total"),
+            offset=page.number("offset", 0),
+            limit=page.number("limit", limit),
+        )
+
+
+ASKED: Final = {
+    "clients": "/provision/clients",
+    "channels": "/provision/channels",
+    "users": "/users/profile",
+    "domains": "/domains",
+}
+"""Routes that a Magistrala has, and that refuse whoever shows no token, in its own words."""
+FRESH: Final = 10.0
+"""Seconds for which an answer is remembered: strangers may ask, and the platform is not theirs."""
+
+
+class Presence:
+    """Looks whether each service answers like one of Magistrala's."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Ask through ``transport``."""
+        self._transport = transport
+        self._looking: asyncio.Future[Mapping[str, str]] | None = None
+        self._until = 0.0
+
+    async def troubles(self) -> Mapping[str, str]:
+        """Return what is wrong, by service, in words that name no address; nothing is right.
+
+        One look serves all who ask within some seconds.
+        """
+        looking = self._looking
+        if looking is None or (looking.done() and time.monotonic() > self._until):
+            looking = self._looking = asyncio.ensure_future(self._look())
+        return await asyncio.shield(looking)
+
+    async def _look(self) -> Mapping[str, str]:
+        found = await asyncio.gather(*(self._trouble(service) for service in ASKED))
+        self._until = time.monotonic() + FRESH
+        return {service: words for service, words in zip(ASKED, found, strict=True) if words}
+
+    async def _trouble(self, service: str) -> str:
+        call = Call(service, "look whether it is there", "GET", ASKED[service])
+        try:
+            await self._transport.send_once(call)
+        except Unavailable:
+            return f"the {service} service can't be reached"
+        except TimedOut:
+            return f"the {service} service does not answer in time"
+        except Failed:
+            return f"the {service} service fails"
+        except BadAnswer as error:
+            structlog.get_logger().warning("not the platform", service=service, error=str(error))
+            return (
+                f"something else than Magistrala's {service} service answers: "
+                f"look at the setting {service}_url"
+            )
+        except PlatformError:
+            # A refusal in the platform's own words.
+            return ""
+        return ""

@@ -1,0 +1,131 @@
+"""What waits for credentials goes on with any valid request of its domain, on every route."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import insert, select
+
+from bootstrap_core.secrets import Secret
+from provision.data_directory import DataDirectory
+from provision.database import open_engine
+from provision.layout.expansion import expand
+from provision.layout.model import GatewayRequest
+from provision.onboarding.creation import RandomIdentifiers
+from provision.onboarding.model import Heading, Intent, Onboarding, Outcome, State
+from provision.onboarding.rows import RowCodec
+from provision.onboarding.tables import onboardings
+from tests.database import FILE, url_of
+from tests.onboarding.world import LAYOUT
+from tests.service.running import KEY, FaultyWire, Running, beside, embedded
+
+PATIENCE = 25.0
+LATER = timedelta(days=1)
+BODY = {"external_id": "new", "external_key": KEY, "name": "new"}
+URLS = {
+    f"MG_PROVISION_{name}_URL": "http://platform"
+    for name in ("CLIENTS", "CHANNELS", "USERS", "DOMAINS")
+}
+
+
+async def routes_of(running: Running) -> list[tuple[str, str]]:
+    """Return the routes for people that name a domain: method and path."""
+    described = (await running.http.get("/openapi.json")).json()
+    found = []
+    for path, operations in described["paths"].items():
+        asked = {method: each for method, each in operations.items() if method != "parameters"}
+        for method, operation in asked.items():
+            security = operation.get("security", [])
+            if "{domain_id}" in path and ({"bearer": []} in security or {"token": []} in security):
+                found.append((method.upper(), path))
+    return found
+
+
+async def new_domain(platform: Running, number: int) -> str:
+    body = {"name": f"domain {number}", "route": f"domain-{number}"}
+    answer = await platform.http.post("/domains", json=body, headers=platform.headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def waiting(domain_id: str) -> Onboarding:
+    """Return a row that can't be undone: the token of its request is gone."""
+    wanted = GatewayRequest(domain_id=domain_id, external_id="gw", name=None, parameters={})
+    plan = expand(LAYOUT, wanted, RandomIdentifiers())
+    now = datetime.now(UTC)
+    return Onboarding(
+        id=str(uuid.uuid4()),
+        domain_id=domain_id,
+        external_id="gw",
+        state=State.STUCK,
+        heading=Heading.BACK,
+        outcome=Outcome.CREATED,
+        actor="somebody",
+        intent=Intent(plan, Secret("")),
+        token=Secret(""),
+        created_at=now,
+        updated_at=now - LATER,
+        next_attempt_at=now + LATER,
+        attempts=5,
+        error_code="invalid_token",
+    )
+
+
+async def store(directory: Path, rows: list[Onboarding]) -> None:
+    codec = RowCodec(DataDirectory(directory).sealer(Secret("")))
+    engine = open_engine(url_of(directory / FILE))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(insert(onboardings), [codec.encode(row) for row in rows])
+    finally:
+        await engine.dispose()
+
+
+async def still_waiting(directory: Path) -> set[str]:
+    """Return the domains whose row did not go on."""
+    engine = open_engine(url_of(directory / FILE))
+    try:
+        async with engine.connect() as connection:
+            found = await connection.execute(
+                select(onboardings.c.domain_id).where(
+                    onboardings.c.external_id == "gw", onboardings.c.state != State.UNDONE.value
+                )
+            )
+            return set(found.scalars())
+    finally:
+        await engine.dispose()
+
+
+async def ask(running: Running, method: str, path: str, domain_id: str) -> httpx.Response:
+    values: dict[str, Any] = {"json": BODY} if method in ("POST", "PUT", "PATCH") else {}
+    place = path.replace("{domain_id}", domain_id)
+    while "{" in place:
+        before, _, rest = place.partition("{")
+        place = before + str(uuid.uuid4()) + rest.partition("}")[2]
+    return await running.http.request(method, place, headers=running.headers, **values)
+
+
+async def test_any_valid_request_lets_it_go_on(tmp_path: Path) -> None:
+    directory = tmp_path / "service"
+    async with embedded(tmp_path / "platform") as platform:
+        wire = FaultyWire(platform.http._transport)  # type: ignore[arg-type]
+        async with beside(directory, wire, platform, **URLS) as running:
+            routes = await routes_of(running)
+        assert len(routes) > 50
+        domains = [await new_domain(platform, number) for number in range(len(routes))]
+        await store(directory, [waiting(each) for each in domains])
+        async with beside(directory, wire, platform, **URLS) as running:
+            left = dict(zip(domains, routes, strict=True))
+            until = asyncio.get_running_loop().time() + PATIENCE
+            # What waits is looked for every second or so; requests before that change nothing.
+            while left and asyncio.get_running_loop().time() < until:
+                for domain_id, (method, path) in left.items():
+                    await ask(running, method, path, domain_id)
+                waits = await still_waiting(directory)
+                left = {each: route for each, route in left.items() if each in waits}
+            assert sorted(left.values()) == []
