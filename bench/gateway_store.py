@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bootstrap_core.model import new_id
 from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import configs
-from provision.data_directory import DataDirectory
-from provision.database import open_engine
 from provision.onboarding.model import Onboarding
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import certificates_in_use, onboardings
+from provision.store.data_directory import DataDirectory
+from provision.store.database import open_engine
 
 AT_ONCE = 2_000
 

@@ -32,7 +32,6 @@ from bootstrap_core.model import Caller
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from bootstrap_core.store.ownership import Ownership
 from bootstrap_core.store.pair_rows import KeyChanges, PairDigests
-from provision.database import migrate, open_engine
 from provision.layout.reader import read
 from provision.onboarding import assembly
 from provision.onboarding.clock import SystemClock, Timing
@@ -50,6 +49,7 @@ from provision.platform.types import (
     Page,
     Status,
 )
+from provision.store.database import migrate, open_engine
 
 SEALER = Sealer([SealingKey(bytes(32))])
 CHEAP = Cost(ln=1, r=1, p=1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from attrs import frozen
 
-from provision.data_directory import DataDirectory
+from provision.store.data_directory import DataDirectory
 
 ROOT = Path(__file__).parent.parent
 STATUS = Path("/proc")

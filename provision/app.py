@@ -30,10 +30,7 @@ from provision.build_info import build_info
 from provision.certificates import Certificates
 from provision.console.console import HERE, open_console
 from provision.console.console import Ground as ConsoleGround
-from provision.data_directory import DataDirectory
-from provision.database import StoreEngine, migrate, open_engine
 from provision.errors import StartError
-from provision.key_store import KeyStore
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
 from provision.layouts_in_force import LayoutWatcher, open_catalog
@@ -54,6 +51,9 @@ from provision.platform_choice import PlatformChoice, open_platform
 from provision.resources import PlatformResources
 from provision.settings import Settings
 from provision.settings_reader import Loaded
+from provision.store.data_directory import DataDirectory
+from provision.store.database import StoreEngine, migrate, open_engine
+from provision.store.key_store import KeyStore
 from provision.subjects import RequestSubjects
 
 

@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from bootstrap_core.secrets import Sealer, Secret
 from provision.authentication import HomeDomain, no_home
-from provision.data_directory import DataDirectory
 from provision.embedded.authority import EmbeddedAuthority, Members
 from provision.embedded.certificate_routes import (
     OCSP,
@@ -36,7 +35,6 @@ from provision.embedded.routes import routes as embedded_routes
 from provision.embedded.start import USERNAME, ServerCertificates, first_start, new_password
 from provision.embedded.users import Passwords
 from provision.errors import StartError
-from provision.key_store import KeyStore
 from provision.onboarding.certificates.renewal import OwnAuthority
 from provision.own_authority import (
     HoldersMade,
@@ -58,6 +56,8 @@ from provision.platform.magistrala.transport import Transport
 from provision.platform.magistrala.users import Presence
 from provision.platform.port import CertificateAuthority, Platform, Tokens
 from provision.settings import Settings
+from provision.store.data_directory import DataDirectory
+from provision.store.key_store import KeyStore
 
 ORGANIZATION = "provision"
 GO_DEFAULT = "http://localhost"

@@ -25,8 +25,8 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url, text
 
-from provision.database import migrate, open_engine
-from provision.schema import tables_of
+from provision.maintenance.schema import tables_of
+from provision.store.database import migrate, open_engine
 from tests.postgresql import ServerNotUsable, server
 
 VARIABLE: Final = "PROVISION_TEST_DATABASE"

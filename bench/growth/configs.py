@@ -25,7 +25,7 @@ from bench.server import serving
 from bench.service import Served, served
 from bootstrap_core.keys import COST
 from bootstrap_core.model import Profile
-from provision.database import open_engine
+from provision.store.database import open_engine
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 STRANGERS = 30

@@ -16,11 +16,11 @@ from bench.progress import say
 from bench.scrypt import scrypt_seconds
 from bench.service import Served, served
 from bootstrap_core.secrets import Secret
-from provision.data_directory import DataDirectory
-from provision.database import open_engine
 from provision.onboarding.clock import SystemClock
 from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.leases import Leases
+from provision.store.data_directory import DataDirectory
+from provision.store.database import open_engine
 
 SIZES = (10, 100, 1_000, 10_000)
 TIMES = 15

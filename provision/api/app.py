@@ -54,7 +54,7 @@ from provision.onboarding.errors import OnboardingError
 from provision.pki.errors import PkiError
 from provision.platform.errors import PlatformError
 from provision.rights import told_right
-from provision.store_faults import told
+from provision.store.faults import told
 
 MASK: Final = "***"
 EXTERNAL_ID: Final = "{external_id}"

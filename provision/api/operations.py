@@ -15,10 +15,10 @@ from starlette.responses import Response
 from bootstrap_core.http.openapi import Operation, Reply
 from provision.api.app import JsonAnswer
 from provision.build_info import BuildInfo
-from provision.database import StoreEngine
 from provision.metrics import Metrics
 from provision.platform.magistrala.users import Presence
-from provision.store_faults import cause_of, public_cause_of
+from provision.store.database import StoreEngine
+from provision.store.faults import cause_of, public_cause_of
 
 UNAVAILABLE = 503
 PATIENCE = 2.0

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
 from provision.cli.output import MEANINGS, CommandFailed, Json, fate_of, note, print_json, progress
-from provision.private_files import write_whole
+from provision.store.private_files import write_whole
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9._-]+")
 """IDs that a topic can hold as one part of it, and a line of a file as one word."""

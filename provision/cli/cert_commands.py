@@ -24,14 +24,14 @@ from provision.cli.output import (
     print_table,
     print_text,
 )
-from provision.data_directory import DataDirectory
 from provision.layout.model import parse_lifetime
 from provision.pki.errors import KeyTypeUnknown, PkiError
 from provision.pki.keys import KeyType, PrivateKey, make_key
 from provision.pki.profiles import IssuedCertificate, ServerNames, read_server_names
-from provision.private_files import write_private
 from provision.settings import Settings
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
+from provision.store.private_files import write_private
 
 server_app = typer.Typer(rich_markup_mode=None)
 
@@ -141,8 +141,8 @@ async def _issue(
     revoke_earlier: bool,  # noqa: FBT001 - the option's own value
 ) -> Made:
     # A quarter of a second of imports that no other command needs.
-    from provision.database import migrate, open_engine
     from provision.platform_choice import open_server_certificates
+    from provision.store.database import migrate, open_engine
 
     directory = DataDirectory(Path(settings.data))
     with directory.holding_keys():

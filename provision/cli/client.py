@@ -19,10 +19,10 @@ from bootstrap_core.formats.documents import DuplicateKey, unique_keys, without_
 from bootstrap_core.model import segment
 from bootstrap_core.secrets import Secret
 from provision.cli.output import CommandFailed
-from provision.data_directory import DataDirectory
 from provision.platform.credentials import token_user
 from provision.settings import Settings
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
 
 
 def address(settings: Settings, port: int) -> str:

@@ -25,8 +25,8 @@ from provision.cli.output import (
     print_table,
     progress,
 )
-from provision.data_directory import DataDirectory
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
 
 if TYPE_CHECKING:
     from bootstrap_core.importing import Outcome

@@ -15,8 +15,8 @@ from bootstrap_core.importing import Importer, Outcome, Record, read_api, read_d
 from bootstrap_core.keys import KeyHasher
 from bootstrap_core.secrets import Sealer, Secret
 from provision.cli.output import CommandFailed
-from provision.database import migrate, open_engine
 from provision.settings import Settings
+from provision.store.database import migrate, open_engine
 
 TIMEOUT: Final = 60.0
 

@@ -13,7 +13,6 @@ import typer
 from attrs import fields
 
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
-from provision.backup import back_up, restore
 from provision.cli import output
 from provision.cli.client import Data, serve_command
 from provision.cli.output import (
@@ -25,9 +24,10 @@ from provision.cli.output import (
     print_table,
     progress,
 )
-from provision.data_directory import DataDirectory
+from provision.maintenance.backup import back_up, restore
 from provision.settings import Settings, names_of
 from provision.settings_reader import Loaded, load
+from provision.store.data_directory import DataDirectory
 
 
 def print_settings_table(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
@@ -168,8 +168,8 @@ def restore_command(
 async def _reseal(settings: Settings, sealer: Sealer, *, alone: bool) -> Mapping[str, int]:
     """Seal everything anew, and again what a running service had in hand meanwhile."""
     # A quarter of a second of imports that no other command needs.
-    from provision.database import migrate, open_engine
-    from provision.rekeying import reseal_all
+    from provision.maintenance.rekeying import reseal_all
+    from provision.store.database import migrate, open_engine
 
     engine = open_engine(settings.database)
     try:

@@ -23,13 +23,13 @@ from provision import log
 from provision.app import Service, open_service
 from provision.build_info import release
 from provision.cli.client import address, listening_address
-from provision.data_directory import DataDirectory
 from provision.errors import StartError
 from provision.limits import ServingLimits
 from provision.serving.proxies import Proxies
 from provision.serving.server import BoundedServer, server_config
 from provision.settings import Settings
 from provision.settings_reader import Loaded, load
+from provision.store.data_directory import DataDirectory
 
 BACKLOG = 2048
 GARBAGE = (20_000, 20, 20)

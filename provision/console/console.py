@@ -52,7 +52,7 @@ from provision.console.sessions import (
 from provision.console.undertakings import Undertakings
 from provision.console.visit import Frame, Visit, navigation
 from provision.platform.errors import InvalidToken
-from provision.store_faults import told
+from provision.store.faults import told
 
 HERE: Final = "/console"
 HEADERS: Final = {

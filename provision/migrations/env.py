@@ -7,7 +7,7 @@ from typing import Any, Literal
 from alembic import context
 
 from bootstrap_core.store.tables import UtcDateTime
-from provision.schema import tables_of
+from provision.maintenance.schema import tables_of
 
 
 def render_item(kind: str, item: Any, _: object) -> str | Literal[False]:  # noqa: ANN401

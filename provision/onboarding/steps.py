@@ -28,7 +28,7 @@ from provision.platform.errors import (
     Rejected,
     Unavailable,
 )
-from provision.store_faults import cause_of
+from provision.store.faults import cause_of
 
 
 @define

@@ -39,7 +39,7 @@ from bootstrap_core.model import (
 from bootstrap_core.ports import Keep, NewParts, settle_nothing
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from bootstrap_core.store.tables import metadata
-from provision.database import open_engine
+from provision.store.database import open_engine
 from tests.database import ON_POSTGRESQL, url_of, with_schema
 
 CHEAP = Cost(ln=4, r=1, p=1)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bootstrap_core.secrets import SealingKey
-from provision.data_directory import DataDirectory
+from provision.store.data_directory import DataDirectory
 from tests.cli.prompt import provision
 from tests.cli.served import KEY, ROOT, Served, serving
 from tests.console.visiting import forms_of

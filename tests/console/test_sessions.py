@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from provision.console.sessions import sessions
-from provision.database import open_engine
+from provision.store.database import open_engine
 from tests.cli.prompt import provision
 from tests.console.visiting import Visitor, operator, visiting
 from tests.database import FILE, contents, url_of

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from attrs import define, field
 
-from provision.data_directory import DataDirectory
+from provision.store.data_directory import DataDirectory
 from tests.service.running import BASE, Running
 
 

@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
-from provision.database import open_engine
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.certificate_routes import CertificateRoutes
 from provision.embedded.errors import EmbeddedError
@@ -30,6 +29,7 @@ from provision.embedded.tokens import utc_now
 from provision.embedded.users import Cost, Passwords
 from provision.pki.profiles import ClientProfile
 from provision.platform.errors import PlatformError
+from provision.store.database import open_engine
 from tests.database import url_of
 from tests.embedded.holders import AnyHolder
 

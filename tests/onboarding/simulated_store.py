@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from provision.schema import tables_of
+from provision.maintenance.schema import tables_of
 from tests.onboarding.virtual import VirtualClock
 
 METADATA = tables_of("sqlite")

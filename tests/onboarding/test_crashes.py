@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from attrs import frozen
 
-from provision.data_directory import DataDirectory
+from provision.store.data_directory import DataDirectory
 from tests.onboarding.auditing import Found, find
 from tests.onboarding.processes import KillSwitch, ServiceProcess, served
 from tests.service.running import Running, embedded

@@ -16,9 +16,9 @@ import httpx
 from attrs import define, field, frozen
 
 from provision.app import Service, open_service
-from provision.data_directory import DataDirectory
 from provision.onboarding.clock import Timing
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
 from tests import database
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from attrs import define
 
-from provision.data_directory import DataDirectory
+from provision.store.data_directory import DataDirectory
 from tests.service.running import KEY, FaultyWire, Running, answered, beside, embedded, refused
 
 PERSONAL = "pat_0123456789"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bootstrap_core.secrets import SealingKey
-from provision.backup import DATABASE, back_up, restore
-from provision.key_file import KeyFile
+from provision.maintenance.backup import DATABASE, back_up, restore
+from provision.store.key_file import KeyFile
 from tests.service.running import embedded
 
 

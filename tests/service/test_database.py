@@ -17,9 +17,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from provision.database import migrate, open_engine
 from provision.errors import StartError
-from provision.schema import tables_of
+from provision.maintenance.schema import tables_of
+from provision.store.database import migrate, open_engine
 from tests.database import FILE, url_of
 
 MIGRATIONS = Path(__file__).parents[2] / "provision" / "migrations"

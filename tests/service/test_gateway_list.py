@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from provision.database import open_engine
 from provision.onboarding.lists import GatewayList, GatewayQuery
 from provision.onboarding.model import State
+from provision.store.database import open_engine
 from tests.database import FILE, url_of
 from tests.service.running import KEY, Running, answered, beside_platform, embedded
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from bootstrap_core.store.device_reads import HEAD
-from provision.database import open_engine
+from provision.store.database import open_engine
 from tests.database import url_of
 from tests.service.running import Running, embedded
 

@@ -13,8 +13,8 @@ from cryptography import x509
 
 from bootstrap_core.secrets import SealingKey
 from provision.app import open_service
-from provision.data_directory import DataDirectory
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
 from tests.database import url_of
 from tests.service.running import BASE, ROOT, open_client
 

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from bootstrap_core.secrets import Secret
 from provision.cli.main import app
-from provision.data_directory import DataDirectory
 from provision.errors import SettingsError
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
 
 MAGISTRALA = {
     "MG_PROVISION_HTTP_PORT": ("http_port", "9900", 9900),

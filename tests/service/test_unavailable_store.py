@@ -13,9 +13,9 @@ from attrs import define
 from sqlalchemy import Connection, Engine, event
 
 from bootstrap_core.store import device_reads
-from provision import database as product
-from provision import postgresql
 from provision.api import operations
+from provision.store import database as product
+from provision.store import postgresql
 from tests.database import FILE, url_of, with_schema
 from tests.service.running import Running, embedded
 from tests.service.way import Way, way_to

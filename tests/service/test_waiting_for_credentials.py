@@ -12,14 +12,14 @@ import httpx
 from sqlalchemy import insert, select
 
 from bootstrap_core.secrets import Secret
-from provision.data_directory import DataDirectory
-from provision.database import open_engine
 from provision.layout.expansion import expand
 from provision.layout.model import GatewayRequest
 from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.model import Heading, Intent, Onboarding, Outcome, State
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.tables import onboardings
+from provision.store.data_directory import DataDirectory
+from provision.store.database import open_engine
 from tests.database import FILE, url_of
 from tests.onboarding.world import LAYOUT
 from tests.service.running import KEY, FaultyWire, Running, beside, embedded

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from provision import migrations
-from provision.database import open_engine
+from provision.store.database import open_engine
 from tests.database import elsewhere, url_of
 
 REVISION = "alembic_version"

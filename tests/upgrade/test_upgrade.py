@@ -15,10 +15,10 @@ from sqlalchemy import Connection, inspect
 
 from bootstrap_core.secrets import Secret
 from provision.app import open_service
-from provision.data_directory import DataDirectory
-from provision.database import migrate, open_engine
 from provision.onboarding.rows import sealed_place
 from provision.settings_reader import load
+from provision.store.data_directory import DataDirectory
+from provision.store.database import migrate, open_engine
 from tests.certificates.world import SettableClock, eventually, read
 from tests.cli.prompt import provision
 from tests.cli.served import Served

@@ -36,9 +36,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from provision.build_info import release
 from provision.errors import StartError
-from provision.postgresql import Connection, make_engine, make_patient_engine, unreachable
-from provision.private_files import make_private
-from provision.store_faults import PRIMARY_CODE, cause_of, is_unavailable
+from provision.store.faults import PRIMARY_CODE, cause_of, is_unavailable
+from provision.store.postgresql import Connection, make_engine, make_patient_engine, unreachable
+from provision.store.private_files import make_private
 
 BUSY_MILLISECONDS = 15_000
 PAUSE_SECONDS = 0.02
@@ -52,7 +52,7 @@ SLOW = frozenset({"commit", "rollback", "close"})
 HIDING: Mapping[str, Any] = {"hide_parameters": True}
 _TAKE_TURN = text(f"SELECT pg_advisory_xact_lock({WRITING_LOCK})")
 _WRITE_NOTHING = text("UPDATE alembic_version SET version_num = version_num")
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 DRIVERS: Mapping[str, str] = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 

@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from provision.data_directory import ADDRESS_FILE, KEYS_LOCK_FILE, LOCK_FILE, DataDirectory
 from provision.errors import ProvisionError
-from provision.private_files import PRIVATE
+from provision.store.data_directory import ADDRESS_FILE, KEYS_LOCK_FILE, LOCK_FILE, DataDirectory
+from provision.store.private_files import PRIVATE
 
 DATABASE: Final = "provision.db"
 PAGES: Final = 256

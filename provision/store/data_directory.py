@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bootstrap_core.secrets import Sealer, Secret
 from provision.errors import SettingsError, StartError
-from provision.key_file import KeyFile, read_keys
-from provision.private_files import PRIVATE, write_private
+from provision.store.key_file import KeyFile, read_keys
+from provision.store.private_files import PRIVATE, write_private
 
 OPERATOR_FILE = "operator.json"
 KEY_FILE = "sealing.keys"

@@ -12,7 +12,7 @@ from attrs import define, field
 from bootstrap_core.errors import SealingKeyInvalid
 from bootstrap_core.secrets import SealingKey
 from provision.errors import SettingsError
-from provision.private_files import write_private
+from provision.store.private_files import write_private
 
 
 def read_keys(texts: Sequence[str], source: str) -> tuple[SealingKey, ...]:

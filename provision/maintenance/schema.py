@@ -12,8 +12,8 @@ from bootstrap_core.store.tables import DIALECT
 from bootstrap_core.store.tables import metadata as bootstrap_metadata
 from provision.console.sessions import metadata as console_metadata
 from provision.embedded.tables import metadata as embedded_metadata
-from provision.key_store import metadata as key_metadata
 from provision.onboarding.tables import metadata as onboarding_metadata
+from provision.store.key_store import metadata as key_metadata
 
 _PARTS: Final = (
     bootstrap_metadata,

@@ -12,10 +12,10 @@ from bootstrap_core.store.reseal import reseal_column
 from provision.console.sessions import reseal_sessions
 from provision.embedded.issuer_store import reseal_issuer
 from provision.embedded.sealing import reseal_client_secrets
-from provision.key_store import KeyStore
 from provision.onboarding.idempotency import answer_place
 from provision.onboarding.rows import sealed_place
 from provision.onboarding.tables import onboardings, stored_answers
+from provision.store.key_store import KeyStore
 
 
 async def reseal_all(

@@ -1,0 +1,1 @@
+"""What is done to the whole store: its schema, backups and new keys."""

@@ -1,0 +1,1 @@
+"""Where the service keeps its data: the database, the data directory and the keys in it."""
