@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from attrs import frozen
+from pytest_httpx import HTTPXMock
 
 from bootstrap_core.secrets import Secret
 from provision.platform.magistrala.adapter import Magistrala
@@ -28,22 +30,17 @@ A, T = "{{domain_a}}", Secret("{{alice_token}}")
 SIGNED: Final = SigningRequest("{{client_id}}", "csr", timedelta(hours=24))
 
 
-class Exchange(httpx.AsyncBaseTransport):
-    """A wire on which one recorded exchange takes place, again and again."""
+@frozen
+class Exchange:
+    """A recorded exchange that took place again, and what the adapter sent in it."""
 
-    def __init__(self, name: str) -> None:
-        self.row = ROWS[name]
-        self.sent: list[httpx.Request] = []
+    row: Mapping[str, Any]
+    sent: list[httpx.Request]
 
     @property
     def answer(self) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self.row["response"]
         return answer
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.sent.append(request)
-        body = json.dumps(self.answer["json"]) if "json" in self.answer else ""
-        return httpx.Response(self.answer["status"], text=body.replace("<time>", TIME))
 
 
 def rows() -> Mapping[str, Mapping[str, Any]]:
@@ -59,13 +56,18 @@ ROWS: Final = rows()
 Act = Callable[[Magistrala, MagistralaCertificates], Awaitable[Any]]
 
 
-async def play(name: str, act: Act) -> tuple[Any, Exchange]:
-    wire = Exchange(name)
+async def play(wire: HTTPXMock, name: str, act: Act) -> tuple[Any, Exchange]:
+    """Let the recorded exchange take place, as often as the adapter asks."""
+    answer = ROWS[name]["response"]
+    body = json.dumps(answer["json"]) if "json" in answer else ""
+    wire.add_response(
+        status_code=answer["status"], text=body.replace("<time>", TIME), is_reusable=True
+    )
     settings = TransportSettings(attempts=1)
-    async with Transport(endpoints("http://magistrala.test"), settings, wire) as transport:
+    async with Transport(endpoints("http://magistrala.test"), settings) as transport:
         platform = Magistrala(transport)
         result = await act(platform, MagistralaCertificates(transport, platform))
-    return result, wire
+    return result, Exchange(ROWS[name], wire.get_requests())
 
 
 def same_request(wire: Exchange) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import pytest
+from pytest_httpx import HTTPXMock
 
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
@@ -143,11 +144,11 @@ REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_recorded_refusal_means_what_it_means(name: str) -> None:
+async def test_a_recorded_refusal_means_what_it_means(name: str, httpx_mock: HTTPXMock) -> None:
     kind, act = REFUSED[name]
 
     with pytest.raises(PlatformError) as caught:
-        await play(name, act)
+        await play(httpx_mock, name, act)
 
     assert type(caught.value) is kind
     message = ROWS[name]["response"].get("json", {}).get("message", "")

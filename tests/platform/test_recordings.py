@@ -12,6 +12,7 @@ from typing import Final
 
 import httpx
 import pytest
+from pytest_httpx import HTTPXMock
 
 from bootstrap_core.secrets import Secret
 from provision.platform.types import (
@@ -105,8 +106,8 @@ FULFILLED: Final[Mapping[str, Act]] = {
 
 
 @pytest.mark.parametrize("name", ENTITIES)
-async def test_a_recorded_client_or_channel_is_read_whole(name: str) -> None:
-    entity, wire = await play(name, ENTITIES[name])
+async def test_a_recorded_client_or_channel_is_read_whole(name: str, httpx_mock: HTTPXMock) -> None:
+    entity, wire = await play(httpx_mock, name, ENTITIES[name])
 
     compare(entity, wire.answer["json"])
     same_request(wire)
@@ -115,8 +116,8 @@ async def test_a_recorded_client_or_channel_is_read_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_recorded_list_is_read_whole(name: str) -> None:
-    page, wire = await play(name, LISTS[name])
+async def test_a_recorded_list_is_read_whole(name: str, httpx_mock: HTTPXMock) -> None:
+    page, wire = await play(httpx_mock, name, LISTS[name])
 
     recorded = wire.answer["json"]
     assert (page.total, page.offset, page.limit) == (
@@ -135,8 +136,8 @@ async def test_a_recorded_list_is_read_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FULFILLED)
-async def test_what_was_done_or_is_so_already_is_no_error(name: str) -> None:
-    result, wire = await play(name, FULFILLED[name])
+async def test_what_was_done_or_is_so_already_is_no_error(name: str, httpx_mock: HTTPXMock) -> None:
+    result, wire = await play(httpx_mock, name, FULFILLED[name])
 
     assert result is None
     same_request(wire)
@@ -144,8 +145,11 @@ async def test_what_was_done_or_is_so_already_is_no_error(name: str) -> None:
         assert json.loads(wire.sent[0].content) == wire.row["request"]["json"]
 
 
-async def test_recorded_bulk_creation_is_asked_for_and_read_as_recorded() -> None:
+async def test_recorded_bulk_creation_is_asked_for_and_read_as_recorded(
+    httpx_mock: HTTPXMock,
+) -> None:
     made, wire = await play(
+        httpx_mock,
         "clients.bulk.caller_ids_secrets",
         lambda p, _: p.create_clients(
             T, A, [client("{{b1}}", "bk-3", "bk-sec-3"), client("{{b2}}", "bk-4", "bk-sec-4")]
@@ -161,19 +165,22 @@ async def test_recorded_bulk_creation_is_asked_for_and_read_as_recorded() -> Non
     same_request(wire)
 
 
-async def test_recorded_channels_in_bulk() -> None:
+async def test_recorded_channels_in_bulk(httpx_mock: HTTPXMock) -> None:
     drafts = [NewChannel("{{k1}}", "bk-3"), NewChannel("{{k2}}", "bk-4")]
 
     made, wire = await play(
-        "channels.bulk.caller_ids", lambda p, _: p.create_channels(T, A, drafts)
+        httpx_mock, "channels.bulk.caller_ids", lambda p, _: p.create_channels(T, A, drafts)
     )
 
     assert [each.id for each in made] == ["{{k1}}", "{{k2}}"]
     same_request(wire)
 
 
-async def test_a_changed_secret_is_in_the_result_though_not_in_the_answer() -> None:
+async def test_a_changed_secret_is_in_the_result_though_not_in_the_answer(
+    httpx_mock: HTTPXMock,
+) -> None:
     changed, wire = await play(
+        httpx_mock,
         "clients.secret.ok",
         lambda p, _: p.update_client_secret(T, A, "{{c1}}", Secret("brand-new-secret")),
     )
@@ -189,8 +196,8 @@ async def test_a_changed_secret_is_in_the_result_though_not_in_the_answer() -> N
         ("users.token.issue.by_email", "{{alice_email}}"),
     ],
 )
-async def test_signing_in(name: str, user: str) -> None:
-    pair, wire = await play(name, lambda p, _: p.issue_token(user, Secret("12345678")))
+async def test_signing_in(name: str, user: str, httpx_mock: HTTPXMock) -> None:
+    pair, wire = await play(httpx_mock, name, lambda p, _: p.issue_token(user, Secret("12345678")))
 
     assert pair.access.reveal() == wire.answer["json"]["access_token"]
     assert pair.refresh.reveal() == wire.answer["json"]["refresh_token"]
@@ -198,9 +205,11 @@ async def test_signing_in(name: str, user: str) -> None:
     same_request(wire)
 
 
-async def test_refreshing_announces_json_as_the_service_demands() -> None:
+async def test_refreshing_announces_json_as_the_service_demands(httpx_mock: HTTPXMock) -> None:
     pair, wire = await play(
-        "users.token.refresh.ok_json_ct", lambda p, _: p.refresh_token(Secret("{{refresh}}"))
+        httpx_mock,
+        "users.token.refresh.ok_json_ct",
+        lambda p, _: p.refresh_token(Secret("{{refresh}}")),
     )
 
     assert pair.access.reveal() == "{{access2}}"
@@ -209,8 +218,8 @@ async def test_refreshing_announces_json_as_the_service_demands() -> None:
     same_request(wire)
 
 
-async def test_the_user_behind_a_token() -> None:
-    user, wire = await play("users.token.profile.access", lambda p, _: p.view_user(T))
+async def test_the_user_behind_a_token(httpx_mock: HTTPXMock) -> None:
+    user, wire = await play(httpx_mock, "users.token.profile.access", lambda p, _: p.view_user(T))
 
     assert (user.id, user.username, user.email) == (
         "{{alice_id}}",
@@ -221,9 +230,9 @@ async def test_the_user_behind_a_token() -> None:
     same_request(wire)
 
 
-async def test_a_domain() -> None:
+async def test_a_domain(httpx_mock: HTTPXMock) -> None:
     domain, wire = await play(
-        "domains.get.super_admin", lambda p, _: p.view_domain(T, "{{dom_id}}")
+        httpx_mock, "domains.get.super_admin", lambda p, _: p.view_domain(T, "{{dom_id}}")
     )
 
     assert (domain.id, domain.name, domain.route) == ("{{dom_id}}", "dom-x", "{{dom_route}}")
@@ -232,17 +241,19 @@ async def test_a_domain() -> None:
     same_request(wire)
 
 
-async def test_a_list_of_no_domains() -> None:
-    page, wire = await play("domains.list.non_member", lambda p, _: p.list_domains(T, 0, 2))
+async def test_a_list_of_no_domains(httpx_mock: HTTPXMock) -> None:
+    page, wire = await play(
+        httpx_mock, "domains.list.non_member", lambda p, _: p.list_domains(T, 0, 2)
+    )
 
     assert (page.total, page.limit, list(page.items)) == (0, 2, [])
     same_request(wire)
 
 
-async def test_a_list_of_certificates() -> None:
+async def test_a_list_of_certificates(httpx_mock: HTTPXMock) -> None:
     recorded = ROWS["certs.list.entity_none"]["response"]["json"]
     found, wire = await play(
-        "certs.list.entity_none", lambda _, c: c.list_certificates(T, A, NOWHERE)
+        httpx_mock, "certs.list.entity_none", lambda _, c: c.list_certificates(T, A, NOWHERE)
     )
 
     assert recorded["total"] == 0
