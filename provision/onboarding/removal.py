@@ -127,19 +127,6 @@ class Removal:
                 action = "client_connect_to_channel"
                 raise await undoing.sight.refusal("client", pair.client_id, action) from error
 
-    async def latecomers(self, undoing: Undoing, plan: Plan, spared: Collection[str]) -> None:
-        """Remove what came to be only after it had been removed or found absent."""
-        await self.certificates(undoing.asker.token, plan)
-        await self.connections(undoing, plan, spared)
-        now = self._clock.monotonic()
-        clients = [each.id for each in plan.clients if each.id not in spared]
-        channels = [each.id for each in plan.channels if each.id not in spared]
-        sight = undoing.sight
-        gone = await sight.missing("client", clients) | await sight.missing("channel", channels)
-        on_time = gone | set(spared)
-        await self.clients(undoing, plan, on_time, now)
-        await self.channels(undoing, plan, on_time, now)
-
     async def given_up(self, undoing: Undoing, leftovers: Iterable[Leftover]) -> None:
         """Remove what can be removed of resources that were given up before, with certificates."""
         token, domain_id = undoing.asker.token, undoing.asker.domain_id

@@ -215,9 +215,9 @@ class Runner:
         """Remove everything that the plan created from the platform.
 
         ``spared`` are IDs that surely were not created. An absence is believed from ``visible_at``
-        (monotonic) on; until ``settled_at`` something may still come to be, so that it is looked
-        again then. Raises ``StepError``; what was removed by then stays removed, and is noted in
-        ``undoing``.
+        (monotonic) on. Until ``settled_at`` a call to create something may still arrive: clients
+        and channels are removed from then on. Raises ``StepError``; what was removed by then stays
+        removed, and is noted in ``undoing``.
         """
         steps = self._running.begin(onboarding)
         plan = onboarding.plan
@@ -226,16 +226,17 @@ class Runner:
         if given_up:
             await steps.run("remove what was given up", removal.given_up(undoing, given_up))
         if (onboarding.created_ids | onboarding.borrowed_ids) - set(spared):
-            uncertain = settled_at > self._clock.monotonic()
             await steps.run("revoke certificates", removal.certificates(token, plan))
             if plan.borrowed:
                 await steps.run("disconnect", removal.connections(undoing, plan, spared))
+            if (wait := settled_at - self._clock.monotonic()) > 0:
+                # What is deleted before a second call to create it arrives would come to be anew,
+                # and perhaps half, where nobody sees it.
+                await steps.run("wait for calls under way", self._clock.sleep(wait))
+                await steps.run("revoke certificates", removal.certificates(token, plan))
+                await steps.run("disconnect", removal.connections(undoing, plan, spared))
             await steps.run("remove clients", removal.clients(undoing, plan, spared, visible_at))
             await steps.run("remove channels", removal.channels(undoing, plan, spared, visible_at))
-            if uncertain:
-                wait = max(0.0, settled_at - self._clock.monotonic())
-                await steps.run("wait for latecomers", self._clock.sleep(wait))
-                await steps.run("remove latecomers", removal.latecomers(undoing, plan, spared))
         left = undoing.left_of(onboarding.leftovers)
         undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps, leftovers=left)
         await steps.run("record", self._journal.finish_undo(undone))

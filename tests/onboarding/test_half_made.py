@@ -7,13 +7,15 @@ import asyncio
 import pytest
 from attrs import evolve
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from provision.onboarding.errors import StepFailed, StillRunning
 from provision.onboarding.model import OnExisting, State
 from provision.platform import errors
-from tests.onboarding.simulated_platform import Faults, Half
+from tests.onboarding.simulated_platform import CALL_TIMEOUT, Faults, Half
 from tests.onboarding.stories import left_behind, make, start_again
 from tests.onboarding.world import OwnToken, World, audit, onboardings, simulated
+from tests.onboarding.world import world as new_world
 
 CREATIONS = ["create_clients", "create_channels"]
 HALVES = [Half.ROW, Half.TUPLES]
@@ -213,3 +215,28 @@ async def test_halves_of_several_starts_are_all_told(world: World) -> None:
     world.platform.faults = evolve(world.platform.faults, rate=0.0)
     await world.come_to_rest()
     audit(world)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", CREATIONS)
+def test_a_creation_that_arrives_late_finds_its_gateway_and_not_the_gap_that_it_left(
+    database: Engine, name: str, seed: int
+) -> None:
+    async def story(world: World) -> None:
+        world.start_replica()
+        world.platform.late.add(name)
+        world.platform.faults = Faults(halves=1.0)
+        making = asyncio.ensure_future(make(world))
+        await asyncio.sleep(CALL_TIMEOUT + 0.01)
+        # The first call got no answer and is on its way; the second one makes it.
+        world.platform.late.clear()
+        await making
+
+        await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+        await world.come_to_rest()
+
+        assert not world.platform.halves
+        audit(world)
+
+    with capture_logs(), new_world(seed, database) as opened:
+        opened.loop.run_until_complete(story(opened))
