@@ -61,9 +61,11 @@ def ask(
                 raise Refused(answer.status, "the answer is too large", LONGEST_PAUSE)
             return json.loads(body), answer.headers.get("ETag", "")
     except urllib.error.HTTPError as error:
-        if error.code == http.client.NOT_MODIFIED:
-            return None, etag
-        raise Refused(error.code, reason_of(error), pause_of(error)) from None
+        # A refusal holds its connection until it is closed.
+        with error:
+            if error.code == http.client.NOT_MODIFIED:
+                return None, etag
+            raise Refused(error.code, reason_of(error), pause_of(error)) from None
     except (ValueError, http.client.HTTPException) as error:
         raise OSError(f"the answer is none of the service's: {error}") from error
 

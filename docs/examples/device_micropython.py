@@ -89,8 +89,9 @@ def read_body(stream, headers):
 def ask(host, port, external_id, key, etag="", ca=None, tls=True):
     # Returns the configuration and its ETag; None where the device has it already.
     link = connect(host, port, ca, tls)
+    # CPython's sockets read lines through a file, which is to be closed as well.
+    stream = link if hasattr(link, "readline") else link.makefile("rwb")
     try:
-        stream = link if hasattr(link, "readline") else link.makefile("rwb")
         stream.write(request_of(host, external_id, key, etag))
         if hasattr(stream, "flush"):
             stream.flush()
@@ -105,6 +106,7 @@ def ask(host, port, external_id, key, etag="", ca=None, tls=True):
         body = read_body(stream, headers)
         return json.loads(body), headers.get(b"etag", b"").decode()
     finally:
+        stream.close()
         link.close()
 
 

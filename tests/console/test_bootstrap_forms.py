@@ -170,7 +170,7 @@ async def test_the_variables_of_a_profile_are_edited(visitor: Visitor, running: 
             '{"Site": 1, "Site": 2}',
             "The key &#39;Site&#39; stands twice in one object; give it once.",
         ),
-        ("[" * 5000, "This is not JSON: "),
+        ("[" * 100_000, "This is not JSON: "),
         (f'{{"a": {"9" * 5000}}}', "This is not JSON: "),
     ):
         wrong = await visitor.send(f"{path}/content", render_context=given)
