@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -120,19 +121,20 @@ class Care:
         (row,) = (e for e in onboardings(self.world.database) if e.id == self.made.id)
         return row
 
-    def fetch(self, outcome: str = "delivered") -> None:
-        """Note that the device fetched its configuration now."""
-        assert self.made.plan.config
+    def fetch(self, outcome: str = "delivered", gateways: Sequence[Onboarding] = ()) -> None:
+        """Note that the device, or each of the gateways', fetched its configuration now."""
         with self.world.database.begin() as connection:
             connection.execute(fetches.delete())
-            connection.execute(
-                fetches.insert().values(
-                    config_id=self.made.plan.config.id,
-                    at=self.world.clock.now(),
-                    outcome=outcome,
-                    digest="",
+            for made in gateways or [self.made]:
+                assert made.plan.config
+                connection.execute(
+                    fetches.insert().values(
+                        config_id=made.plan.config.id,
+                        at=self.world.clock.now(),
+                        outcome=outcome,
+                        digest="",
+                    )
                 )
-            )
 
     def in_force(self) -> list[str]:
         found = certificates_in_force(self.world.platform, self.client_id)

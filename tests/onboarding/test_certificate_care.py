@@ -19,7 +19,7 @@ from provision.pki.keys import read_key
 from provision.pki.requests import Holder, make_request
 from provision.platform import errors
 from provision.platform.types import Certificate, SigningRequest
-from tests.onboarding.care import DAY, DELIVERED, DUE, HOUR, UNDELIVERED, begin
+from tests.onboarding.care import DAY, DELIVERED, DUE, HOUR, UNDELIVERED, begin, care_of
 from tests.onboarding.simulated_platform import LIFE
 from tests.onboarding.simulated_store import SimulatedEngine
 from tests.onboarding.stories import make
@@ -404,3 +404,39 @@ def test_a_renewal_that_fails_is_no_other_ones_failure(database: Engine, store_f
         assert (await care.known()).serial != failed.serial
 
     story(database)
+
+
+@simulated
+async def test_a_fetch_leaves_the_key_of_a_renewal_that_failed(world: World) -> None:
+    care = await begin(world, KeepKeys.UNTIL_FETCHED)
+    await care.sleep_until(DUE + HOUR)
+    world.platform.failing["sign"] = errors.Rejected("not now")
+    await care.round()
+    waiting = care.present().intent.private_keys
+    assert waiting != care.made.intent.private_keys
+    care.fetch()
+    assert await care.round() == 1
+    present = care.present().intent
+    assert present.private_keys == waiting
+    assert [each.private_key.reveal() for each in present.certificates] == [""]
+    world.platform.failing.clear()
+    await asyncio.sleep(HOUR)
+    assert await care.round() == 1
+    assert care.present().intent.private_keys == waiting
+    assert [each.private_key for each in care.present().intent.certificates] == [*waiting.values()]
+
+
+@simulated
+async def test_a_fetch_during_a_renewal_is_no_obstacle_to_it(world: World) -> None:
+    care = await begin(world, KeepKeys.UNTIL_FETCHED)
+    replica = world.replicas[-1]
+    slow = OneRefused(replica.wire, replica.engine, refused="")
+    renewal = care_of(world, replica, cast("Any", slow), care.noted).renewal
+    renewing = asyncio.ensure_future(renewal.renew(world.caller().token, await care.known()))
+    await asyncio.sleep(0.5)
+    care.fetch()
+    assert await care.round() == 0
+    assert not renewing.done()
+    renewed = await renewing
+    assert care.present().intent == renewed.intent
+    assert (await care.known()).key_waits

@@ -115,16 +115,16 @@ class GatewayCertificates:
             await self._audit.write(connection, renewed, "renew certificate", "done")
         return evolve(renewed, intent=new)
 
-    async def drop_key(self, row: InUse) -> None:
-        """Forget a private key that the device has fetched. Raises as ``of`` does."""
-        present = await self.of(row)
-        old = next(e for e in present.intent.certificates if e.client_id == row.client_id)
-        bare = without_keys(present.intent, [row.client_id])
+    async def drop_key(self, present: Onboarding, client_id: str) -> Onboarding:
+        """Forget the private key of a client's certificate. Raises ``StillRunning``."""
+        old = issued_to(present, client_id)
+        bare = without_keys(present.intent, [client_id])
         async with self._engine.begin() as connection:
-            await self._amend(connection, present, bare)
+            dropped = await self._amend(connection, present, bare)
             held = _held(evolve(old, private_key=NO_KEY), present.intent.ca_chain)
             await self._exchange(connection, present, old, held)
-            await self._ledger.key_dropped(connection, row.client_id)
+            await self._ledger.key_dropped(connection, client_id)
+        return dropped
 
     async def _exchange(
         self,
@@ -206,6 +206,19 @@ class Renewal:
         deadline = Deadline.after(self._clock, WAIT_FOR_OTHER)
         return await self._tasks.run(await self._gateways.of(row), work, deadline)
 
+    async def drop_key(self, row: InUse) -> None:
+        """Forget a private key that the device has fetched; the key of its renewal stays.
+
+        Raises ``StillRunning`` (somebody works on the gateway) and ``CertificateChanged``.
+        """
+
+        async def work(answer: Answer) -> None:
+            present = await self._gateways.of(row)
+            answer.set_result(await self._gateways.drop_key(present, row.client_id))
+
+        at_once = Deadline.after(self._clock, 0.0)
+        await self._tasks.run(await self._gateways.of(row), work, at_once)
+
     async def _renew(
         self, token: Secret, present: Onboarding, client_id: str, csr: str
     ) -> Onboarding:
@@ -282,7 +295,6 @@ class Upkeep:
         self,
         own: OwnAuthority,
         renewal: Renewal,
-        gateways: GatewayCertificates,
         ledger: CertificateLedger,
         observer: Observer,
         clock: Clock,
@@ -291,7 +303,6 @@ class Upkeep:
         """Look every ``pause`` seconds; ``renewal`` must be with the authority of ``own``."""
         self._own = own
         self._renewal = renewal
-        self._gateways = gateways
         self._ledger = ledger
         self._observer = observer
         self._clock = clock
@@ -393,7 +404,7 @@ class Upkeep:
 
     async def _drop(self, row: InUse) -> bool:
         try:
-            await self._gateways.drop_key(row)
+            await self._renewal.drop_key(row)
         except OnboardingError:
             # Somebody works on the gateway: a later round comes to it again.
             return False
@@ -447,7 +458,5 @@ def take_care(
     def renewal(asked: CertificateAuthority) -> Renewal:
         return Renewal(Certification(asked, clock, timing), gateways, tasks, clock)
 
-    upkeep = Upkeep(
-        own, renewal(own.authority), gateways, ledger, observer, clock, timing.look_after
-    )
+    upkeep = Upkeep(own, renewal(own.authority), ledger, observer, clock, timing.look_after)
     return CertificateCare(ledger, renewal(authority), upkeep)

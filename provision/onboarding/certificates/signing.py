@@ -230,16 +230,24 @@ class KeepKeys(StrEnum):
 
 
 def without_keys(intent: Intent, client_ids: Collection[str]) -> Intent:
-    """Return the intent without the private keys of these clients."""
+    """Return the intent without the private keys of these clients' certificates.
+
+    A key that waits for the client's next certificate stays.
+    """
+    dropped = {
+        each.client_id: each.private_key
+        for each in intent.certificates
+        if each.client_id in client_ids
+    }
 
     def bare(certificate: IssuedCertificate) -> IssuedCertificate:
-        if certificate.client_id not in client_ids:
+        if certificate.client_id not in dropped:
             return certificate
         return evolve(certificate, private_key=NO_KEY)
 
     return evolve(
         intent,
-        private_keys={k: v for k, v in intent.private_keys.items() if k not in client_ids},
+        private_keys={k: v for k, v in intent.private_keys.items() if v != dropped.get(k)},
         certificates=tuple(bare(each) for each in intent.certificates),
     )
 
