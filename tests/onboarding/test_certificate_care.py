@@ -440,3 +440,21 @@ async def test_a_fetch_during_a_renewal_is_no_obstacle_to_it(world: World) -> No
     renewed = await renewing
     assert care.present().intent == renewed.intent
     assert (await care.known()).key_waits
+
+
+@simulated
+async def test_keys_that_can_not_be_dropped_keep_no_other_waiting(world: World) -> None:
+    care = await begin(world, KeepKeys.UNTIL_FETCHED)
+    leases = world.replicas[-1].parts.leases
+    others = [await make(world, external_id=f"gw-{number}") for number in range(2, 20)]
+    held = [await leases.take(made.id) for made in (care.made, *others[:-1])]
+    await asyncio.sleep(1.0)
+    care.fetch(gateways=[care.made, *others])
+    assert sum([await care.round() for _ in range(3)]) == 1
+    (client_id,) = (each.client_id for each in others[-1].plan.certificates)
+    free = await care.care.ledger.find(others[-1].domain_id, client_id)
+    assert free
+    assert not free.key_waits
+    for taken in held:
+        assert taken
+        await leases.release(taken)

@@ -166,16 +166,21 @@ class CertificateLedger:
         async with self._engine.begin() as connection:
             await connection.execute(chosen.values(values))
 
-    async def fetched_keys(self, limit: int) -> Sequence[InUse]:
-        """Return certificates whose key waits no longer: the device has fetched it."""
+    async def fetched_keys(self, after: str, limit: int) -> Sequence[InUse]:
+        """Return certificates whose key waits no longer: the device has fetched it.
+
+        They are those of the next clients ``after`` that ID, in the order of IDs.
+        """
         query = select(in_use).join(fetches, fetches.c.config_id == in_use.c.config_id)
         query = query.where(
             in_use.c.key_waits,
+            in_use.c.client_id > after,
             fetches.c.at > in_use.c.delivered_from,
             fetches.c.outcome.in_(HAS_IT),
         )
         async with self._engine.connect() as connection:
-            rows = (await connection.execute(query.limit(limit))).mappings().all()
+            page = query.order_by(in_use.c.client_id).limit(limit)
+            rows = (await connection.execute(page)).mappings().all()
         return [InUse(**row) for row in rows]
 
     async def key_dropped(self, connection: AsyncConnection, client_id: str) -> None:

@@ -307,6 +307,7 @@ class Upkeep:
         self._observer = observer
         self._clock = clock
         self._pause = pause
+        self._dropped_up_to = ""
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
 
@@ -339,7 +340,9 @@ class Upkeep:
         return done
 
     async def _drop_fetched(self) -> int:
-        rows = await self._ledger.fetched_keys(AT_ONCE)
+        rows = await self._ledger.fetched_keys(self._dropped_up_to, AT_ONCE)
+        # Each page once: keys that can't be dropped keep no others waiting.
+        self._dropped_up_to = rows[-1].client_id if len(rows) == AT_ONCE else ""
         return sum(await self._apart([(self._drop(row), row.serial) for row in rows]))
 
     async def _renew_due(self) -> int:
