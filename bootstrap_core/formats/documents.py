@@ -8,6 +8,7 @@ wanted.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
@@ -72,6 +73,31 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
                 raise DuplicateKey(key)
             seen.add(key)
     return made
+
+
+_JSON_FAULTS: Final = {
+    "Expecting value": "a value is missing",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Expecting property name": "a name in double quotes is missing",
+    "Illegal trailing comma": "the comma before the closing bracket is too much",
+    "Invalid control character": "a text holds a control character; write \\n for a line break",
+    "Unterminated string": "the text that begins here has no closing quote",
+    "Invalid \\": "JSON has no such escape",
+    "Extra data": "something follows the end of the value; remove it",
+}
+"""What is told for that with which a message of Python's reader begins."""
+
+
+def json_fault(error: json.JSONDecodeError) -> str:
+    """Return what is wrong with a JSON text, after its line and column."""
+    return f"line {error.lineno}, column {error.colno}: {json_words(error)}"
+
+
+def json_words(error: json.JSONDecodeError) -> str:
+    """Return what is wrong with a JSON text, without its place."""
+    told = (words for start, words in _JSON_FAULTS.items() if error.msg.startswith(start))
+    return next(told, error.msg)
 
 
 MOST_COMPARED: Final = 50

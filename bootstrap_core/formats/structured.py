@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, time
 from typing import Any, Final, NoReturn
 
-from bootstrap_core.formats.documents import without_mark
+from bootstrap_core.formats.documents import json_words, without_mark
 from bootstrap_core.formats.toml import (
     TOMLError,
     format_time,
@@ -147,7 +147,7 @@ def _json_problem(text: str) -> ContentError | None:
     try:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        return ContentError(f"{error.msg} at column {error.colno}", error.lineno)
+        return ContentError(f"column {error.colno}: {json_words(error)}", error.lineno)
     except RecursionError:
         return ContentError(_TOO_DEEP)
     except ValueError as error:

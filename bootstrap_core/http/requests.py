@@ -28,6 +28,7 @@ from bootstrap_core.formats.documents import (
     DuplicateKey,
     decode_text,
     is_too_deep,
+    json_fault,
     unique_keys,
 )
 from bootstrap_core.http.openapi import asked_of
@@ -209,8 +210,7 @@ def read_json(body: bytes) -> Document:
     except DuplicateKey as error:
         raise Malformed(f"the body: {error}", details={"field": error.key}) from error
     except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise Malformed(f"the body is not valid JSON at {at}: {error.msg}") from error
+        raise Malformed(f"the body is not valid JSON at {json_fault(error)}") from error
     except RecursionError:
         raise Malformed(f"the body is JSON nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from starlette.requests import Request
 
 from bootstrap_core.credentials import external_key_fault, new_external_id_fault
-from bootstrap_core.formats.documents import DuplicateKey, decode_text, unique_keys
+from bootstrap_core.formats.documents import DuplicateKey, decode_text, json_fault, unique_keys
 from bootstrap_core.http.openapi import Parameter
 from bootstrap_core.http.requests import declared_size, media_type
 from provision.errors import InvalidFields, MalformedBody, TooLarge, UnsupportedType
@@ -53,8 +53,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise MalformedBody("the body is not valid UTF-8") from error
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise MalformedBody(f"the body is not valid JSON: {error.msg} ({place})") from error
+        raise MalformedBody(f"the body is not valid JSON at {json_fault(error)}") from error
     except RecursionError:
         raise MalformedBody("the body is nested too deeply") from None
     except ValueError as error:

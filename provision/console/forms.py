@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bootstrap_core.formats.documents import DuplicateKey, unique_keys, without_mark
+from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys, without_mark
 from provision.console.errors import FormUnreadable, Refused
 
 FIELDS_MOST: Final = 1000
@@ -62,8 +62,7 @@ class Form:
         try:
             return json.loads(text, object_pairs_hook=unique_keys)
         except json.JSONDecodeError as error:
-            at = f"line {error.lineno}, column {error.colno}"
-            problem = f"is not JSON at {at}: {error.msg}"
+            problem = f"is not JSON at {json_fault(error)}"
         except DuplicateKey as error:
             told = str(error)
             raise NotJson(told, f"{told[0].upper()}{told[1:]}.") from error

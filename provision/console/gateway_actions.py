@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 from starlette.responses import Response
 
-from bootstrap_core.formats.documents import DuplicateKey, unique_keys
+from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys
 from bootstrap_core.secrets import Secret
 from provision.console.addresses import address
 from provision.console.api import RECORD
@@ -356,8 +356,7 @@ def _wanted(visit: Visit, form: Form) -> tuple[Mapping[str, Any], Form]:
     try:
         parameters = json.loads(form.text("parameters") or "{}", object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        return {}, form.wrong(parameters=f"This is no JSON: {error.msg} ({place}).")
+        return {}, form.wrong(parameters=f"This is not JSON at {json_fault(error)}.")
     except DuplicateKey as error:
         return {}, form.wrong(parameters=f"{error}.".capitalize())
     body = {

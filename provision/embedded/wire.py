@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from bootstrap_core.formats.documents import (
     DuplicateKey,
     decode_text,
+    json_fault,
     misspelt,
     unique_keys,
     without_mark,
@@ -93,6 +94,8 @@ def decode(text: bytes | str, source: str) -> Any:  # noqa: ANN401 - any JSON va
         _check(document, 0)
     except DuplicateKey as error:
         raise Malformed(f"{source}: {error}") from error
+    except json.JSONDecodeError as error:
+        raise Malformed(f"{source} is not valid JSON at {json_fault(error)}") from error
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{source} is not valid JSON: {error}") from error
     return document

@@ -145,7 +145,7 @@ async def test_a_replacement_shows_its_differences_first(
     assert (await running.fetch()).json()["id"] == before["bootstrap"]["config_id"]
     wrong = await visitor.send(path, parameters="{mqtt", do="replace")
     assert wrong.status_code == 422
-    assert "This is no JSON" in wrong.text
+    assert "This is not JSON at line 1, column 2: a name in double quotes is missing" in wrong.text
     refused = await visitor.send(path, parameters='{"mqtt_url": 7}', do="replace")
     assert refused.status_code == 422
     done = await visitor.send(path, parameters=wanted, do="replace")

@@ -112,7 +112,16 @@ async def test_all_wrong_fields_are_told_at_once(untouched: Running) -> None:
     [
         (b"", "not valid JSON"),
         (b"{", "line 1, column 2"),
-        (b'{"external_id": "x"} x', "Extra data"),
+        (b'{"external_id": "x"} x', "line 1, column 22: something follows the end of the value"),
+        (b'{"external_id": "x\n"}', "line 1, column 19: a text holds a control character"),
+        (
+            b'{"external_id": "x',
+            "line 1, column 17: the text that begins here has no closing quote",
+        ),
+        (b'{"external_id": "x" "y"}', "column 21: a comma or a closing bracket is missing"),
+        (b'{"external_id" "x"}', "column 16: a colon is missing"),
+        (b'{"external_id": }', "column 17: a value is missing"),
+        (b'{"external_id": "\\x"}', "column 18: JSON has no such escape"),
         (b'{"external_id": NaN}', "NaN is not a JSON value"),
         (b"[1]", "must be a JSON object, not a list"),
         (b"null", "must be a JSON object, not null"),
