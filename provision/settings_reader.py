@@ -192,16 +192,19 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
         for name, allowed in CHOICES.items()
         if getattr(settings, name).lower() not in allowed
     ]
-    for one, other in PAIRS:
+    user = "username" if settings.username or not settings.email else "email"
+    for one, other in (*PAIRS, (user, "password")):
         if bool(getattr(settings, one)) != bool(getattr(settings, other)):
-            problems.append(f"{one} and {other} go together: set both or none")
+            given, missing = (one, other) if getattr(settings, one) else (other, one)
+            problems.append(
+                f"{origins[given]}: {one} and {other} go together: set "
+                f"{names_of(missing).variables[0]} too, or neither"
+            )
     if settings.issuer_crl and not settings.issuer_chain:
         problems.append(
             f"{origins['issuer_crl']}: issuer_crl: issuer_chain is not set, and the service's own "
             "authority makes these CRLs itself; leave issuer_crl out"
         )
-    if bool(settings.username or settings.email) != bool(settings.password):
-        problems.append("user name (or e-mail) and password go together: set both or none")
     key = len(settings.encrypt_key.encode())
     if key not in (0, 16, 24, 32):
         problems.append(f"{origins['encrypt_key']}: 16, 24 or 32 bytes are needed, not {key}")
