@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from attrs import fields, frozen
 
-from bootstrap_core.formats.documents import without_mark
+from bootstrap_core.formats.documents import json_fault, without_mark
 from bootstrap_core.formats.toml import read_toml
 from bootstrap_core.secrets import Secret
 from provision.errors import SettingsError
@@ -220,7 +220,8 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
         try:
             json.loads(without_mark(settings.bootstrap_content))
         except ValueError as error:
-            problems.append(f"{origins['bootstrap_content']}: not valid JSON: {error}")
+            told = json_fault(error)
+            problems.append(f"{origins['bootstrap_content']}: not valid JSON{told}")
     return problems
 
 

@@ -89,9 +89,11 @@ _JSON_FAULTS: Final = {
 """What is told for that with which a message of Python's reader begins."""
 
 
-def json_fault(error: json.JSONDecodeError) -> str:
-    """Return what is wrong with a JSON text, after its line and column."""
-    return f"line {error.lineno}, column {error.colno}: {json_words(error)}"
+def json_fault(error: ValueError) -> str:
+    """Return what follows "not JSON" in a message: the place, where it is known, and the fault."""
+    if not isinstance(error, json.JSONDecodeError):
+        return f": {error}"
+    return f" at line {error.lineno}, column {error.colno}: {json_words(error)}"
 
 
 def json_words(error: json.JSONDecodeError) -> str:

@@ -209,12 +209,10 @@ def read_json(body: bytes) -> Document:
         )
     except DuplicateKey as error:
         raise Malformed(f"the body: {error}", details={"field": error.key}) from error
-    except json.JSONDecodeError as error:
-        raise Malformed(f"the body is not valid JSON at {json_fault(error)}") from error
     except RecursionError:
         raise Malformed(f"the body is JSON nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise Malformed(f"the body is not valid JSON: {error}") from error
+        raise Malformed(f"the body is not valid JSON{json_fault(error)}") from error
     if is_too_deep(value):
         raise Malformed(f"the body: is nested deeper than {MAX_DEPTH} levels")
     if b"\\u" in body:

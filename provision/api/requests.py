@@ -52,12 +52,10 @@ async def read_object(request: Request) -> dict[str, Any]:
         raise MalformedBody(f"the body: {error}", details=[problem]) from error
     except UnicodeDecodeError as error:
         raise MalformedBody("the body is not valid UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise MalformedBody(f"the body is not valid JSON at {json_fault(error)}") from error
     except RecursionError:
         raise MalformedBody("the body is nested too deeply") from None
     except ValueError as error:
-        raise MalformedBody(f"the body is not valid JSON: {error}") from error
+        raise MalformedBody(f"the body is not valid JSON{json_fault(error)}") from error
     if not isinstance(document, dict):
         raise MalformedBody(f"the body must be a JSON object, not {_kind(document)}")
     return document

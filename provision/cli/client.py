@@ -15,7 +15,7 @@ import typer
 from attrs import evolve, frozen
 
 from bootstrap_core.credentials import holds_token
-from bootstrap_core.formats.documents import DuplicateKey, unique_keys, without_mark
+from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys, without_mark
 from bootstrap_core.model import segment
 from bootstrap_core.secrets import Secret
 from provision.cli.output import CommandFailed
@@ -340,9 +340,12 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON it is
         ) from error
     except DuplicateKey as error:
         raise CommandFailed(f"the JSON can't be used: {error}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise CommandFailed("the JSON is nested too deeply") from error
+    except ValueError as error:
         raise CommandFailed(
-            f"not valid JSON: {error}", "put the JSON between single quotes, or into a file: @FILE"
+            f"not valid JSON{json_fault(error)}",
+            "put the JSON between single quotes, or into a file: @FILE",
         ) from error
 
 

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from rich.text import Text
 
 from bootstrap_core.credentials import external_id_fault
+from bootstrap_core.formats.documents import json_fault
 from bootstrap_core.secrets import Secret
 from provision.cli.bootstrap_commands import ask_as_device
 from provision.cli.client import Data, Domain, ServiceClient, ServiceRefused, Token, Url, connect
@@ -67,7 +68,7 @@ def check_content(content: str, gateway: Mapping[str, Any]) -> Iterator[Check]:
         document = json.loads(content)
     except ValueError as error:
         cure = 'give the profile content_format "json"; provision plan shows what it renders'
-        yield Check("content", "wrong", f"the content is not JSON: {error}", cure)
+        yield Check("content", "wrong", f"the content is not JSON{json_fault(error)}", cure)
         return
     if not isinstance(document, dict):
         yield Check("content", "wrong", "the content is not a JSON object", TEMPLATE)

@@ -61,13 +61,13 @@ class Form:
         text = self.raw(name) if self.text(name) else "{}"
         try:
             return json.loads(text, object_pairs_hook=unique_keys)
-        except json.JSONDecodeError as error:
-            problem = f"is not JSON at {json_fault(error)}"
         except DuplicateKey as error:
             told = str(error)
             raise NotJson(told, f"{told[0].upper()}{told[1:]}.") from error
-        except (ValueError, RecursionError) as error:
-            problem = f"is not JSON: {error}"
+        except RecursionError:
+            problem = "is not JSON: it is nested too deeply"
+        except ValueError as error:
+            problem = f"is not JSON{json_fault(error)}"
         raise NotJson(problem, f"This {problem}.")
 
     def all(self, name: str) -> Sequence[str]:

@@ -356,7 +356,7 @@ def _wanted(visit: Visit, form: Form) -> tuple[Mapping[str, Any], Form]:
     try:
         parameters = json.loads(form.text("parameters") or "{}", object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        return {}, form.wrong(parameters=f"This is not JSON at {json_fault(error)}.")
+        return {}, form.wrong(parameters=f"This is not JSON{json_fault(error)}.")
     except DuplicateKey as error:
         return {}, form.wrong(parameters=f"{error}.".capitalize())
     body = {

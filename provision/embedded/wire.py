@@ -94,10 +94,10 @@ def decode(text: bytes | str, source: str) -> Any:  # noqa: ANN401 - any JSON va
         _check(document, 0)
     except DuplicateKey as error:
         raise Malformed(f"{source}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise Malformed(f"{source} is not valid JSON at {json_fault(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"{source} is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise Malformed(f"{source} is nested too deeply") from error
+    except ValueError as error:
+        raise Malformed(f"{source} is not valid JSON{json_fault(error)}") from error
     return document
 
 

@@ -117,7 +117,7 @@ def test_profiles_and_enrollments(served: Served, tmp_path: Path) -> None:
     [
         (["bootstrap", "a"], 2, "secure EXTERNAL_ID"),
         (["bootstrap", "nobody", "key"], 1, "provision:"),
-        (["create", "{"], 1, "not valid JSON"),
+        (["create", "{"], 1, "not valid JSON at line 1, column 2: a name in double quotes is miss"),
         (["create", "@nowhere.json"], 1, "cannot be read"),
         (["update", "config", "{}"], 1, 'add "id"'),
         (["bootstrap", "secure", "a", "b", "short"], 1, "16, 24 or 32 bytes"),

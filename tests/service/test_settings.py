@@ -229,7 +229,7 @@ def test_all_mistakes_are_told_at_once_with_their_origin() -> None:
         ({"MG_PROVISION_EMAIL": "a@b"}, "MG_PROVISION_EMAIL: email and password go together"),
         ({"MG_PROVISION_PASS": "secret"}, "set MG_PROVISION_USERNAME too, or neither"),
         ({"MG_BOOTSTRAP_ENCRYPT_KEY": "short"}, "16, 24 or 32 bytes"),
-        ({"MG_PROVISION_BS_CONTENT": "{"}, "not valid JSON"),
+        ({"MG_PROVISION_BS_CONTENT": "{"}, "not valid JSON at line 1, column 2: a name in double"),
         ({"MG_PROVISION_CONFIG_FILE": "nowhere.toml"}, "no such file"),
     ],
 )
