@@ -7,9 +7,12 @@ import pytest
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.reader import read
 from provision.layout.report import MOST_LISTED, MOST_PROBLEMS
+from tests.gotemplate.work import calls
 from tests.layout.samples import problems_of
 
 SIZE = 200_000
+CALLS_MOST = 30
+"""Calls of functions for each character; whatever is quadratic makes thousands."""
 HEAD = """
 [[clients]]
 name = "gateway"
@@ -72,7 +75,9 @@ def told(text: str) -> tuple[Problem, ...]:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_reading_ends(text: str) -> None:
-    problems = told(text)
+    found: list[tuple[Problem, ...]] = []
+    assert calls(lambda: found.append(told(text))) <= CALLS_MOST * len(text)
+    (problems,) = found
     assert 0 < len(problems) <= MOST_PROBLEMS
     assert all(len(problem.allowed) <= MOST_LISTED for problem in problems)
 
