@@ -12,7 +12,14 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys, without_mark
+from bootstrap_core.formats.documents import (
+    MAX_DEPTH,
+    DuplicateKey,
+    is_too_deep,
+    json_fault,
+    unique_keys,
+    without_mark,
+)
 from provision.console.errors import FormUnreadable, Refused
 
 FIELDS_MOST: Final = 1000
@@ -21,7 +28,7 @@ NAMED: Final = re.compile(r"([a-z_]+)(?:\[\d+\])?(?:\.[\w.\[\]]+)?: (.+)", re.DO
 
 
 class NotJson(Exception):
-    """A field that should hold JSON does not."""
+    """A field that should hold JSON does not, or holds more of it than can be sent on."""
 
     def __init__(self, problem: str, sentence: str) -> None:
         """Tell the ``problem``, to stand after the field's name, and as a ``sentence``."""
@@ -60,7 +67,10 @@ class Form:
         """Return the JSON value of a field; an empty object for none. Raises ``NotJson``."""
         text = self.raw(name) if self.text(name) else "{}"
         try:
-            return json.loads(text, object_pairs_hook=unique_keys)
+            value = json.loads(text, object_pairs_hook=unique_keys)
+            if not is_too_deep(value):
+                return value
+            problem = f"is nested deeper than {MAX_DEPTH} levels"
         except DuplicateKey as error:
             told = str(error)
             raise NotJson(told, f"{told[0].upper()}{told[1:]}.") from error

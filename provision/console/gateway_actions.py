@@ -11,12 +11,11 @@ from typing import Any, Final, TypeAlias
 from attrs import frozen
 from starlette.responses import Response
 
-from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys
 from bootstrap_core.secrets import Secret
 from provision.console.addresses import address
 from provision.console.api import RECORD
 from provision.console.errors import PageNotFound, Refused
-from provision.console.forms import Form
+from provision.console.forms import Form, NotJson
 from provision.console.gateways import Changes, changes_of, drift_of, ending, frame_of
 from provision.console.page import Page
 from provision.console.visit import Visit
@@ -354,11 +353,9 @@ class Replacing:
 def _wanted(visit: Visit, form: Form) -> tuple[Mapping[str, Any], Form]:
     """Return the request of a form, and the form with what is wrong in it."""
     try:
-        parameters = json.loads(form.text("parameters") or "{}", object_pairs_hook=unique_keys)
-    except json.JSONDecodeError as error:
-        return {}, form.wrong(parameters=f"This is not JSON{json_fault(error)}.")
-    except DuplicateKey as error:
-        return {}, form.wrong(parameters=f"{error}.".capitalize())
+        parameters = form.json("parameters")
+    except NotJson as error:
+        return {}, form.wrong(parameters=error.sentence)
     body = {
         "external_id": visit.path("external_id"),
         "layout": form.text("layout"),

@@ -155,6 +155,32 @@ async def test_a_replacement_shows_its_differences_first(
     assert "mqtts://new:8883" in fetched["content"]
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ('{"a": 1, "a": 2}', "The key &#39;a&#39; stands twice in one object; give it once."),
+        (f'{{"a": {"9" * 5000}}}', "This is not JSON: "),
+        (f'{{"a": {"[" * 100_000}', "This is not JSON: "),
+        ("[" * 101 + "]" * 101, "This is nested deeper than 100 levels."),
+        # About as deep as Python reads: what was just read may be too deep to be written.
+        *(("[" * depth + "]" * depth, "This is ") for depth in (900, 970, 5000)),
+    ],
+)
+async def test_parameters_that_nothing_reads_are_said_at_their_field(
+    running: Running, visitor: Visitor, given: str, message: str
+) -> None:
+    await running.map()
+    await visitor.open("/console/gateway/replace/gw-1")
+    for button in ("preview", "replace"):
+        wrong = await visitor.post(
+            "/console/gateway/replace/gw-1",
+            visitor.form("/console/gateway/replace/gw-1").values
+            | {"parameters": given, "do": button},
+        )
+        assert (wrong.status_code, message in wrong.text) == (422, True), wrong.status_code
+    assert (await running.fetch()).status_code == 200
+
+
 @pytest.mark.slow
 async def test_a_certificate_is_renewed(running: Running, visitor: Visitor) -> None:
     await running.map()
