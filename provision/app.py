@@ -18,7 +18,7 @@ from bootstrap_core.core import BootstrapCore, Foundation, Options
 from bootstrap_core.errors import SealingError
 from bootstrap_core.secrets import Sealer, Secret
 from bootstrap_core.store.pair_rows import PairDigests
-from provision.api.app import Part, make_api, make_app, make_inner_app
+from provision.api.app import IndexedRouter, Part, make_api, make_app, make_inner_app
 from provision.api.certificates import CertificateRoutes
 from provision.api.layouts import LayoutRoutes
 from provision.api.mapping import MappingRoutes
@@ -28,8 +28,8 @@ from provision.api.plans import DriftRoutes, PlanRoutes
 from provision.authentication import REMEMBERED_SECONDS, Authentication, HomeDomain
 from provision.build_info import build_info
 from provision.certificates import Certificates
-from provision.console.console import HERE, open_console
 from provision.console.console import Ground as ConsoleGround
+from provision.console.console import mount, open_console
 from provision.errors import StartError
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
@@ -162,8 +162,7 @@ class _Opening:
         ]
         api = make_api(parts, ground.core, ground.choice.routes)
         served = await self.console(ground, api)
-        words = api.words | {HERE.strip("/")}
-        app = make_app(served, metrics, self.settings.cors_origins, words)
+        app = make_app(served, metrics, self.settings.cors_origins, served.words)
         return Service(app, *_operator(data))
 
     def finder(self, ground: _Ground) -> DriftFinder:
@@ -175,8 +174,8 @@ class _Opening:
             self.clock.now,
         )
 
-    async def console(self, ground: _Ground, api: ASGIApp) -> ASGIApp:
-        """Open the web console before the API."""
+    async def console(self, ground: _Ground, api: IndexedRouter) -> IndexedRouter:
+        """Open the web console, and mount it beside the API's routes."""
         standing = ConsoleGround(
             ground.engine,
             ground.sealer,
@@ -185,8 +184,8 @@ class _Opening:
             self.home(ground.choice),
             self.settings.public_url,
         )
-        opening = open_console(standing, make_inner_app(api), api)
-        return await self.stack.enter_async_context(opening)
+        opening = open_console(standing, make_inner_app(api))
+        return api.behind(mount(await self.stack.enter_async_context(opening)))
 
     def home(self, choice: PlatformChoice) -> HomeDomain:
         """Return what tells the domain that a user enters first: the configured one, or the own."""

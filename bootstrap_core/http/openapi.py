@@ -32,9 +32,9 @@ class ExactRoute(Route):
         path: str,
         endpoint: Callable[[Request], Awaitable[Response]] | Callable[..., Any],
         *,
-        methods: Collection[str],
+        methods: Collection[str] | None,
     ) -> None:
-        """Take a path in Starlette's syntax, its handler and its methods."""
+        """Take a path in Starlette's syntax, its handler and its methods (an app's: None, any)."""
         super().__init__(path, endpoint, methods=methods)
         pattern = self.path_regex.pattern.removesuffix("$")
         self.path_regex = re.compile(pattern + r"\Z", re.DOTALL)

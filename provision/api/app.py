@@ -237,6 +237,10 @@ class IndexedRouter(Router):
         self._named = [{key[place]: key[place] for key, _ in self._keys} for place in range(DEPTH)]
         self._routers: dict[Key, Router] = {}
 
+    def behind(self, first: Sequence[Route]) -> IndexedRouter:
+        """Return a router of ``first`` and then of these routes."""
+        return IndexedRouter([*first, *(route for _, route in self._keys)])
+
     @property
     def words(self) -> frozenset[str]:
         """What stands in the routes' paths besides parameters."""

@@ -76,7 +76,7 @@ LOST: Final = {
 
 @frozen
 class Console:
-    """Answers everything under ``/console``."""
+    """The ASGI app that answers ``/console`` and everything below it."""
 
     frame: Frame
     entrance: Entrance
@@ -85,23 +85,25 @@ class Console:
     api: httpx.AsyncClient
     sections: Sequence[Page]
     public_url: str
+    _router: Router = field(init=False, repr=False)
 
-    def app(self) -> ASGIApp:
-        """Return the ASGI app."""
-        router = Router(self._routes(), redirect_slashes=False)
+    @_router.default
+    def _make_router(self) -> Router:
+        return Router(self._routes(), redirect_slashes=False)
 
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            async def send_guarded(message: Message) -> None:
-                await send(_guarded(message))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        # A path that is no page's counts as unknown, and not as the route that led here.
+        scope.pop("route", None)
 
-            try:
-                await router(scope, receive, send_guarded)
-            except Exception as error:
-                request = Request(scope)
-                page = await self._failure(request, error)
-                await page(scope, receive, send_guarded)
+        async def send_guarded(message: Message) -> None:
+            await send(_guarded(message))
 
-        return answer
+        try:
+            await self._router(scope, receive, send_guarded)
+        except Exception as error:
+            page = await self._failure(Request(scope), error)
+            await page(scope, receive, send_guarded)
 
     def _routes(self) -> Sequence[Route]:
         by_path: dict[str, dict[str, Handler]] = {}
@@ -169,23 +171,27 @@ class Console:
         return await visit.page("failure.html", context, status=status)
 
 
-class Front:
-    """Sends browsers to the console and everyone else to the API."""
+def mount(console: ASGIApp) -> Sequence[Route]:
+    """Return the routes that lead to the console, and browsers from ``/`` to it.
 
-    def __init__(self, console: ASGIApp, api: ASGIApp) -> None:
-        """``console`` answers under ``/console``, ``api`` everywhere else."""
-        self._console = console
-        self._api = api
+    They go before the API's, whose ``/{domain_id}/...`` would take the console's paths as well.
+    """
+    return [
+        ExactRoute("/", Browsers(), methods=None),
+        ExactRoute(HERE, console, methods=None),
+        ExactRoute(HERE + "/{rest:path}", console, methods=None),
+    ]
+
+
+class Browsers:
+    """Sends browsers from ``/`` to the console; for everyone else there is nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        path = scope.get("path", "")
-        if path == HERE or path.startswith(HERE + "/"):
-            await self._console(scope, receive, send)
-        elif path == "/" and scope["type"] == "http" and _is_browser(scope):
-            await RedirectResponse(HERE, 303)(scope, receive, send)
-        else:
-            await self._api(scope, receive, send)
+        """Answer one request. Raises ``HTTPException``: it is not a browser's."""
+        if not _is_browser(scope):
+            del scope["route"]
+            raise HTTPException(404)
+        await RedirectResponse(HERE, 303)(scope, receive, send)
 
 
 async def _home(_: Request) -> Response:
@@ -240,8 +246,8 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIterator[ASGIApp]:
-    """Open the console before ``api``; its pages ask ``asked``, which renders its own errors."""
+async def open_console(ground: Ground, api: ASGIApp) -> AsyncIterator[Console]:
+    """Open the console; its pages ask ``api``, which renders its own errors."""
     static, cookies = StaticFiles(), Cookies(ground.public_url)
     reception = Reception(
         SessionRows(ground.engine, ground.sealer),
@@ -258,18 +264,17 @@ async def open_console(ground: Ground, asked: ASGIApp, api: ASGIApp) -> AsyncIte
     pages = [page for section in sections for page in section.pages()]
     entries = navigation({page.path for page in pages})
     frame = Frame(Templates(static), cookies, reception, entries)
-    async with open_api(asked) as client:
-        console = Console(
-            frame=frame,
-            entrance=Entrance(frame, ground.public_url),
-            static=static,
-            domains=OfferedDomains(ground.directory),
-            api=client,
-            sections=pages,
-            public_url=ground.public_url,
-        )
+    async with open_api(api) as client:
         try:
-            yield Front(console.app(), api)
+            yield Console(
+                frame=frame,
+                entrance=Entrance(frame, ground.public_url),
+                static=static,
+                domains=OfferedDomains(ground.directory),
+                api=client,
+                sections=pages,
+                public_url=ground.public_url,
+            )
         finally:
             await undertakings.close()
 
