@@ -28,8 +28,8 @@ from provision.api.plans import DriftRoutes, PlanRoutes
 from provision.authentication import REMEMBERED_SECONDS, Authentication, HomeDomain
 from provision.build_info import build_info
 from provision.certificates import Certificates
-from provision.console.console import Ground as ConsoleGround
-from provision.console.console import mount, open_console
+from provision.console.app import Dependencies as ConsoleDependencies
+from provision.console.app import mount, open_console
 from provision.errors import StartError
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
@@ -176,7 +176,7 @@ class _Opening:
 
     async def console(self, ground: _Ground, api: IndexedRouter) -> IndexedRouter:
         """Open the web console, and mount it beside the API's routes."""
-        standing = ConsoleGround(
+        standing = ConsoleDependencies(
             ground.engine,
             ground.sealer,
             ground.choice.platform,

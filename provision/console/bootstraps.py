@@ -3,173 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_private_key,
-    load_pem_private_key,
-)
 from starlette.responses import Response
 
 from bootstrap_core.model import segment
-from provision.console.addresses import address
+from bootstrap_core.secrets import Secret
 from provision.console.api import RECORD
-from provision.console.directory import Choices
-from provision.console.entrance import own_page
+from provision.console.certificates import (
+    AUTHORITY,
+    CERTIFICATE,
+    FIELDS,
+    KEY,
+    Finding,
+    check,
+    describe,
+)
 from provision.console.errors import NoDomain, Refused
-from provision.console.page import PAGE, Page, offset_of, pager
-from provision.console.visit import Visit
+from provision.console.forms import Form, NotJson
+from provision.console.pages import Page, PageRequest
+from provision.console.sign_in import own_page
+from provision.console.widgets import PAGE, address, offset_of, pager
+from provision.platform.port import Platform
 from provision.platform.types import Channel, ChannelQuery, ClientQuery
-
-CERTIFICATE: Final = "client_cert"
-KEY: Final = "client_key"
-AUTHORITY: Final = "ca_cert"
-FIELDS: Final = (CERTIFICATE, KEY, AUTHORITY)
-PEM: Final = "-----BEGIN"
-
-
-@frozen
-class Finding:
-    """One sentence about the field ``field``; ``kind`` is ``good``, ``doubt`` or ``wrong``."""
-
-    field: str
-    kind: str
-    text: str
-
-
-class NotReadable(Exception):
-    """The text is not what the field wants; the message says why."""
-
-
-def check(client_cert: str, client_key: str, ca_cert: str, now: datetime) -> Sequence[Finding]:
-    """Return what there is to say about the three texts; an empty one says nothing."""
-    findings: list[Finding] = []
-    certificates = _certificates(CERTIFICATE, client_cert, now, findings)
-    authorities = _certificates(AUTHORITY, ca_cert, now, findings)
-    key = _key(client_key, findings)
-    if key is not None and certificates:
-        findings.append(_fit(key, certificates[0]))
-    elif key is not None and not client_cert.strip():
-        findings.append(Finding(KEY, "doubt", "There is no client certificate to this key."))
-    if certificates and authorities:
-        findings.append(_issued(certificates[0], authorities))
-    return findings
-
-
-def describe(text: str) -> str:
-    """Return what a certificate is, in a line; how it looks where it can't be read."""
-    try:
-        first, *rest = read_certificates(text)
-    except NotReadable:
-        return f"not readable here ({len(text)} characters)"
-    more = f", with {len(rest)} more" if rest else ""
-    return f"{_name(first)}, valid until {first.not_valid_after_utc:%Y-%m-%d}{more}"
-
-
-def read_certificates(text: str) -> Sequence[x509.Certificate]:
-    """Read PEM, or DER in base64. Raises ``NotReadable``."""
-    try:
-        if PEM in text:
-            return x509.load_pem_x509_certificates(text.encode())
-        return [x509.load_der_x509_certificate(_decoded(text))]
-    except ValueError as error:
-        raise NotReadable("is no certificate: PEM or DER in base64 is wanted") from error
-
-
-def _certificates(
-    field: str, text: str, now: datetime, findings: list[Finding]
-) -> Sequence[x509.Certificate]:
-    if not text.strip():
-        return []
-    try:
-        found = read_certificates(text)
-    except NotReadable as error:
-        findings.append(Finding(field, "wrong", f"The text {error}."))
-        return []
-    first = found[0]
-    if first.not_valid_after_utc <= now:
-        ended = f"{_name(first)} expired on {first.not_valid_after_utc:%Y-%m-%d}."
-        findings.append(Finding(field, "doubt", ended))
-    elif first.not_valid_before_utc > now:
-        begins = f"{_name(first)} is not valid before {first.not_valid_before_utc:%Y-%m-%d}."
-        findings.append(Finding(field, "doubt", begins))
-    else:
-        findings.append(Finding(field, "good", f"{describe(text)}."))
-    return found
-
-
-def _key(text: str, findings: list[Finding]) -> PrivateKeyTypes | None:
-    if not text.strip():
-        return None
-    try:
-        return _read_key(text)
-    except NotReadable as error:
-        findings.append(Finding(KEY, "wrong", f"The key {error}."))
-        return None
-
-
-def _read_key(text: str) -> PrivateKeyTypes:
-    try:
-        if PEM in text:
-            return load_pem_private_key(text.encode(), None)
-        return load_der_private_key(_decoded(text), None)
-    except TypeError as error:
-        raise NotReadable("is encrypted: give it without a passphrase") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise NotReadable("is no private key: PEM or DER in base64 is wanted") from error
-
-
-def _fit(key: PrivateKeyTypes, certificate: x509.Certificate) -> Finding:
-    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if key.public_key().public_bytes(*form) == certificate.public_key().public_bytes(*form):
-        return Finding(KEY, "good", f"{_kind(key)} key that belongs to the certificate.")
-    return Finding(KEY, "wrong", "The key does not belong to the client certificate.")
-
-
-def _issued(certificate: x509.Certificate, authorities: Sequence[x509.Certificate]) -> Finding:
-    for authority in authorities:
-        try:
-            certificate.verify_directly_issued_by(authority)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return Finding(AUTHORITY, "good", "It issued the client certificate.")
-    return Finding(
-        AUTHORITY,
-        "doubt",
-        "None of these issued the client certificate. That is right if the device verifies its "
-        "server with another authority.",
-    )
-
-
-def _kind(key: PrivateKeyTypes) -> str:
-    if isinstance(key, rsa.RSAPrivateKey):
-        return f"RSA {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return f"EC {key.curve.name}"
-    return type(key).__name__.removesuffix("PrivateKey")
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string() or "A certificate without a name"
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("not base64") from error
-
 
 OFFERED: Final = 50
 
@@ -181,19 +42,21 @@ Option = tuple[str, str, str]
 class Offers:
     """What the platform has to offer; a search shows what the newest fifty do not."""
 
-    directory: Choices
+    platform: Platform
 
-    async def channels(self, visit: Visit, named: str, chosen: Sequence[str]) -> Sequence[Option]:
+    async def channels(
+        self, request: PageRequest, named: str, chosen: Sequence[str]
+    ) -> Sequence[Option]:
         """Return channels with a part of this name, and those that are chosen already."""
-        domain_id = _domain(visit)
+        domain_id = _domain(request)
         query = ChannelQuery(limit=OFFERED, name=named)
-        page = await self.directory.list_channels(visit.token, domain_id, query)
+        page = await self.platform.list_channels(request.token, domain_id, query)
         known = {each.id for each in page.items}
         missing = [each for each in dict.fromkeys(chosen) if each not in known]
         pages = await asyncio.gather(
             *(
-                self.directory.list_channels(
-                    visit.token, domain_id, ChannelQuery(limit=1, id=channel_id)
+                self.platform.list_channels(
+                    request.token, domain_id, ChannelQuery(limit=1, id=channel_id)
                 )
                 for channel_id in missing
             )
@@ -202,10 +65,10 @@ class Offers:
         kept = [_option(found[each]) if each in found else (each, each, "") for each in missing]
         return [*kept, *(_option(each) for each in page.items)]
 
-    async def clients(self, visit: Visit) -> Sequence[Option]:
+    async def clients(self, request: PageRequest) -> Sequence[Option]:
         """Return the newest clients."""
         query = ClientQuery(limit=OFFERED)
-        page = await self.directory.list_clients(visit.token, _domain(visit), query)
+        page = await self.platform.list_clients(request.token, _domain(request), query)
         return [(each.id, each.name or each.id, "") for each in page.items]
 
 
@@ -213,10 +76,10 @@ def _option(channel: Channel) -> Option:
     return channel.id, channel.name or channel.id, channel.route
 
 
-def _domain(visit: Visit) -> str:
-    if not visit.session.domain_id:
+def _domain(request: PageRequest) -> str:
+    if not request.session.domain_id:
         raise NoDomain
-    return visit.session.domain_id
+    return request.session.domain_id
 
 
 LIST: Final = "/console/bootstraps"
@@ -249,27 +112,27 @@ class Bootstraps:
             Page("POST", ONE + "/delete", self.delete),
         ]
 
-    async def list(self, visit: Visit) -> Response:
+    async def list(self, request: PageRequest) -> Response:
         """List configs, by status and by what is searched."""
-        status, searched = visit.query("status", "all"), visit.query("q")
+        status, searched = request.query("status", "all"), request.query("q")
         status = status if status in dict(STATUSES) else "all"
-        found = await _found(visit, status, searched)
+        found = await _found(request, status, searched)
         context = {
             "found": found["configs"],
-            "pager": pager(visit.request, found, {"q": searched, "status": status}),
+            "pager": pager(request.http, found, {"q": searched, "status": status}),
             "status": status,
             "searched": searched,
             "statuses": STATUSES,
-            "here": visit.request.url.path
-            + (f"?{visit.request.url.query}" if visit.request.url.query else ""),
+            "here": request.http.url.path
+            + (f"?{request.http.url.query}" if request.http.url.query else ""),
         }
-        return await visit.page("bootstraps/list.html", context)
+        return await request.page("bootstraps/list.html", context)
 
-    async def view(self, visit: Visit) -> Response:
+    async def view(self, request: PageRequest) -> Response:
         """Show a config with its channels and what its device did last."""
-        config_id = visit.path("config_id")
+        config_id = request.path("config_id")
         config, bindings = await asyncio.gather(
-            config_of(visit, config_id), bindings_of(visit, config_id)
+            config_of(request, config_id), bindings_of(request, config_id)
         )
         context = {
             "config": config,
@@ -283,25 +146,25 @@ class Bootstraps:
                 for key, label in (("client_cert", "Client certificate"), ("ca_cert", "CA"))
                 if config.get(key)
             },
-            "service": f"{visit.request.url.scheme}://{visit.request.url.netloc}",
+            "service": f"{request.http.url.scheme}://{request.http.url.netloc}",
             "fetched_at": "/clients/bootstrap/" + segment(config["external_id"]),
         }
-        return await visit.page("bootstraps/view.html", context)
+        return await request.page("bootstraps/view.html", context)
 
-    async def enable(self, visit: Visit) -> Response:
+    async def enable(self, request: PageRequest) -> Response:
         """Let the device fetch its configuration."""
-        return await self._switch(visit, "enable", "enabled: its device may fetch now")
+        return await self._switch(request, "enable", "enabled: its device may fetch now")
 
-    async def disable(self, visit: Visit) -> Response:
+    async def disable(self, request: PageRequest) -> Response:
         """Refuse the device its configuration."""
-        return await self._switch(visit, "disable", "disabled: its device gets nothing any more")
+        return await self._switch(request, "disable", "disabled: its device gets nothing any more")
 
-    async def ask_delete(self, visit: Visit) -> Response:
+    async def ask_delete(self, request: PageRequest) -> Response:
         """Ask before a config is deleted."""
-        config_id = visit.path("config_id")
-        config = await config_of(visit, config_id)
+        config_id = request.path("config_id")
+        config = await config_of(request, config_id)
         text = [GOES, STAYS]
-        if await _is_of_gateway(visit, config["external_id"]):
+        if await _is_of_gateway(request, config["external_id"]):
             text.append(GATEWAYS)
         context = {
             "title": f"Delete {name_of(config)}?",
@@ -311,32 +174,32 @@ class Bootstraps:
             "back": address("bootstraps", config_id),
             "fields": {},
         }
-        return await visit.page("confirm.html", context)
+        return await request.page("confirm.html", context)
 
-    async def delete(self, visit: Visit) -> Response:
+    async def delete(self, request: PageRequest) -> Response:
         """Delete a config."""
-        config_id = visit.path("config_id")
-        config = await config_of(visit, config_id)
-        await visit.api.in_domain.delete("clients", "configs", config_id)
-        return await visit.done(LIST, f"{name_of(config)} was deleted.")
+        config_id = request.path("config_id")
+        config = await config_of(request, config_id)
+        await request.api.in_domain.delete("clients", "configs", config_id)
+        return await request.done(LIST, f"{name_of(config)} was deleted.")
 
-    async def _switch(self, visit: Visit, verb: str, said: str) -> Response:
-        config_id = visit.path("config_id")
-        config = await visit.api.in_domain.post("clients", "configs", config_id, verb)
-        wanted = visit.form.text("back")
+    async def _switch(self, request: PageRequest, verb: str, said: str) -> Response:
+        config_id = request.path("config_id")
+        config = await request.api.in_domain.post("clients", "configs", config_id, verb)
+        wanted = request.form.text("back")
         back = own_page(wanted) if wanted else address("bootstraps", config_id)
-        return await visit.done(back, f"{name_of(config)} is {said}.")
+        return await request.done(back, f"{name_of(config)} is {said}.")
 
 
-async def config_of(visit: Visit, config_id: str) -> Mapping[str, Any]:
+async def config_of(request: PageRequest, config_id: str) -> Mapping[str, Any]:
     """Return a config as the API shows it. Raises ``Refused``."""
-    config: Mapping[str, Any] = await visit.api.in_domain.get("clients", "configs", config_id)
+    config: Mapping[str, Any] = await request.api.in_domain.get("clients", "configs", config_id)
     return config
 
 
-async def bindings_of(visit: Visit, config_id: str) -> Sequence[Mapping[str, Any]]:
+async def bindings_of(request: PageRequest, config_id: str) -> Sequence[Mapping[str, Any]]:
     """Return a config's bindings as the API shows them. Raises ``Refused``."""
-    found = await visit.api.in_domain.get(
+    found = await request.api.in_domain.get(
         "clients", "bootstrap", "enrollments", config_id, "bindings"
     )
     bindings: Sequence[Mapping[str, Any]] = found["bindings"]
@@ -360,27 +223,289 @@ def name_of(config: Mapping[str, Any]) -> str:
     return str(config.get("name") or config["external_id"])
 
 
-async def _found(visit: Visit, status: str, searched: str) -> Mapping[str, Any]:
+async def _found(request: PageRequest, status: str, searched: str) -> Mapping[str, Any]:
     """Return a page of configs: by a part of the name, else by the whole external ID or ID."""
     page: dict[str, str | int] = {
         "status": status,
-        "offset": offset_of(visit.request),
+        "offset": offset_of(request.http),
         "limit": PAGE,
     }
     wanted = [{"name": searched}, {"external_id": searched}, {"id": searched}] if searched else [{}]
     found: Mapping[str, Any] = {"total": 0, "configs": []}
     for each in wanted:
-        found = await visit.api.in_domain.get("clients", "configs", query=page | each)
+        found = await request.api.in_domain.get("clients", "configs", query=page | each)
         if found["total"]:
             break
     return found
 
 
-async def _is_of_gateway(visit: Visit, external_id: str) -> bool:
+async def _is_of_gateway(request: PageRequest, external_id: str) -> bool:
     try:
-        await visit.api.in_domain.get("mapping", external_id, query=RECORD)
+        await request.api.in_domain.get("mapping", external_id, query=RECORD)
     except Refused as error:
         if error.status == ABSENT:
             return False
         raise
     return True
+
+
+NEW: Final = LIST + "/new"
+KEY_BYTES: Final = 24
+TEMPLATE: Final = "bootstraps/new.html"
+CREATION_FIELDS: Final = (
+    "name",
+    "external_id",
+    "external_key",
+    "client_id",
+    "channels",
+    "content",
+    *FIELDS,
+)
+
+
+@frozen
+class BootstrapCreation:
+    """Makes configs; ``offers`` are the clients and channels to choose from."""
+
+    offers: Offers
+    now: Callable[[], datetime]
+
+    def pages(self) -> Sequence[Page]:
+        """Return the pages."""
+        return [
+            Page("GET", NEW, self.show),
+            Page("POST", NEW, self.create),
+            Page("POST", LIST + "/check", self.check),
+        ]
+
+    async def show(self, request: PageRequest) -> Response:
+        """Show the empty form."""
+        return await request.page(TEMPLATE, await self._context(request, Form()))
+
+    async def create(self, request: PageRequest) -> Response:
+        """Make a config; or fill in a new key, or search channels, where that is asked."""
+        form = with_files(request.form)
+        match form.text("do"):
+            case "generate":
+                return await self._again(request, form.with_values(external_key=new_key()), 200)
+            case "find":
+                return await self._again(request, form, 200)
+        form = certificates_checked(_required(form), self.now())
+        if form.is_wrong:
+            return await self._again(request, form, 422)
+        try:
+            made = await request.api.in_domain.post(
+                "clients", "configs", "with-client", body=_body(form)
+            )
+        except Refused as error:
+            return await self._again(request, form.refused(error, CREATION_FIELDS), 422)
+        enabled = "enabled" if made["status"] == "enabled" else "disabled until you enable it"
+        return await request.done(
+            address("bootstraps", made["id"]),
+            f"{form.text('name')} was created. It is {enabled}.",
+            {"External key": Secret(form.raw("external_key"))},
+        )
+
+    async def check(self, request: PageRequest) -> Response:
+        """Say what the certificates and the key are that stand in a form."""
+        form = with_files(request.form)
+        return await request.page(
+            "bootstraps/findings.html", {"findings": found_in(form, self.now())}
+        )
+
+    async def _again(self, request: PageRequest, form: Form, status: int) -> Response:
+        context = await self._context(request, form)
+        return await request.page(TEMPLATE, context, status=status)
+
+    async def _context(self, request: PageRequest, form: Form) -> Mapping[str, Any]:
+        return {
+            "form": form,
+            "channels": await self.offers.channels(
+                request, form.text("channel_q"), form.all("channels")
+            ),
+            "clients": await self.offers.clients(request),
+            "findings": found_in(form, self.now()),
+        }
+
+
+def new_key() -> str:
+    """Return an external key that nobody guesses."""
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def with_files(form: Form) -> Form:
+    """Return the form with the text of chosen files in the fields of the certificates."""
+    return form.with_values(**{name: form.file_or_text(name) for name in FIELDS})
+
+
+def found_in(form: Form, now: datetime) -> Sequence[Finding]:
+    """Return what there is to say about a form's certificates and key."""
+    return check(form.raw(CERTIFICATE), form.raw(KEY), form.raw(AUTHORITY), now)
+
+
+def certificates_checked(form: Form, now: datetime) -> Form:
+    """Return the form with an error at each certificate or key that can't be used."""
+    wrong = {each.field: each.text for each in found_in(form, now) if each.kind == "wrong"}
+    return form.wrong(**wrong)
+
+
+def _required(form: Form) -> Form:
+    wanted = {
+        "name": "Give it a name by which people know it.",
+        "external_id": "Enter the ID that the device sends, such as its serial number.",
+        "external_key": "Enter the device's key, or generate one.",
+    }
+    return form.wrong(**{name: text for name, text in wanted.items() if not form.text(name)})
+
+
+def _body(form: Form) -> Mapping[str, Any]:
+    return {
+        "name": form.text("name"),
+        "external_id": form.text("external_id"),
+        "external_key": form.raw("external_key"),
+        "client_id": form.text("client_id"),
+        "channels": list(form.all("channels")),
+        "content": form.raw("content"),
+        "status": "enabled" if form.checked("enabled") else "disabled",
+        **{name: form.raw(name) for name in FIELDS if form.text(name)},
+    }
+
+
+EDITED_FIELDS: Final = ("name", "content", "render_context", "channels", *FIELDS)
+
+
+@frozen
+class BootstrapEditing:
+    """One form for each thing that can be changed; with script it opens in the place of it."""
+
+    offers: Offers
+    now: Callable[[], datetime]
+
+    def pages(self) -> Sequence[Page]:
+        """Return the pages."""
+        return [
+            Page("GET", ONE + "/name", self.show_name),
+            Page("POST", ONE + "/name", self.change_name),
+            Page("GET", ONE + "/content", self.show_content),
+            Page("POST", ONE + "/content", self.change_content),
+            Page("GET", ONE + "/channels", self.show_channels),
+            Page("POST", ONE + "/channels", self.change_channels),
+            Page("GET", ONE + "/encryption", self.show_encryption),
+            Page("POST", ONE + "/encryption", self.change_encryption),
+        ]
+
+    async def show_name(self, request: PageRequest) -> Response:
+        """Show the name's form."""
+        config = await config_of(request, request.path("config_id"))
+        return await self._page(request, "name", config, Form.of(name=config.get("name", "")))
+
+    async def change_name(self, request: PageRequest) -> Response:
+        """Change the name."""
+        form = request.form
+        if not form.text("name"):
+            form = form.wrong(name="Give it a name by which people know it.")
+        return await self._changed(request, "name", form, {"name": form.text("name")})
+
+    async def show_content(self, request: PageRequest) -> Response:
+        """Show the form of the content, or of the variables where a profile makes the content."""
+        config = await config_of(request, request.path("config_id"))
+        variables = json.dumps(config.get("render_context", {}), indent=2, ensure_ascii=False)
+        form = Form.of(content=config.get("content", ""), render_context=variables)
+        return await self._page(request, "content", config, form)
+
+    async def change_content(self, request: PageRequest) -> Response:
+        """Change the content or the variables."""
+        form = request.form
+        if "render_context" not in form.values:
+            return await self._changed(request, "content", form, {"content": form.raw("content")})
+        try:
+            variables = form.json("render_context")
+        except NotJson as error:
+            form = form.wrong(render_context=error.sentence)
+            variables = {}
+        return await self._changed(request, "content", form, {"render_context": variables})
+
+    async def show_channels(self, request: PageRequest) -> Response:
+        """Show the channels to choose from."""
+        config_id = request.path("config_id")
+        config = await config_of(request, config_id)
+        bindings = await bindings_of(request, config_id)
+        form = Form.of(
+            channels=[each["resource_id"] for each in bindings if is_chosen_channel(each)]
+        )
+        return await self._page(request, "channels", config, form)
+
+    async def change_channels(self, request: PageRequest) -> Response:
+        """Connect the client to the channels that are chosen, and to no others."""
+        config_id, form = request.path("config_id"), request.form
+        if form.text("do") == "find":
+            return await self._page(request, "channels", await config_of(request, config_id), form)
+        body = {"channels": list(form.all("channels"))}
+        try:
+            await request.api.in_domain.put(
+                "clients", "configs", "connections", config_id, body=body
+            )
+        except Refused as error:
+            config = await config_of(request, config_id)
+            return await self._page(
+                request, "channels", config, form.refused(error, EDITED_FIELDS), 422
+            )
+        return await request.done(address("bootstraps", config_id), "The channels were changed.")
+
+    async def show_encryption(self, request: PageRequest) -> Response:
+        """Show the form of certificates; the key itself is never shown."""
+        config = await config_of(request, request.path("config_id"))
+        form = Form.of(
+            **{name: config.get(name, "") for name in (CERTIFICATE, AUTHORITY)}, client_key=""
+        )
+        return await self._page(request, "encryption", config, form)
+
+    async def change_encryption(self, request: PageRequest) -> Response:
+        """Change the certificates, and the key where one is given or taken away."""
+        config_id = request.path("config_id")
+        form = certificates_checked(with_files(request.form), self.now())
+        body = {name: form.raw(name) for name in (CERTIFICATE, AUTHORITY)}
+        if form.text(KEY):
+            body[KEY] = form.raw(KEY)
+        elif form.checked("remove_key"):
+            body[KEY] = ""
+        if not form.is_wrong:
+            try:
+                await request.api.in_domain.patch(
+                    "clients", "configs", "certs", config_id, body=body
+                )
+            except Refused as error:
+                form = form.refused(error, EDITED_FIELDS)
+        if form.is_wrong:
+            config = await config_of(request, config_id)
+            return await self._page(request, "encryption", config, form, 422)
+        return await request.done(address("bootstraps", config_id), "The encryption was changed.")
+
+    async def _changed(
+        self, request: PageRequest, part: str, form: Form, change: Mapping[str, Any]
+    ) -> Response:
+        config_id = request.path("config_id")
+        if not form.is_wrong:
+            try:
+                await request.api.in_domain.patch("clients", "configs", config_id, body=change)
+            except Refused as error:
+                form = form.refused(error, EDITED_FIELDS)
+        if form.is_wrong:
+            return await self._page(request, part, await config_of(request, config_id), form, 422)
+        return await request.done(address("bootstraps", config_id), f"The {part} was changed.")
+
+    async def _page(
+        self,
+        request: PageRequest,
+        part: str,
+        config: Mapping[str, Any],
+        form: Form,
+        status: int = 200,
+    ) -> Response:
+        context: dict[str, Any] = {"config": config, "title": name_of(config), "form": form}
+        if part == "channels":
+            named, chosen = form.text("channel_q"), form.all("channels")
+            context["channels"] = await self.offers.channels(request, named, chosen)
+        if part == "encryption":
+            context["findings"] = found_in(form, self.now())
+        return await request.page(f"bootstraps/edit_{part}.html", context, status=status)

@@ -9,7 +9,7 @@
       NoDomain         409  the user is not a member of any domain
       PageNotFound     404  there is no such page
       FormUnreadable   400  the form was cut off or is too large
-      TooMuchAtOnce    429  the session has too much running at the same time
+      TooManyJobs      429  the session has too much running at the same time
       Refused          4xx  the API refused what was asked, in its own words
 """
 
@@ -77,7 +77,7 @@ class FormUnreadable(ConsoleError):
     title = "Form not readable"
 
 
-class TooMuchAtOnce(ConsoleError):
+class TooManyJobs(ConsoleError):
     """Too much is running at the same time: wait until one of your gateways is there."""
 
     status = 429

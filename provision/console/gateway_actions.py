@@ -12,13 +12,12 @@ from attrs import frozen
 from starlette.responses import Response
 
 from bootstrap_core.secrets import Secret
-from provision.console.addresses import address
 from provision.console.api import RECORD
 from provision.console.errors import PageNotFound, Refused
 from provision.console.forms import Form, NotJson
-from provision.console.gateways import Changes, changes_of, drift_of, ending, frame_of
-from provision.console.page import Page
-from provision.console.visit import Visit
+from provision.console.gateways import Changes, changes_of, drift_of, ending, links_of
+from provision.console.pages import Page, PageRequest
+from provision.console.widgets import address
 
 Gateway: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Sequence[str]
@@ -60,80 +59,80 @@ class GatewayActions:
             found += [Page("GET", path, ask), Page("POST", path, carry_out)]
         return found
 
-    async def ask_repair(self, visit: Visit) -> Response:
+    async def ask_repair(self, request: PageRequest) -> Response:
         """Show what a repair would put right."""
-        return await self._ask(visit, "repair", visit.form)
+        return await self._ask(request, "repair", request.form)
 
-    async def repair(self, visit: Visit) -> Response:
+    async def repair(self, request: PageRequest) -> Response:
         """Re-create what is missing."""
-        gateway = await gateway_of(visit)
+        gateway = await gateway_of(request)
         try:
-            await visit.api.in_domain.post("onboardings", gateway["onboarding"]["id"], "repair")
+            await request.api.in_domain.post("onboardings", gateway["onboarding"]["id"], "repair")
         except Refused as error:
-            return await self._ask(visit, "repair", visit.form.refused(error, ()))
-        return await done(visit, "is repaired: what was missing is there again.")
+            return await self._ask(request, "repair", request.form.refused(error, ()))
+        return await done(request, "is repaired: what was missing is there again.")
 
-    async def ask_rotate(self, visit: Visit) -> Response:
+    async def ask_rotate(self, request: PageRequest) -> Response:
         """Show what a rotation would change, and ask for the new external key."""
-        return await self._ask(visit, "rotate", visit.form)
+        return await self._ask(request, "rotate", request.form)
 
-    async def rotate(self, visit: Visit) -> Response:
+    async def rotate(self, request: PageRequest) -> Response:
         """Give the gateway new secrets, certificates and a new external key."""
-        if visit.form.checked("generate"):
-            return await self._ask(visit, "rotate", with_new_key(visit.form))
-        key = key_of(visit.form)
+        if request.form.checked("generate"):
+            return await self._ask(request, "rotate", with_new_key(request.form))
+        key = key_of(request.form)
         body = {
-            "external_id": (await gateway_of(visit))["external_id"],
+            "external_id": (await gateway_of(request))["external_id"],
             "external_key": key.reveal(),
             "on_existing": "rotate",
         }
         # The gateway keeps its layout; one that is served no more need not be named.
         try:
-            await visit.api.in_domain.post("mapping", body=body)
+            await request.api.in_domain.post("mapping", body=body)
         except Refused as error:
-            return await self._ask(visit, "rotate", visit.form.refused(error, KEY_FIELDS))
-        return await done(visit, "has new secrets.", {"External key": key})
+            return await self._ask(request, "rotate", request.form.refused(error, KEY_FIELDS))
+        return await done(request, "has new secrets.", {"External key": key})
 
-    async def ask_renew(self, visit: Visit) -> Response:
+    async def ask_renew(self, request: PageRequest) -> Response:
         """Show which certificate would be renewed."""
-        return await self._ask(visit, "renew", visit.form)
+        return await self._ask(request, "renew", request.form)
 
-    async def renew(self, visit: Visit) -> Response:
+    async def renew(self, request: PageRequest) -> Response:
         """Renew one certificate."""
         try:
-            made = await visit.api.in_domain.post(
-                "cert", visit.form.text("serial"), "renew", body={}
+            made = await request.api.in_domain.post(
+                "cert", request.form.text("serial"), "renew", body={}
             )
         except Refused as error:
-            return await self._ask(visit, "renew", visit.form.refused(error, ()))
+            return await self._ask(request, "renew", request.form.refused(error, ()))
         return await done(
-            visit,
+            request,
             f"has a new certificate, {made['serial_number']}; the device fetches it next time.",
         )
 
-    async def ask_remove(self, visit: Visit) -> Response:
+    async def ask_remove(self, request: PageRequest) -> Response:
         """Show what would be removed."""
-        return await self._ask(visit, "remove", visit.form)
+        return await self._ask(request, "remove", request.form)
 
-    async def remove(self, visit: Visit) -> Response:
+    async def remove(self, request: PageRequest) -> Response:
         """Cut the device off and remove the gateway."""
-        external_id = visit.path("external_id")
+        external_id = request.path("external_id")
         try:
-            left = await visit.api.in_domain.delete("mapping", external_id)
+            left = await request.api.in_domain.delete("mapping", external_id)
         except Refused as error:
-            return await self._ask(visit, "remove", visit.form.refused(error, ()))
+            return await self._ask(request, "remove", request.form.refused(error, ()))
         if left:
-            return await done(visit, "is cut off; the rest of it is removed in the background.")
-        return await visit.done("/console/gateways", f"Gateway {external_id} is removed.")
+            return await done(request, "is cut off; the rest of it is removed in the background.")
+        return await request.done("/console/gateways", f"Gateway {external_id} is removed.")
 
-    async def _ask(self, visit: Visit, name: str, form: Form) -> Response:
-        gateway = await gateway_of(visit)
-        serial = form.text("serial") or visit.query("serial")
+    async def _ask(self, request: PageRequest, name: str, form: Form) -> Response:
+        gateway = await gateway_of(request)
+        serial = form.text("serial") or request.query("serial")
         if name == "renew":
             action = renew_action(gateway, serial, self.now())
         else:
             action = ACTIONS[name](gateway)
-        external_id = visit.path("external_id")
+        external_id = request.path("external_id")
         context = {
             "action": action,
             "columns": EFFECT,
@@ -141,33 +140,35 @@ class GatewayActions:
             "back": address("gateways", external_id),
             "crumb": (address("gateways", external_id), external_id),
             "fields": {"serial": serial} if name == "renew" else {},
-            "drift": await drift_of(visit.api, external_id) if name == "repair" else None,
-            **frame_of(external_id),
+            "drift": await drift_of(request.api, external_id) if name == "repair" else None,
+            **links_of(external_id),
         }
         if form.is_wrong:
-            return await visit.form_again(CONFIRM, form, context)
-        return await visit.page(CONFIRM, {**context, "form": form})
+            return await request.page_again(CONFIRM, form, context)
+        return await request.page(CONFIRM, {**context, "form": form})
 
 
-async def gateway_of(visit: Visit) -> Gateway:
+async def gateway_of(request: PageRequest) -> Gateway:
     """Return the gateway of the address, as the API answers it.
 
     Raises ``PageNotFound``: it was removed, so that nothing can be done about it, and an action
     that is sent late makes no new gateway.
     """
-    found: Gateway = await visit.api.in_domain.get(
-        "mapping", visit.path("external_id"), query=RECORD
+    found: Gateway = await request.api.in_domain.get(
+        "mapping", request.path("external_id"), query=RECORD
     )
     if found["onboarding"]["state"] == "undone":
         raise PageNotFound(f"Gateway {found['external_id']} was removed: onboard it again instead.")
     return found
 
 
-async def done(visit: Visit, said: str, shown_once: Mapping[str, Secret] | None = None) -> Response:
+async def done(
+    request: PageRequest, said: str, shown_once: Mapping[str, Secret] | None = None
+) -> Response:
     """Go back to the gateway's page, which says what became of it."""
-    external_id = visit.path("external_id")
+    external_id = request.path("external_id")
     where = address("gateways", external_id)
-    return await visit.done(where, f"Gateway {external_id} {said}", shown_once)
+    return await request.done(where, f"Gateway {external_id} {said}", shown_once)
 
 
 def new_key() -> Secret:
@@ -298,66 +299,66 @@ class Replacing:
         """Return the pages."""
         return [Page("GET", PATH, self.ask), Page("POST", PATH, self.send)]
 
-    async def ask(self, visit: Visit) -> Response:
+    async def ask(self, request: PageRequest) -> Response:
         """Show the differences to what the layout makes now, and the form."""
-        gateway = await gateway_of(visit)
+        gateway = await gateway_of(request)
         name = str(gateway["name"])
         form = Form.of(
             layout=str(gateway["onboarding"]["layout"]),
             # A name with the external ID in it is the layout's making, and follows the layout.
-            name="" if visit.path("external_id") in name else name,
+            name="" if request.path("external_id") in name else name,
             parameters=json.dumps(gateway["parameters"], indent=2, ensure_ascii=False),
         )
-        return await self._shown(visit, gateway, form)
+        return await self._shown(request, gateway, form)
 
-    async def send(self, visit: Visit) -> Response:
+    async def send(self, request: PageRequest) -> Response:
         """Show the differences again, or replace the gateway, as the button says."""
-        gateway, form = await gateway_of(visit), visit.form
+        gateway, form = await gateway_of(request), request.form
         if form.checked("generate"):
-            return await self._shown(visit, gateway, with_new_key(form))
+            return await self._shown(request, gateway, with_new_key(form))
         if form.text("do") != "replace":
-            return await self._shown(visit, gateway, form)
-        wanted, form = _wanted(visit, form)
+            return await self._shown(request, gateway, form)
+        wanted, form = _wanted(request, form)
         if form.is_wrong:
-            return await self._shown(visit, gateway, form)
+            return await self._shown(request, gateway, form)
         key = key_of(form)
         body = {**wanted, "external_key": key.reveal(), "on_existing": "replace"}
         try:
-            await visit.api.in_domain.post("mapping", body=body)
+            await request.api.in_domain.post("mapping", body=body)
         except Refused as error:
-            return await self._shown(visit, gateway, form.refused(error, FIELDS))
-        return await done(visit, "is replaced; the old one is removed.", {"External key": key})
+            return await self._shown(request, gateway, form.refused(error, FIELDS))
+        return await done(request, "is replaced; the old one is removed.", {"External key": key})
 
-    async def _shown(self, visit: Visit, gateway: Gateway, form: Form) -> Response:
+    async def _shown(self, request: PageRequest, gateway: Gateway, form: Form) -> Response:
         changes = Changes()
         if not form.is_wrong:
-            wanted, form = _wanted(visit, form)
+            wanted, form = _wanted(request, form)
             if not form.is_wrong:
                 try:
-                    changes = changes_of(await visit.api.in_domain.post("plan", body=wanted))
+                    changes = changes_of(await request.api.in_domain.post("plan", body=wanted))
                 except Refused as error:
                     form = form.refused(error, FIELDS)
-        layouts = [each["name"] for each in (await visit.api.get("layouts"))["layouts"]]
+        layouts = [each["name"] for each in (await request.api.get("layouts"))["layouts"]]
         context = {
             "gateway": gateway,
             "changes": changes,
             "layouts": [(name, name) for name in layouts],
-            "back": address("gateways", visit.path("external_id")),
-            **frame_of(visit.path("external_id")),
+            "back": address("gateways", request.path("external_id")),
+            **links_of(request.path("external_id")),
         }
         if form.is_wrong:
-            return await visit.form_again(TEMPLATE, form, context)
-        return await visit.page(TEMPLATE, {**context, "form": form})
+            return await request.page_again(TEMPLATE, form, context)
+        return await request.page(TEMPLATE, {**context, "form": form})
 
 
-def _wanted(visit: Visit, form: Form) -> tuple[Mapping[str, Any], Form]:
+def _wanted(request: PageRequest, form: Form) -> tuple[Mapping[str, Any], Form]:
     """Return the request of a form, and the form with what is wrong in it."""
     try:
         parameters = form.json("parameters")
     except NotJson as error:
         return {}, form.wrong(parameters=error.sentence)
     body = {
-        "external_id": visit.path("external_id"),
+        "external_id": request.path("external_id"),
         "layout": form.text("layout"),
         "name": form.text("name"),
         "parameters": parameters,

@@ -10,12 +10,10 @@ from typing import Any, Final
 from attrs import field, frozen
 from starlette.responses import Response
 
-from provision.console.addresses import address
 from provision.console.api import RECORD, Api
-from provision.console.differences import differences
 from provision.console.errors import Refused
-from provision.console.page import PAGE, Page, offset_of, pager
-from provision.console.visit import Visit
+from provision.console.pages import Page, PageRequest
+from provision.console.widgets import PAGE, address, differences, offset_of, pager
 
 NOT_SERVED: Final = (404, 405)
 SHOWN_MOST: Final = 120
@@ -56,7 +54,7 @@ class Changes:
     error: str = ""
 
 
-def frame_of(external_id: str) -> dict[str, Any]:
+def links_of(external_id: str) -> dict[str, Any]:
     """Return what every page about a gateway shows and links to."""
     return {
         "external_id": external_id,
@@ -93,13 +91,13 @@ async def drift_of(api: Api, external_id: str) -> DriftSeen:
     return DriftSeen(answer["drift"], answer.get("checked_at", ""))
 
 
-async def delivery_of(visit: Visit, gateway: Mapping[str, Any]) -> Mapping[str, Any]:
+async def delivery_of(request: PageRequest, gateway: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the device would get now, secrets masked; ``error`` says why it is not known."""
     bootstrap = gateway.get("bootstrap")
     if not bootstrap:
         return {"error": "This gateway has no bootstrap configuration."}
     try:
-        found: Mapping[str, Any] = await visit.api.in_domain.get(
+        found: Mapping[str, Any] = await request.api.in_domain.get(
             "clients", "configs", bootstrap["config_id"], "delivery"
         )
     except Refused as error:
@@ -164,52 +162,54 @@ class Gateways:
             Page("POST", "/console/gateway/configuration/{external_id:path}", self.reveal),
         ]
 
-    async def list(self, visit: Visit) -> Response:
+    async def list(self, request: PageRequest) -> Response:
         """List gateways."""
-        asked = {name: visit.query(name) for name in FILTERS}
+        asked = {name: request.query(name) for name in FILTERS}
         given = {name: value for name, value in asked.items() if value}
-        page: dict[str, str | int] = {"offset": offset_of(visit.request), "limit": PAGE}
-        found = await visit.api.in_domain.get("gateways", query={**given, **page})
-        layouts = (await visit.api.get("layouts"))["layouts"]
+        page: dict[str, str | int] = {"offset": offset_of(request.http), "limit": PAGE}
+        found = await request.api.in_domain.get("gateways", query={**given, **page})
+        layouts = (await request.api.get("layouts"))["layouts"]
         rows = [{**each, "ending": _ending(each, self.now())} for each in found["gateways"]]
         context = {
             "address": address,
             "gateways": rows,
-            "pager": pager(visit.request, found, asked),
+            "pager": pager(request.http, found, asked),
             "asked": asked,
             "filtered": bool(given),
             "states": STATES,
             "days": DAYS,
             "layouts": [each["name"] for each in layouts],
         }
-        return await visit.page("gateways/list.html", context)
+        return await request.page("gateways/list.html", context)
 
-    async def view(self, visit: Visit) -> Response:
+    async def view(self, request: PageRequest) -> Response:
         """Show one gateway."""
-        return await self._shown(visit, {})
+        return await self._shown(request, {})
 
-    async def reveal(self, visit: Visit) -> Response:
+    async def reveal(self, request: PageRequest) -> Response:
         """Show one gateway, the secrets of its configuration in clear."""
-        gateway = await visit.api.in_domain.get("mapping", visit.path("external_id"), query=RECORD)
+        gateway = await request.api.in_domain.get(
+            "mapping", request.path("external_id"), query=RECORD
+        )
         config_id = gateway["bootstrap"]["config_id"]
         path = ("clients", "configs", config_id, "delivery")
-        whole = await visit.api.in_domain.get(*path, query={"show_secrets": "true"})
-        return await self._shown(visit, {"delivery": whole, "revealed": True})
+        whole = await request.api.in_domain.get(*path, query={"show_secrets": "true"})
+        return await self._shown(request, {"delivery": whole, "revealed": True})
 
-    async def drift(self, visit: Visit) -> Response:
+    async def drift(self, request: PageRequest) -> Response:
         """Show how a gateway differs on the platform: as a mark, a part of its page, or a page."""
-        external_id = visit.path("external_id")
-        seen = await drift_of(visit.api, external_id)
-        mark = "mark" if visit.query("as") == "mark" else "part"
-        template = f"gateways/drift_{mark if visit.is_partial else 'page'}.html"
-        return await visit.page(template, {"drift": seen, **frame_of(external_id)})
+        external_id = request.path("external_id")
+        seen = await drift_of(request.api, external_id)
+        mark = "mark" if request.query("as") == "mark" else "part"
+        template = f"gateways/drift_{mark if request.is_partial else 'page'}.html"
+        return await request.page(template, {"drift": seen, **links_of(external_id)})
 
-    async def _shown(self, visit: Visit, more: Mapping[str, Any]) -> Response:
-        external_id = visit.path("external_id")
-        gateway = await visit.api.in_domain.get("mapping", external_id, query=RECORD)
+    async def _shown(self, request: PageRequest, more: Mapping[str, Any]) -> Response:
+        external_id = request.path("external_id")
+        gateway = await request.api.in_domain.get("mapping", external_id, query=RECORD)
         onboarding = gateway["onboarding"]
-        journal = await visit.api.in_domain.get("onboardings", onboarding["id"])
-        delivery = more.get("delivery") or await delivery_of(visit, gateway)
+        journal = await request.api.in_domain.get("onboardings", onboarding["id"])
+        delivery = more.get("delivery") or await delivery_of(request, gateway)
         certificates = [
             {**each, "ending": ending(each["expiry_time"], self.now(), each["due_time"])}
             for each in gateway["certificates"]
@@ -228,9 +228,9 @@ class Gateways:
             "revealed": more.get("revealed", False),
             "is_there": onboarding["state"] == "done",
             "is_gone": onboarding["state"] == "undone",
-            **frame_of(external_id),
+            **links_of(external_id),
         }
-        return await visit.page("gateways/one.html", context)
+        return await request.page("gateways/one.html", context)
 
 
 def _fetched(delivery: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
-import segno
 from attrs import frozen
 from starlette.responses import Response
 
 from provision.console.forms import fields_of
-from provision.console.page import Page, lines_of
-from provision.console.visit import Visit
+from provision.console.pages import Page, PageRequest
+from provision.console.widgets import lines_of
 from provision.layout.graph import Edge, Graph, Node, draw_svg
-
-QUIET_MODULES: Final = 4
-MODULE_PIXELS: Final = 5
 
 
 def drawing_of(made: Mapping[str, Any], title: str, description: str = "") -> str:
@@ -39,14 +35,6 @@ def drawing_of(made: Mapping[str, Any], title: str, description: str = "") -> st
         open_slots=tuple(name for name in slots if name not in filled),
     )
     return f"data:image/svg+xml,{quote(draw_svg(graph))}"
-
-
-def qr_code_of(text: str) -> str:
-    """Return the address (``data:``) of a QR code of ``text``, dark on light in every theme."""
-    code = segno.make(text, error="m", micro=False)
-    return code.svg_data_uri(
-        scale=MODULE_PIXELS, border=QUIET_MODULES, dark="#000", light="#fff", omitsize=False
-    )
 
 
 def _client(client: Mapping[str, Any], bindings: Sequence[Mapping[str, Any]]) -> Node:
@@ -80,20 +68,20 @@ class LayoutPages:
             Page("GET", "/console/layouts/{name}", self.show),
         ]
 
-    async def list(self, visit: Visit) -> Response:
+    async def list(self, request: PageRequest) -> Response:
         """List the layouts with their states."""
-        found = await visit.api.get("layouts")
+        found = await request.api.get("layouts")
         shown = [each | {"state": state_of(each)} for each in found["layouts"]]
-        return await visit.page(
+        return await request.page(
             "layouts/list.html", {"layouts": shown, "default": found["default"]}
         )
 
-    async def show(self, visit: Visit) -> Response:
+    async def show(self, request: PageRequest) -> Response:
         """Show a layout: what it makes, what it asks for, and its files with their problems."""
-        name = visit.path("name")
-        layout = await visit.api.get("layouts", name)
+        name = request.path("name")
+        layout = await request.api.get("layouts", name)
         serves = "digest" in layout
-        schema = await visit.api.get("layouts", name, "schema") if serves else {}
+        schema = await request.api.get("layouts", name, "schema") if serves else {}
         drawing = drawing_of(layout, layout["name"], layout["description"]) if serves else ""
         context = {
             "layout": layout,
@@ -103,7 +91,7 @@ class LayoutPages:
             "files": [_file(each, layout["report"]) for each in layout["sources"]],
             "elsewhere": _elsewhere(layout),
         }
-        return await visit.page("layouts/show.html", context)
+        return await request.page("layouts/show.html", context)
 
 
 def state_of(layout: Mapping[str, Any]) -> tuple[str, str]:

@@ -7,18 +7,19 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from attrs import frozen
+import segno
+import structlog
+from attrs import evolve, field, frozen
 from starlette.responses import Response, StreamingResponse
 
 from bootstrap_core.model import segment
 from bootstrap_core.secrets import Secret
-from provision.console.addresses import address
 from provision.console.api import RECORD
-from provision.console.errors import ConsoleError, Refused
+from provision.console.errors import ConsoleError, Refused, TooManyJobs
 from provision.console.forms import (
     Form,
     ParameterField,
@@ -27,10 +28,114 @@ from provision.console.forms import (
     values_of,
     with_refusal,
 )
-from provision.console.layouts import drawing_of, qr_code_of
-from provision.console.page import Page
-from provision.console.undertakings import Undertaking, Undertakings
-from provision.console.visit import Visit
+from provision.console.layouts import drawing_of
+from provision.console.pages import Page, PageRequest
+from provision.console.widgets import address
+
+AT_ONCE: Final = 8
+"""Jobs of one session that may run at a time."""
+MAX_JOBS: Final = 500
+"""Jobs of all sessions together."""
+JOB_TTL: Final = timedelta(minutes=15)
+"""How long a job is kept. The API bounds its own work to much less."""
+
+Result = Mapping[str, Any] | ConsoleError
+
+
+@frozen(eq=False)
+class BackgroundJob:
+    """A request for a gateway that was started, with its session, form and key.
+
+    ``work`` never raises: an error is its result.
+    """
+
+    id: str
+    session_id: str
+    external_id: str
+    external_key: Secret
+    form: Form = field(repr=False)
+    started_at: datetime
+    work: asyncio.Task[Result] = field(repr=False)
+
+    @property
+    def result(self) -> Result | None:
+        """The API's answer or the error; None while it runs."""
+        return self.work.result() if self.work.done() else None
+
+
+@frozen
+class BackgroundJobs:
+    """Requests that take longer than a page may: they run on, and their session asks for them.
+
+    They are in the memory of this process, bounded in number and in time.
+    """
+
+    now: Callable[[], datetime]
+    _jobs: dict[tuple[str, str], BackgroundJob] = field(init=False, factory=dict)
+
+    def start(
+        self,
+        key: tuple[str, str],
+        external_id: str,
+        external_key: Secret,
+        form: Form,
+        send: Callable[[], Awaitable[Mapping[str, Any]]],
+    ) -> BackgroundJob:
+        """Start ``send``, or return the job that was started with ``key`` (session and ID) before.
+
+        Raises ``TooManyJobs``.
+        """
+        self._forget_old()
+        if key in self._jobs:
+            return self._jobs[key]
+        session_id, name = key
+        running = [
+            job
+            for job in self._jobs.values()
+            if job.session_id == session_id and job.result is None
+        ]
+        if len(running) >= AT_ONCE or len(self._jobs) >= MAX_JOBS:
+            raise TooManyJobs
+        work = asyncio.create_task(_outcome(send))
+        job = BackgroundJob(name, session_id, external_id, external_key, form, self.now(), work)
+        self._jobs[key] = job
+        # Keys do not stay until somebody asks for something else.
+        asyncio.get_running_loop().call_later(JOB_TTL.total_seconds() + 1, self._forget_old)
+        return job
+
+    def find(self, session_id: str, name: str) -> BackgroundJob | None:
+        """Return the job that this session started under this ID, unless it is forgotten."""
+        self._forget_old()
+        return self._jobs.get((session_id, name))
+
+    def forget_key(self, job: BackgroundJob) -> None:
+        """Keep the result of a job, but neither its key nor the form that has it."""
+        self._jobs[job.session_id, job.id] = evolve(job, external_key=Secret(""), form=Form())
+
+    async def close(self) -> None:
+        """Stop waiting for answers; what the API has started ends without the console."""
+        running = [job.work for job in self._jobs.values() if job.result is None]
+        for work in running:
+            work.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._jobs.clear()
+
+    def _forget_old(self) -> None:
+        oldest = self.now() - JOB_TTL
+        for job in [job for job in self._jobs.values() if job.started_at < oldest]:
+            job.work.cancel()
+            del self._jobs[job.session_id, job.id]
+
+
+async def _outcome(send: Callable[[], Awaitable[Mapping[str, Any]]]) -> Result:
+    try:
+        return await send()
+    except ConsoleError as error:
+        return error
+    except Exception as error:
+        structlog.get_logger().exception("undertaking failed", exc_info=error)
+        return ConsoleError("The service failed with an error of its own; its log has the details.")
+
 
 WATCH: Final = "/console/onboard/watch/{name}"
 RESULT: Final = "/console/onboard/result/{onboarding_id}"
@@ -51,7 +156,7 @@ SAID: Final = {
 class OnboardWatch:
     """The pages from the start of an onboarding on; ``public_url`` may be empty."""
 
-    undertakings: Undertakings
+    jobs: BackgroundJobs
     public_url: str
 
     def pages(self) -> Sequence[Page]:
@@ -62,54 +167,54 @@ class OnboardWatch:
             Page("GET", RESULT, self.result),
         ]
 
-    async def watch(self, visit: Visit) -> Response:
+    async def watch(self, request: PageRequest) -> Response:
         """Show how far it is; when it is done, go on to its result or show what went wrong."""
-        found = self.undertakings.find(visit.session.id, visit.path("name"))
+        found = self.jobs.find(request.session.id, request.path("name"))
         if found is None:
-            return await visit.page("onboard/lost.html", status=NOT_FOUND)
+            return await request.page("onboard/lost.html", status=NOT_FOUND)
         result = found.result
         if result is None:
-            progress = {"external_id": found.external_id, "row": await _row(visit, found)}
-            return await visit.page("onboard/watch.html", progress | {"name": found.id})
+            progress = {"external_id": found.external_id, "row": await _row(request, found)}
+            return await request.page("onboard/watch.html", progress | {"name": found.id})
         if isinstance(result, ConsoleError):
             told = {
                 "external_id": found.external_id,
                 "error": result,
                 "fields": {name: found.form.text(name) for name in found.form.values},
             }
-            return await visit.page("onboard/failed.html", told)
-        return await self._arrived(visit, found, result)
+            return await request.page("onboard/failed.html", told)
+        return await self._arrived(request, found, result)
 
-    async def events(self, visit: Visit) -> Response:
+    async def events(self, request: PageRequest) -> Response:
         """Stream how far it is, as server-sent events: ``steps`` (HTML) and, at last, ``done``."""
-        found = self.undertakings.find(visit.session.id, visit.path("name"))
+        found = self.jobs.find(request.session.id, request.path("name"))
         if found is None:
             return Response(status_code=NO_CONTENT)
 
         async def stream() -> AsyncIterator[str]:
             told = ""
             while found.result is None:
-                shown = _steps(visit, await _row(visit, found))
+                shown = _steps(request, await _row(request, found))
                 if shown != told:
                     yield _event("steps", shown)
                 told = shown
                 await asyncio.wait({found.work}, timeout=LOOK_AGAIN)
-            yield _event("steps", _steps(visit, await _row(visit, found)))
+            yield _event("steps", _steps(request, await _row(request, found)))
             yield _event("done", "")
 
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
 
-    async def result(self, visit: Visit) -> Response:
+    async def result(self, request: PageRequest) -> Response:
         """Show what an onboarding has made; the external key was shown before and is not known."""
-        row = await visit.api.in_domain.get("onboardings", visit.path("onboarding_id"))
+        row = await request.api.in_domain.get("onboardings", request.path("onboarding_id"))
         try:
-            gateway = await visit.api.in_domain.get("mapping", row["external_id"], query=RECORD)
+            gateway = await request.api.in_domain.get("mapping", row["external_id"], query=RECORD)
         except Refused as error:
             if error.status != NOT_FOUND:
                 raise
             gateway = None
-        url = self._bootstrap_url(visit, row["external_id"])
+        url = self._bootstrap_url(request, row["external_id"])
         context = {
             "row": row,
             "gateway": gateway,
@@ -117,49 +222,48 @@ class OnboardWatch:
             "command": _command(url, "<external key>"),
             "qr_code": qr_code_of(url),
         }
-        return await visit.page("onboard/result.html", context)
+        return await request.page("onboard/result.html", context)
 
     async def _arrived(
-        self, visit: Visit, found: Undertaking, result: Mapping[str, Any]
+        self, request: PageRequest, found: BackgroundJob, result: Mapping[str, Any]
     ) -> Response:
         after = address("onboard", "result", result["onboarding"]["id"])
         key = found.external_key
         if not key:
-            return visit.to(after)
-        self.undertakings.forget_key(found)
+            return request.redirect(after)
+        self.jobs.forget_key(found)
         shown = {"External key": key}
         if "bootstrap" in result:
-            url = self._bootstrap_url(visit, found.external_id)
+            url = self._bootstrap_url(request, found.external_id)
             shown["The device's request"] = Secret(_command(url, key.reveal()))
         said = SAID.get(result["onboarding"]["outcome"], SAID["created"])
         sentences = [said.format(found.external_id)]
         sentences += [f"Warning: {warning['message']}." for warning in result.get("warnings", ())]
-        return await visit.done(after, " ".join(sentences), shown)
+        return await request.done(after, " ".join(sentences), shown)
 
-    def _bootstrap_url(self, visit: Visit, external_id: str) -> str:
-        base = (self.public_url or str(visit.request.base_url)).rstrip("/")
+    def _bootstrap_url(self, request: PageRequest, external_id: str) -> str:
+        base = (self.public_url or str(request.http.base_url)).rstrip("/")
         return f"{base}/clients/bootstrap/{segment(external_id)}"
 
 
-async def _row(visit: Visit, found: Undertaking) -> Mapping[str, Any] | None:
+async def _row(request: PageRequest, found: BackgroundJob) -> Mapping[str, Any] | None:
     """Return the journal's row about the gateway, if one was written since the start."""
     query: dict[str, str | int] = {"external_id": found.external_id, "limit": 1}
     try:
-        page = await visit.api.in_domain.get("onboardings", query=query)
+        page = await request.api.in_domain.get("onboardings", query=query)
     except ConsoleError:
         # The onboarding's own answer tells what is wrong; the view of it just waits.
         return None
     rows = [
         each
         for each in page["onboardings"]
-        if datetime.fromisoformat(each["updated_at"]) >= found.began_at
+        if datetime.fromisoformat(each["updated_at"]) >= found.started_at
     ]
     return rows[0] if rows else None
 
 
-def _steps(visit: Visit, row: Mapping[str, Any] | None) -> str:
-    page = visit.frame.templates.answer("onboard/steps.html", 200, {"row": row})
-    return bytes(page.body).decode()
+def _steps(request: PageRequest, row: Mapping[str, Any] | None) -> str:
+    return request.layout.templates.render("onboard/steps.html", {"row": row})
 
 
 def _event(kind: str, data: str) -> str:
@@ -201,7 +305,7 @@ class Offer:
 class Onboard:
     """The pages up to the start of an onboarding."""
 
-    undertakings: Undertakings
+    jobs: BackgroundJobs
 
     def pages(self) -> Sequence[Page]:
         """Return the pages."""
@@ -212,35 +316,35 @@ class Onboard:
             Page("POST", FORM + "/start", self.start),
         ]
 
-    async def show(self, visit: Visit) -> Response:
+    async def show(self, request: PageRequest) -> Response:
         """Show the form, filled in with the defaults of the layout that the address names."""
-        offer = await _offer(visit, visit.query("layout"))
-        first = {"layout": offer.name, "external_id": visit.query("external_id")}
+        offer = await _offer(request, request.query("layout"))
+        first = {"layout": offer.name, "external_id": request.query("external_id")}
         form = Form.of(**first, **defaults_of(offer.fields))
-        return await visit.page("onboard/form.html", _shown(offer) | {"form": form})
+        return await request.page("onboard/form.html", _shown(offer) | {"form": form})
 
-    async def again(self, visit: Visit) -> Response:
+    async def again(self, request: PageRequest) -> Response:
         """Show the form as it was filled in; a key that the service made is not filled in."""
-        form = visit.form
+        form = request.form
         if form.text("key_is_made"):
             form = form.with_values(external_key="")
-        offer = await _offer(visit, form.text("layout"))
-        return await visit.page("onboard/form.html", _shown(offer) | {"form": form})
+        offer = await _offer(request, form.text("layout"))
+        return await request.page("onboard/form.html", _shown(offer) | {"form": form})
 
-    async def plan(self, visit: Visit) -> Response:
+    async def plan(self, request: PageRequest) -> Response:
         """Show what would be made, and made of an existing gateway; nothing is made."""
-        form = visit.form
+        form = request.form
         is_made = not form.text("external_key") or bool(form.text("key_is_made"))
         if not form.text("external_key"):
             form = form.with_values(external_key=secrets.token_urlsafe(KEY_BYTES))
-        offer = await _offer(visit, form.text("layout"))
+        offer = await _offer(request, form.text("layout"))
         try:
-            plan = await visit.api.in_domain.post(
+            plan = await request.api.in_domain.post(
                 "mapping", body=_body(offer, form), query={"dry_run": "true"}
             )
         except Refused as error:
-            return await visit.form_again(
-                "onboard/form.html", _refused(visit.form, error), _shown(offer)
+            return await request.page_again(
+                "onboard/form.html", _refused(request.form, error), _shown(offer)
             )
         carried = _carried(offer, form) | {"key_is_made": "yes" if is_made else ""}
         context = {
@@ -252,50 +356,50 @@ class Onboard:
             "on_existing": dict(ON_EXISTING).get(form.text("on_existing"), ""),
             "objection": _objection(plan, form.text("on_existing"), key_is_made=is_made),
         }
-        return await visit.page("onboard/plan.html", context)
+        return await request.page("onboard/plan.html", context)
 
-    async def start(self, visit: Visit) -> Response:
+    async def start(self, request: PageRequest) -> Response:
         """Begin to onboard, once for each plan that was shown, and go on to watch it.
 
         The plan's request ID is the Idempotency-Key too: a form that is sent twice, to this
         process or to another one, makes nothing twice.
         """
-        form, name = visit.form, visit.form.text("request_id")
+        form, name = request.form, request.form.text("request_id")
         if not REQUEST_ID.fullmatch(name) or not form.text("external_key"):
-            return await self.plan(visit)
-        offer = await _offer(visit, form.text("layout"))
-        api, body = visit.api.in_domain, _body(offer, form)
-        headers = {"Idempotency-Key": f"console-{visit.session.id[:16]}-{name}"}
+            return await self.plan(request)
+        offer = await _offer(request, form.text("layout"))
+        api, body = request.api.in_domain, _body(offer, form)
+        headers = {"Idempotency-Key": f"console-{request.session.id[:16]}-{name}"}
 
         async def onboard() -> Mapping[str, Any]:
             answer: Mapping[str, Any] = await api.post("mapping", body=body, headers=headers)
             return answer
 
-        self.undertakings.begin(
-            (visit.session.id, name),
+        self.jobs.start(
+            (request.session.id, name),
             form.text("external_id"),
             Secret(form.text("external_key")),
             Form.of(**_carried(offer, form), key_is_made=form.text("key_is_made")),
             onboard,
         )
-        return visit.to(address("onboard", "watch", name))
+        return request.redirect(address("onboard", "watch", name))
 
 
-async def _offer(visit: Visit, wanted: str) -> Offer:
+async def _offer(request: PageRequest, wanted: str) -> Offer:
     """Return the layouts that serve, and the parameters of the one that is wanted.
 
     A name that is unknown, or none, stands for the default layout, or else for the first one.
     """
     # Fails where the session has no domain, before anything is filled in.
-    _ = visit.api.in_domain
-    found = await visit.api.get("layouts")
+    _ = request.api.in_domain
+    found = await request.api.get("layouts")
     layouts = [each for each in found["layouts"] if "digest" in each]
     by_name = {each["name"]: each for each in layouts}
     first = layouts[0] if layouts else {}
     chosen = by_name.get(wanted) or by_name.get(found["default"]) or first
     if not chosen:
         return Offer(layouts, {}, ())
-    schema = await visit.api.get("layouts", chosen["name"], "schema")
+    schema = await request.api.get("layouts", chosen["name"], "schema")
     return Offer(layouts, chosen, fields_of(schema))
 
 
@@ -345,3 +449,15 @@ def _carried(offer: Offer, form: Form) -> dict[str, str]:
 def _refused(form: Form, error: Refused) -> Form:
     named = with_refusal(form, error)
     return named if named.errors else form.refused(error, NAMES)
+
+
+QUIET_MODULES: Final = 4
+MODULE_PIXELS: Final = 5
+
+
+def qr_code_of(text: str) -> str:
+    """Return the address (``data:``) of a QR code of ``text``, dark on light in every theme."""
+    code = segno.make(text, error="m", micro=False)
+    return code.svg_data_uri(
+        scale=MODULE_PIXELS, border=QUIET_MODULES, dark="#000", light="#fff", omitsize=False
+    )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
-from attrs import field, frozen
+import jwt
+from attrs import evolve, field, frozen
 from sqlalchemy import (
     Column,
     Index,
@@ -35,9 +37,9 @@ from bootstrap_core.errors import SealedValueUnreadable
 from bootstrap_core.secrets import Sealer, Secret
 from bootstrap_core.store.reseal import reseal_column
 from bootstrap_core.store.tables import UtcDateTime
-from provision.console.directory import DomainLists
-from provision.console.errors import ForgedRequest
-from provision.platform.errors import PlatformError
+from provision.console.errors import ForgedRequest, SignedOut, SignInRefused
+from provision.platform.errors import DomainNotFound, InvalidToken, NotAMember, NotFound, Rejected
+from provision.platform.port import Platform
 from provision.platform.types import Domain
 
 
@@ -226,18 +228,17 @@ def session_id(cookie: Secret) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()
 
 
-class SessionRows:
-    """The sessions of all users."""
+@frozen
+class SessionStore:
+    """The rows of all sessions, their tokens and notices sealed."""
 
-    def __init__(self, engine: AsyncEngine, sealer: Sealer) -> None:
-        """Keep them in the store of ``engine``."""
-        self._engine = engine
-        self._sealer = sealer
+    engine: AsyncEngine
+    sealer: Sealer
 
     async def find(self, session_id: str) -> Session | None:
         """Return a session, expired or not; None where there is none that can be opened."""
         query = select(sessions).where(sessions.c.id == session_id)
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
             return None
@@ -261,7 +262,7 @@ class SessionRows:
             "seen_at": session.seen_at,
             "expires_at": session.expires_at,
         }
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(insert(sessions).values(**values))
 
     async def seen(self, session_id: str, at: datetime, expires_at: datetime) -> None:
@@ -277,27 +278,27 @@ class SessionRows:
         """Write down that a session is now about another domain."""
         await self._update(session_id, {"domain_id": domain_id, "domain_name": domain_name})
 
-    async def tell(self, session_id: str, notice: Notice) -> None:
+    async def set_notice(self, session_id: str, notice: Notice) -> None:
         """Keep a notice for the session's next page."""
-        sealed = self._sealer.seal(notice.to_json().encode(), notice_place(session_id))
+        sealed = self.sealer.seal(notice.to_json().encode(), notice_associated_data(session_id))
         await self._update(session_id, {"notice": sealed})
 
-    async def told(self, session_id: str) -> None:
+    async def clear_notice(self, session_id: str) -> None:
         """Forget the notice: a page has shown it."""
         await self._update(session_id, {"notice": ""})
 
     async def remove(self, session_id: str) -> None:
         """Delete a session; one that is not there is no error."""
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
     async def remove_expired(self, at: datetime) -> None:
         """Delete every session that has expired."""
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await connection.execute(delete(sessions).where(sessions.c.expires_at <= at))
 
     async def _update(self, session_id: str, values: dict[str, Any]) -> None:
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             statement = update(sessions).where(sessions.c.id == session_id).values(**values)
             await connection.execute(statement)
 
@@ -309,27 +310,29 @@ class SessionRows:
                 "forms": credentials.forms.reveal(),
             }
         )
-        return self._sealer.seal(written.encode(), credentials_place(session_id))
+        return self.sealer.seal(written.encode(), credentials_associated_data(session_id))
 
     def _session(self, row: RowMapping) -> Session:
         values = dict(row)
-        opened = self._sealer.open(values["credentials"], credentials_place(row["id"]))
-        kept = {name: Secret(text) for name, text in json.loads(opened).items()}
-        values["credentials"] = Credentials(**kept)
+        opened = self.sealer.open(values["credentials"], credentials_associated_data(row["id"]))
+        tokens = {name: Secret(text) for name, text in json.loads(opened).items()}
+        values["credentials"] = Credentials(**tokens)
         notice = values["notice"]
         values["notice"] = (
-            Notice.from_json(self._sealer.open(notice, notice_place(row["id"]))) if notice else None
+            Notice.from_json(self.sealer.open(notice, notice_associated_data(row["id"])))
+            if notice
+            else None
         )
         return Session(**values)
 
 
-def credentials_place(session_id: str) -> str:
-    """Name the place of a session's credentials, to which they are sealed."""
+def credentials_associated_data(session_id: str) -> str:
+    """Return what a session's credentials are sealed with: the row and column that they are for."""
     return f"console_sessions/{session_id}/credentials"
 
 
-def notice_place(session_id: str) -> str:
-    """Name the place of a session's notice, to which it is sealed."""
+def notice_associated_data(session_id: str) -> str:
+    """Return what a session's notice is sealed with: the row and column that it is for."""
     return f"console_sessions/{session_id}/notice"
 
 
@@ -340,40 +343,141 @@ async def reseal_sessions(engine: AsyncEngine, sealer: Sealer) -> int:
     """
     key = (sessions.c.id,)
     credentials = await reseal_column(
-        engine, sealer, key, sessions.c.credentials, credentials_place
+        engine, sealer, key, sessions.c.credentials, credentials_associated_data
     )
-    return credentials + await reseal_column(engine, sealer, key, sessions.c.notice, notice_place)
+    return credentials + await reseal_column(
+        engine, sealer, key, sessions.c.notice, notice_associated_data
+    )
 
 
-OFFERED: Final = 25
-REMEMBERED_SECONDS: Final = 60.0
-REMEMBERED_MOST: Final = 1000
+DEFAULT_TOKEN_LIFETIME: Final = timedelta(minutes=30)
+"""How long an access token is taken to be good that does not say when it ends."""
+SEEN_INTERVAL: Final = timedelta(minutes=1)
+"""How often the use of a session is written down: not at every page."""
 
 
-class OfferedDomains:
-    """Up to 25 domains of each user; whoever has more finds them on a page of their own."""
+@frozen
+class Sessions:
+    """Opens sessions, finds them by their cookie, renews their tokens and closes them."""
 
-    def __init__(self, directory: DomainLists) -> None:
-        """Ask ``directory``."""
-        self._directory = directory
-        self._known: OrderedDict[str, tuple[float, Sequence[Domain]]] = OrderedDict()
+    store: SessionStore
+    platform: Platform
+    home: Callable[[Secret], Awaitable[str]]
+    """Returns the ID of the domain that a user enters first; an empty text: any."""
+    now: Callable[[], datetime]
+    lifetimes: Lifetimes
+    _renewals: WeakValueDictionary[str, asyncio.Lock] = field(
+        init=False, factory=WeakValueDictionary
+    )
 
-    async def of(self, session: Session) -> Sequence[Domain]:
-        """Return a session's domains; none where the platform can't say right now."""
-        known = self._known.get(session.id)
-        if known and known[0] > time.monotonic() and _has(known[1], session.domain_id):
-            return known[1]
+    async def sign_in(self, username: str, password: Secret) -> Secret:
+        """Open a session and return the cookie that stands for it.
+
+        Raises ``SignInRefused``, which does not tell what was wrong, and the platform's failures.
+        """
         try:
-            page = await self._directory.list_domains(session.credentials.access, 0, OFFERED)
-        except PlatformError:
-            return ()
-        self._known[session.id] = (time.monotonic() + REMEMBERED_SECONDS, page.items)
-        self._known.move_to_end(session.id)
-        while len(self._known) > REMEMBERED_MOST:
-            self._known.popitem(last=False)
-        return page.items
+            pair = await self.platform.issue_token(username, password)
+        except (NotFound, Rejected, InvalidToken) as error:
+            raise SignInRefused from error
+        domain = await _first_domain(self.platform, pair.access, await self.home(pair.access))
+        user = await self.platform.view_user(pair.access)
+        at, cookie = self.now(), new_cookie()
+        await self.store.remove_expired(at)
+        await self.store.add(
+            Session(
+                id=session_id(cookie),
+                username=user.username or username,
+                domain_id=domain.id if domain else "",
+                domain_name=domain.name if domain else "",
+                credentials=Credentials(pair.access, pair.refresh, new_cookie()),
+                access_ends_at=self._end_of(pair.access),
+                created_at=at,
+                seen_at=at,
+                expires_at=at + self.lifetimes.idle,
+            )
+        )
+        return cookie
+
+    async def find(self, cookie: Secret) -> Session:
+        """Return the session that a cookie stands for, its access token good for a while.
+
+        Raises ``SignedOut``: there is none, or it has expired.
+        """
+        if not cookie:
+            raise SignedOut("sign in first")
+        session = await self.store.find(session_id(cookie))
+        if session is None:
+            raise SignedOut
+        at = self.now()
+        if session.expires_at <= at:
+            await self.store.remove(session.id)
+            raise SignedOut
+        if at - session.seen_at >= SEEN_INTERVAL:
+            last = session.created_at + self.lifetimes.whole
+            await self.store.seen(session.id, at, min(at + self.lifetimes.idle, last))
+        return await self._renewed(session)
+
+    async def sign_out(self, cookie: Secret) -> None:
+        """Close the session that a cookie stands for; none is no error."""
+        await self.store.remove(session_id(cookie))
+
+    async def close(self, session: Session) -> None:
+        """Close a session whose tokens the platform no longer takes."""
+        await self.store.remove(session.id)
+
+    async def enter(self, session: Session, domain_id: str) -> str:
+        """Let the session be about another domain; return its name.
+
+        Raises ``NotAMember`` and ``DomainNotFound``.
+        """
+        domain = await self.platform.view_domain(session.credentials.access, domain_id)
+        await self.store.enter(session.id, domain.id, domain.name)
+        return domain.name
+
+    async def set_notice(self, session: Session, notice: Notice) -> None:
+        """Keep a notice for the session's next page."""
+        await self.store.set_notice(session.id, notice)
+
+    async def clear_notice(self, session: Session) -> None:
+        """Forget the notice that a page is about to show."""
+        await self.store.clear_notice(session.id)
+
+    async def _renewed(self, session: Session) -> Session:
+        if not self._is_ending(session):
+            return session
+        lock = self._renewals.setdefault(session.id, asyncio.Lock())
+        async with lock:
+            current = await self.store.find(session.id)
+            if current is None:
+                raise SignedOut
+            if not self._is_ending(current):
+                return current
+            try:
+                pair = await self.platform.refresh_token(current.credentials.refresh)
+            except (InvalidToken, NotFound, Rejected) as error:
+                await self.store.remove(session.id)
+                raise SignedOut from error
+            fresh = evolve(current.credentials, access=pair.access, refresh=pair.refresh)
+            ends_at = self._end_of(pair.access)
+            await self.store.renew(session.id, fresh, ends_at)
+            return evolve(current, credentials=fresh, access_ends_at=ends_at)
+
+    def _is_ending(self, session: Session) -> bool:
+        return session.access_ends_at - self.now() < self.lifetimes.refresh_before
+
+    def _end_of(self, access: Secret) -> datetime:
+        # Without a look at the signature: the platform decides whether it takes the token.
+        at = self.now()
+        try:
+            claims = jwt.decode(access.reveal(), options={"verify_signature": False})
+            return datetime.fromtimestamp(claims["exp"], at.tzinfo)
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError):
+            return at + DEFAULT_TOKEN_LIFETIME
 
 
-def _has(domains: Sequence[Domain], domain_id: str) -> bool:
-    """Tell whether a list may still be right: a domain that was entered is new to an old list."""
-    return len(domains) == OFFERED or any(each.id == domain_id for each in domains)
+async def _first_domain(platform: Platform, token: Secret, wanted: str) -> Domain | None:
+    if wanted:
+        with contextlib.suppress(NotAMember, DomainNotFound):
+            return await platform.view_domain(token, wanted)
+    page = await platform.list_domains(token, 0, 1)
+    return next(iter(page.items), None)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from provision.console.bootstraps import check, describe, read_certificates
+from provision.console.certificates import check, describe, read_certificates
 from provision.pki.keys import make_key
 from tests.service.tls import self_signed
 

@@ -9,8 +9,8 @@ import pytest
 
 from bootstrap_core.secrets import Secret
 from provision.console.api import Api
-from provision.console.gateways import DriftSeen, drift_of, frame_of
-from provision.console.rendering import StaticFiles, Templates
+from provision.console.gateways import DriftSeen, drift_of, links_of
+from provision.console.widgets import StaticFiles, Templates
 
 FOUND = {
     "what": "deleted",
@@ -33,10 +33,10 @@ async def seen(status: int, body: Any) -> tuple[DriftSeen, str]:
     ) as http:
         drift = await drift_of(Api(http, Secret("token"), "domain", "request"), "a/b")
     assert asked == ["/domain/mapping/a%2Fb/drift"]
-    page = Templates(StaticFiles()).answer(
-        "gateways/drift_part.html", 200, {"drift": drift, "form_token": "", **frame_of("a/b")}
+    page = Templates(StaticFiles()).render(
+        "gateways/drift_part.html", {"drift": drift, "form_token": "", **links_of("a/b")}
     )
-    return drift, bytes(page.body).decode()
+    return drift, page
 
 
 async def test_differences_are_shown_with_their_cure() -> None:

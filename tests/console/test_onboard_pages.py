@@ -13,9 +13,9 @@ import pytest
 
 from bootstrap_core.model import utc_now
 from bootstrap_core.secrets import Secret
-from provision.console.errors import ConsoleError, TooMuchAtOnce
+from provision.console.errors import ConsoleError, TooManyJobs
 from provision.console.forms import Form
-from provision.console.undertakings import AT_ONCE, KEPT, Undertakings
+from provision.console.onboard import AT_ONCE, JOB_TTL, BackgroundJobs
 from tests.console.visiting import Visitor, operator, visiting
 from tests.service.running import Running
 
@@ -149,9 +149,9 @@ async def test_what_is_made_is_watched_by_its_own_session_alone(
     assert "script" not in events.text
 
 
-async def test_undertakings_are_bounded_and_forgotten() -> None:
+async def test_background_jobs_are_bounded_and_forgotten() -> None:
     now = [utc_now()]
-    known = Undertakings(lambda: now[0])
+    known = BackgroundJobs(lambda: now[0])
     never = asyncio.Event()
 
     async def wait() -> dict[str, Any]:
@@ -162,23 +162,23 @@ async def test_undertakings_are_bounded_and_forgotten() -> None:
         raise KeyError("a detail")
 
     def begin(name: str, session: str = "s") -> Any:
-        return known.begin((session, name), "gw", Secret("hidden-key"), Form(), wait)
+        return known.start((session, name), "gw", Secret("hidden-key"), Form(), wait)
 
     first = begin("0")
     assert begin("0") is first
     for number in range(1, AT_ONCE):
         begin(str(number))
-    with pytest.raises(TooMuchAtOnce):
+    with pytest.raises(TooManyJobs):
         begin("one more")
     assert begin("one more", "another session").result is None
-    failed = known.begin(("third", "x"), "gw", Secret("hidden-key"), Form(), fail)
+    failed = known.start(("third", "x"), "gw", Secret("hidden-key"), Form(), fail)
     await asyncio.wait({failed.work})
     assert isinstance(failed.result, ConsoleError)
     assert "a detail" not in failed.result.message
     assert known.find("s", "0") is first
     assert known.find("t", "0") is None
     assert "hidden" not in repr(first)
-    now[0] += KEPT + timedelta(seconds=1)
+    now[0] += JOB_TTL + timedelta(seconds=1)
     assert known.find("s", "0") is None
     await asyncio.wait({first.work})
     left = begin("later")

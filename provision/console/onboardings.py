@@ -8,12 +8,11 @@ from typing import Any, Final
 from attrs import frozen
 from starlette.responses import Response
 
-from provision.console.addresses import address
 from provision.console.errors import Refused
 from provision.console.forms import Form
 from provision.console.gateway_actions import CONFIRM, EFFECT, Action
-from provision.console.page import PAGE, Page, offset_of, pager
-from provision.console.visit import Visit
+from provision.console.pages import Page, PageRequest
+from provision.console.widgets import PAGE, address, offset_of, pager
 
 PROGRESS: Final = (
     ("", "All"),
@@ -43,74 +42,74 @@ class OnboardingPages:
             Page("POST", f"{ONE}/forget", self.forget),
         ]
 
-    async def list(self, visit: Visit) -> Response:
+    async def list(self, request: PageRequest) -> Response:
         """List onboardings, newest first."""
-        asked = {name: visit.query(name) for name in FILTERS}
+        asked = {name: request.query(name) for name in FILTERS}
         given = {name: value for name, value in asked.items() if value}
-        page: dict[str, str | int] = {"offset": offset_of(visit.request), "limit": PAGE}
-        found = await visit.api.in_domain.get("onboardings", query={**given, **page})
-        layouts = (await visit.api.get("layouts"))["layouts"]
+        page: dict[str, str | int] = {"offset": offset_of(request.http), "limit": PAGE}
+        found = await request.api.in_domain.get("onboardings", query={**given, **page})
+        layouts = (await request.api.get("layouts"))["layouts"]
         context = {
             "address": address,
             "onboardings": found["onboardings"],
-            "pager": pager(visit.request, found, asked),
+            "pager": pager(request.http, found, asked),
             "asked": asked,
             "filtered": bool(given),
             "progress": PROGRESS,
             "states": STATES,
             "layouts": [each["name"] for each in layouts],
         }
-        return await visit.page("onboardings/list.html", context)
+        return await request.page("onboardings/list.html", context)
 
-    async def view(self, visit: Visit) -> Response:
+    async def view(self, request: PageRequest) -> Response:
         """Show one onboarding with its steps."""
-        found = await _onboarding(visit)
+        found = await _onboarding(request)
         seconds = sum(step["milliseconds"] for step in found["steps"]) / 1000
         own = [each for each in found["audit"] if each["onboarding_id"] == found["id"]]
         context = {"address": address, "onboarding": found, "seconds": seconds, "audit": own}
-        return await visit.page("onboardings/one.html", context)
+        return await request.page("onboardings/one.html", context)
 
-    async def ask_retry(self, visit: Visit) -> Response:
+    async def ask_retry(self, request: PageRequest) -> Response:
         """Show what going on would do."""
-        return await self._ask(visit, "retry", visit.form)
+        return await self._ask(request, "retry", request.form)
 
-    async def retry(self, visit: Visit) -> Response:
+    async def retry(self, request: PageRequest) -> Response:
         """Go on now."""
-        return await self._send(visit, "retry")
+        return await self._send(request, "retry")
 
-    async def ask_undo(self, visit: Visit) -> Response:
+    async def ask_undo(self, request: PageRequest) -> Response:
         """Show what undoing would do."""
-        return await self._ask(visit, "undo", visit.form)
+        return await self._ask(request, "undo", request.form)
 
-    async def undo(self, visit: Visit) -> Response:
+    async def undo(self, request: PageRequest) -> Response:
         """Undo it."""
-        return await self._send(visit, "undo")
+        return await self._send(request, "undo")
 
-    async def ask_forget(self, visit: Visit) -> Response:
+    async def ask_forget(self, request: PageRequest) -> Response:
         """Show what forgetting the leftovers means."""
-        return await self._ask(visit, "forget", visit.form)
+        return await self._ask(request, "forget", request.form)
 
-    async def forget(self, visit: Visit) -> Response:
+    async def forget(self, request: PageRequest) -> Response:
         """Take out of the journal what was removed from the platform's store."""
-        onboarding_id = visit.path("onboarding_id")
+        onboarding_id = request.path("onboarding_id")
         try:
-            await visit.api.in_domain.delete("onboardings", onboarding_id, "leftovers")
+            await request.api.in_domain.delete("onboardings", onboarding_id, "leftovers")
         except Refused as error:
-            return await self._ask(visit, "forget", visit.form.refused(error, ()))
+            return await self._ask(request, "forget", request.form.refused(error, ()))
         said = "What was left on the platform is no longer listed."
-        return await visit.done(address("onboardings", onboarding_id), said)
+        return await request.done(address("onboardings", onboarding_id), said)
 
-    async def _send(self, visit: Visit, name: str) -> Response:
-        onboarding_id = visit.path("onboarding_id")
+    async def _send(self, request: PageRequest, name: str) -> Response:
+        onboarding_id = request.path("onboarding_id")
         try:
-            after = await visit.api.in_domain.post("onboardings", onboarding_id, name)
+            after = await request.api.in_domain.post("onboardings", onboarding_id, name)
         except Refused as error:
-            return await self._ask(visit, name, visit.form.refused(error, ()))
+            return await self._ask(request, name, request.form.refused(error, ()))
         said = f"The onboarding of {after['external_id']} is {after['state']} now."
-        return await visit.done(address("onboardings", onboarding_id), said)
+        return await request.done(address("onboardings", onboarding_id), said)
 
-    async def _ask(self, visit: Visit, name: str, form: Form) -> Response:
-        found = await _onboarding(visit)
+    async def _ask(self, request: PageRequest, name: str, form: Form) -> Response:
+        found = await _onboarding(request)
         action = ACTIONS[name](found)
         here = address("onboardings", str(found["id"]))
         context = {
@@ -123,13 +122,13 @@ class OnboardingPages:
             "drift": None,
         }
         if form.is_wrong:
-            return await visit.form_again(CONFIRM, form, context)
-        return await visit.page(CONFIRM, {**context, "form": form})
+            return await request.page_again(CONFIRM, form, context)
+        return await request.page(CONFIRM, {**context, "form": form})
 
 
-async def _onboarding(visit: Visit) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = await visit.api.in_domain.get(
-        "onboardings", visit.path("onboarding_id")
+async def _onboarding(request: PageRequest) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = await request.api.in_domain.get(
+        "onboardings", request.path("onboarding_id")
     )
     return found
 
