@@ -22,7 +22,7 @@ from bootstrap_core.secrets import Secret
 from provision.console.errors import NoDomain, Refused, SignedOut
 
 BASE: Final = "http://console"
-LONGEST: Final = 120.0
+TIMEOUT: Final = 120.0
 """Seconds that the API may take; it bounds its own calls to the platform before that."""
 JSON: Final = "application/json"
 RECORD: Final = {"record": "true"}
@@ -34,14 +34,14 @@ UNAUTHENTICATED: Final = 401
 def open_api(app: ASGIApp) -> httpx.AsyncClient:
     """Return a client of ``app``, an API that renders its own errors."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url=BASE, timeout=LONGEST)
+    return httpx.AsyncClient(transport=transport, base_url=BASE, timeout=TIMEOUT)
 
 
 @frozen
 class Api:
     """The API as one user sees it; every path is given in its parts, as they are.
 
-    Each method returns the decoded JSON answer (None where it is empty; text where it is no JSON)
+    Each method returns the decoded JSON answer (None where it is empty; text where it is not JSON)
     and raises ``Refused`` (the API's own words) and ``SignedOut`` (it does not take the token).
     """
 
@@ -108,15 +108,15 @@ class Api:
         )
         if answer.status_code == UNAUTHENTICATED:
             raise SignedOut
-        told = _decoded(answer)
+        document = _decoded(answer)
         if answer.status_code < FAILED:
-            return told
-        known = told if isinstance(told, dict) else {}
+            return document
+        refusal = document if isinstance(document, dict) else {}
         raise Refused(
             answer.status_code,
-            str(known.get("code", "")),
-            str(known.get("message", "")) or f"the service answered {answer.status_code}",
-            known.get("details"),
+            str(refusal.get("code", "")),
+            str(refusal.get("message", "")) or f"the service answered {answer.status_code}",
+            refusal.get("details"),
         )
 
 

@@ -1,4 +1,4 @@
-"""Bootstraps: what each device fetches when it starts; listing, viewing, switching, deleting."""
+"""The section Bootstraps: the configs that devices fetch when they start, and their forms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Option = tuple[str, str, str]
 
 @frozen
 class Offers:
-    """What the platform has to offer; a search shows what the newest fifty do not."""
+    """The clients and channels to choose from: the newest fifty, or those that a search finds."""
 
     platform: Platform
 
@@ -51,8 +51,8 @@ class Offers:
         domain_id = _domain(request)
         query = ChannelQuery(limit=OFFERED, name=named)
         page = await self.platform.list_channels(request.token, domain_id, query)
-        known = {each.id for each in page.items}
-        missing = [each for each in dict.fromkeys(chosen) if each not in known]
+        listed = {channel.id for channel in page.items}
+        missing = [channel_id for channel_id in dict.fromkeys(chosen) if channel_id not in listed]
         pages = await asyncio.gather(
             *(
                 self.platform.list_channels(
@@ -62,14 +62,17 @@ class Offers:
             )
         )
         found = {channel.id: channel for page in pages for channel in page.items}
-        kept = [_option(found[each]) if each in found else (each, each, "") for each in missing]
-        return [*kept, *(_option(each) for each in page.items)]
+        kept = [
+            _option(found[channel_id]) if channel_id in found else (channel_id, channel_id, "")
+            for channel_id in missing
+        ]
+        return [*kept, *map(_option, page.items)]
 
     async def clients(self, request: PageRequest) -> Sequence[Option]:
         """Return the newest clients."""
         query = ClientQuery(limit=OFFERED)
         page = await self.platform.list_clients(request.token, _domain(request), query)
-        return [(each.id, each.name or each.id, "") for each in page.items]
+        return [(client.id, client.name or client.id, "") for client in page.items]
 
 
 def _option(channel: Channel) -> Option:
@@ -99,10 +102,9 @@ GATEWAYS: Final = (
 
 @frozen
 class Bootstraps:
-    """The configs of a domain."""
+    """The list of a domain's configs, and each of them."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", LIST, self.list),
             Page("GET", ONE, self.view),
@@ -113,7 +115,6 @@ class Bootstraps:
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List configs, by status and by what is searched."""
         status, searched = request.query("status", "all"), request.query("q")
         status = status if status in dict(STATUSES) else "all"
         found = await _found(request, status, searched)
@@ -129,17 +130,18 @@ class Bootstraps:
         return await request.page("bootstraps/list.html", context)
 
     async def view(self, request: PageRequest) -> Response:
-        """Show a config with its channels and what its device did last."""
         config_id = request.path("config_id")
         config, bindings = await asyncio.gather(
             config_of(request, config_id), bindings_of(request, config_id)
         )
         context = {
             "config": config,
-            "client": next((each for each in bindings if is_own_client(each)), None),
-            "channels": [each for each in bindings if is_chosen_channel(each)],
+            "client": next(filter(is_own_client, bindings), None),
+            "channels": list(filter(is_chosen_channel, bindings)),
             "bindings": [
-                each for each in bindings if each["slot"] != "thing" and not is_chosen_channel(each)
+                binding
+                for binding in bindings
+                if binding["slot"] != "thing" and not is_chosen_channel(binding)
             ],
             "certificates": {
                 label: describe(config[key])
@@ -152,15 +154,12 @@ class Bootstraps:
         return await request.page("bootstraps/view.html", context)
 
     async def enable(self, request: PageRequest) -> Response:
-        """Let the device fetch its configuration."""
         return await self._switch(request, "enable", "enabled: its device may fetch now")
 
     async def disable(self, request: PageRequest) -> Response:
-        """Refuse the device its configuration."""
         return await self._switch(request, "disable", "disabled: its device gets nothing any more")
 
     async def ask_delete(self, request: PageRequest) -> Response:
-        """Ask before a config is deleted."""
         config_id = request.path("config_id")
         config = await config_of(request, config_id)
         text = [GOES, STAYS]
@@ -177,18 +176,17 @@ class Bootstraps:
         return await request.page("confirm.html", context)
 
     async def delete(self, request: PageRequest) -> Response:
-        """Delete a config."""
         config_id = request.path("config_id")
         config = await config_of(request, config_id)
         await request.api.in_domain.delete("clients", "configs", config_id)
         return await request.done(LIST, f"{name_of(config)} was deleted.")
 
-    async def _switch(self, request: PageRequest, verb: str, said: str) -> Response:
+    async def _switch(self, request: PageRequest, verb: str, done: str) -> Response:
         config_id = request.path("config_id")
         config = await request.api.in_domain.post("clients", "configs", config_id, verb)
         wanted = request.form.text("back")
         back = own_page(wanted) if wanted else address("bootstraps", config_id)
-        return await request.done(back, f"{name_of(config)} is {said}.")
+        return await request.done(back, f"{name_of(config)} is {done}.")
 
 
 async def config_of(request: PageRequest, config_id: str) -> Mapping[str, Any]:
@@ -230,10 +228,11 @@ async def _found(request: PageRequest, status: str, searched: str) -> Mapping[st
         "offset": offset_of(request.http),
         "limit": PAGE,
     }
-    wanted = [{"name": searched}, {"external_id": searched}, {"id": searched}] if searched else [{}]
+    names = ("name", "external_id", "id")
+    filters = [{name: searched} for name in names] if searched else [{}]
     found: Mapping[str, Any] = {"total": 0, "configs": []}
-    for each in wanted:
-        found = await request.api.in_domain.get("clients", "configs", query=page | each)
+    for query in filters:
+        found = await request.api.in_domain.get("clients", "configs", query=page | query)
         if found["total"]:
             break
     return found
@@ -265,13 +264,12 @@ CREATION_FIELDS: Final = (
 
 @frozen
 class BootstrapCreation:
-    """Makes configs; ``offers`` are the clients and channels to choose from."""
+    """The form of a new config."""
 
     offers: Offers
     now: Callable[[], datetime]
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", NEW, self.show),
             Page("POST", NEW, self.create),
@@ -279,11 +277,10 @@ class BootstrapCreation:
         ]
 
     async def show(self, request: PageRequest) -> Response:
-        """Show the empty form."""
         return await request.page(TEMPLATE, await self._context(request, Form()))
 
     async def create(self, request: PageRequest) -> Response:
-        """Make a config; or fill in a new key, or search channels, where that is asked."""
+        """Create a config; or, as the button says, fill in a new key or search channels."""
         form = with_files(request.form)
         match form.text("do"):
             case "generate":
@@ -307,7 +304,6 @@ class BootstrapCreation:
         )
 
     async def check(self, request: PageRequest) -> Response:
-        """Say what the certificates and the key are that stand in a form."""
         form = with_files(request.form)
         return await request.page(
             "bootstraps/findings.html", {"findings": found_in(form, self.now())}
@@ -345,17 +341,19 @@ def found_in(form: Form, now: datetime) -> Sequence[Finding]:
 
 def certificates_checked(form: Form, now: datetime) -> Form:
     """Return the form with an error at each certificate or key that can't be used."""
-    wrong = {each.field: each.text for each in found_in(form, now) if each.kind == "wrong"}
+    wrong = {
+        finding.field: finding.text for finding in found_in(form, now) if finding.kind == "wrong"
+    }
     return form.wrong(**wrong)
 
 
 def _required(form: Form) -> Form:
-    wanted = {
+    required = {
         "name": "Give it a name by which people know it.",
         "external_id": "Enter the ID that the device sends, such as its serial number.",
         "external_key": "Enter the device's key, or generate one.",
     }
-    return form.wrong(**{name: text for name, text in wanted.items() if not form.text(name)})
+    return form.wrong(**{name: text for name, text in required.items() if not form.text(name)})
 
 
 def _body(form: Form) -> Mapping[str, Any]:
@@ -376,13 +374,12 @@ EDITED_FIELDS: Final = ("name", "content", "render_context", "channels", *FIELDS
 
 @frozen
 class BootstrapEditing:
-    """One form for each thing that can be changed; with script it opens in the place of it."""
+    """A form for each part of a config; with script, the form opens in place of the part."""
 
     offers: Offers
     now: Callable[[], datetime]
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", ONE + "/name", self.show_name),
             Page("POST", ONE + "/name", self.change_name),
@@ -395,12 +392,10 @@ class BootstrapEditing:
         ]
 
     async def show_name(self, request: PageRequest) -> Response:
-        """Show the name's form."""
         config = await config_of(request, request.path("config_id"))
         return await self._page(request, "name", config, Form.of(name=config.get("name", "")))
 
     async def change_name(self, request: PageRequest) -> Response:
-        """Change the name."""
         form = request.form
         if not form.text("name"):
             form = form.wrong(name="Give it a name by which people know it.")
@@ -414,7 +409,6 @@ class BootstrapEditing:
         return await self._page(request, "content", config, form)
 
     async def change_content(self, request: PageRequest) -> Response:
-        """Change the content or the variables."""
         form = request.form
         if "render_context" not in form.values:
             return await self._changed(request, "content", form, {"content": form.raw("content")})
@@ -426,12 +420,11 @@ class BootstrapEditing:
         return await self._changed(request, "content", form, {"render_context": variables})
 
     async def show_channels(self, request: PageRequest) -> Response:
-        """Show the channels to choose from."""
         config_id = request.path("config_id")
         config = await config_of(request, config_id)
         bindings = await bindings_of(request, config_id)
         form = Form.of(
-            channels=[each["resource_id"] for each in bindings if is_chosen_channel(each)]
+            channels=[binding["resource_id"] for binding in filter(is_chosen_channel, bindings)]
         )
         return await self._page(request, "channels", config, form)
 

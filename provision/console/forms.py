@@ -22,8 +22,8 @@ from bootstrap_core.formats.documents import (
 )
 from provision.console.errors import FormUnreadable, Refused
 
-FIELDS_MOST: Final = 1000
-PART_MOST: Final = 1024 * 1024
+MAX_FIELDS: Final = 1000
+MAX_PART: Final = 1024 * 1024
 NAMED: Final = re.compile(r"([a-z_]+)(?:\[\d+\])?(?:\.[\w.\[\]]+)?: (.+)", re.DOTALL)
 
 
@@ -31,7 +31,7 @@ class NotJson(Exception):
     """A field that should hold JSON does not, or holds more of it than can be sent on."""
 
     def __init__(self, problem: str, sentence: str) -> None:
-        """Tell the ``problem``, to stand after the field's name, and as a ``sentence``."""
+        """Describe the ``problem`` as it follows a field's name, and as a whole ``sentence``."""
         super().__init__(problem)
         self.sentence = sentence
 
@@ -82,7 +82,7 @@ class Form:
 
     def all(self, name: str) -> Sequence[str]:
         """Return every value of a field that may be given several times."""
-        return [each for each in self.values.get(name, ()) if each]
+        return [value for value in self.values.get(name, ()) if value]
 
     def checked(self, name: str) -> bool:
         """Tell whether a box is ticked."""
@@ -122,7 +122,7 @@ class Form:
 async def read_form(request: Request) -> Form:
     """Read a form that was sent. Raises ``FormUnreadable``."""
     try:
-        async with request.form(max_fields=FIELDS_MOST, max_part_size=PART_MOST) as data:
+        async with request.form(max_fields=MAX_FIELDS, max_part_size=MAX_PART) as data:
             return Form(_texts(data), await _files(data))
     except HTTPException as error:
         raise FormUnreadable(f"The form could not be read: {error.detail}") from error
@@ -152,9 +152,9 @@ def _named_errors(error: Refused, fields: Collection[str]) -> Sequence[tuple[str
     if named and named[1] in fields:
         return [(named[1], _sentence(named[2]))]
     return [
-        (str(each["field"]), _sentence(str(each.get("message") or error.message)))
-        for each in details
-        if isinstance(each, Mapping) and each.get("field") in fields
+        (str(detail["field"]), _sentence(str(detail.get("message") or error.message)))
+        for detail in details
+        if isinstance(detail, Mapping) and detail.get("field") in fields
     ]
 
 
@@ -197,32 +197,34 @@ def fields_of(schema: Mapping[str, Any]) -> Sequence[ParameterField]:
     """Return the fields for a schema as ``GET /layouts/{layout}/schema`` answers it."""
     required = schema.get("required", ())
     return [
-        _field(name, each, required=name in required)
-        for name, each in schema.get("properties", {}).items()
+        _field(name, parameter, required=name in required)
+        for name, parameter in schema.get("properties", {}).items()
     ]
 
 
 def defaults_of(fields: Sequence[ParameterField]) -> Mapping[str, str]:
     """Return what the fields are filled in with at first."""
-    return {each.name: each.default for each in fields}
+    return {parameter.name: parameter.default for parameter in fields}
 
 
 def values_of(fields: Sequence[ParameterField], form: Form) -> Mapping[str, Any]:
     """Return the parameters that were filled in; those left empty keep their defaults."""
     return {
-        each.label: _value(each, form.text(each.name)) for each in fields if form.text(each.name)
+        parameter.label: _value(parameter, form.text(parameter.name))
+        for parameter in fields
+        if form.text(parameter.name)
     }
 
 
 def with_refusal(form: Form, error: Refused) -> Form:
     """Return the form with the API's refusals of parameters at their fields."""
     named: dict[str, str] = {}
-    for each in error.details if isinstance(error.details, Sequence) else ():
-        where, _, name = str(each.get("field", "")).partition(".")
+    for detail in error.details if isinstance(error.details, Sequence) else ():
+        where, _, name = str(detail.get("field", "")).partition(".")
         if where == "parameters" and name:
-            near = each.get("suggestion")
+            near = detail.get("suggestion")
             hint = f"; did you mean {near!r}?" if near else ""
-            named[PREFIX + name] = f"{name}: {each['message']}{hint}"
+            named[PREFIX + name] = f"{name}: {detail['message']}{hint}"
     return form.wrong(**named)
 
 
@@ -231,7 +233,7 @@ def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> Parameter
     hints = [str(schema.get("description", ""))]
     if "pattern" in schema:
         hints.append(f"Must match {schema['pattern']}")
-    options = [(_written(each), _written(each)) for each in schema.get("enum", ())]
+    options = [(_written(value), _written(value)) for value in schema.get("enum", ())]
     if kind == "boolean" and not options:
         options = [(YES, "Yes"), (NO, "No")]
     if options and default is None:

@@ -1,4 +1,4 @@
-"""What can be done about a gateway: each action shows its effect first, then is confirmed."""
+"""Actions on a gateway. Each one shows what it does before you confirm it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from attrs import frozen
@@ -47,39 +48,28 @@ class GatewayActions:
     now: Callable[[], datetime]
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         found = []
-        for name, ask, carry_out in (
-            ("repair", self.ask_repair, self.repair),
-            ("rotate", self.ask_rotate, self.rotate),
-            ("renew", self.ask_renew, self.renew),
-            ("remove", self.ask_remove, self.remove),
+        for name, carry_out in (
+            ("repair", self.repair),
+            ("rotate", self.rotate),
+            ("renew", self.renew),
+            ("remove", self.remove),
         ):
             path = f"/console/gateway/{name}/{{external_id:path}}"
-            found += [Page("GET", path, ask), Page("POST", path, carry_out)]
+            found += [Page("GET", path, partial(self._ask, name)), Page("POST", path, carry_out)]
         return found
 
-    async def ask_repair(self, request: PageRequest) -> Response:
-        """Show what a repair would put right."""
-        return await self._ask(request, "repair", request.form)
-
     async def repair(self, request: PageRequest) -> Response:
-        """Re-create what is missing."""
         gateway = await gateway_of(request)
         try:
             await request.api.in_domain.post("onboardings", gateway["onboarding"]["id"], "repair")
         except Refused as error:
-            return await self._ask(request, "repair", request.form.refused(error, ()))
+            return await self._ask("repair", request, request.form.refused(error, ()))
         return await done(request, "is repaired: what was missing is there again.")
 
-    async def ask_rotate(self, request: PageRequest) -> Response:
-        """Show what a rotation would change, and ask for the new external key."""
-        return await self._ask(request, "rotate", request.form)
-
     async def rotate(self, request: PageRequest) -> Response:
-        """Give the gateway new secrets, certificates and a new external key."""
         if request.form.checked("generate"):
-            return await self._ask(request, "rotate", with_new_key(request.form))
+            return await self._ask("rotate", request, with_new_key(request.form))
         key = key_of(request.form)
         body = {
             "external_id": (await gateway_of(request))["external_id"],
@@ -90,42 +80,34 @@ class GatewayActions:
         try:
             await request.api.in_domain.post("mapping", body=body)
         except Refused as error:
-            return await self._ask(request, "rotate", request.form.refused(error, KEY_FIELDS))
+            return await self._ask("rotate", request, request.form.refused(error, KEY_FIELDS))
         return await done(request, "has new secrets.", {"External key": key})
 
-    async def ask_renew(self, request: PageRequest) -> Response:
-        """Show which certificate would be renewed."""
-        return await self._ask(request, "renew", request.form)
-
     async def renew(self, request: PageRequest) -> Response:
-        """Renew one certificate."""
         try:
             made = await request.api.in_domain.post(
                 "cert", request.form.text("serial"), "renew", body={}
             )
         except Refused as error:
-            return await self._ask(request, "renew", request.form.refused(error, ()))
+            return await self._ask("renew", request, request.form.refused(error, ()))
         return await done(
             request,
             f"has a new certificate, {made['serial_number']}; the device fetches it next time.",
         )
 
-    async def ask_remove(self, request: PageRequest) -> Response:
-        """Show what would be removed."""
-        return await self._ask(request, "remove", request.form)
-
     async def remove(self, request: PageRequest) -> Response:
-        """Cut the device off and remove the gateway."""
         external_id = request.path("external_id")
         try:
             left = await request.api.in_domain.delete("mapping", external_id)
         except Refused as error:
-            return await self._ask(request, "remove", request.form.refused(error, ()))
+            return await self._ask("remove", request, request.form.refused(error, ()))
         if left:
             return await done(request, "is cut off; the rest of it is removed in the background.")
         return await request.done("/console/gateways", f"Gateway {external_id} is removed.")
 
-    async def _ask(self, request: PageRequest, name: str, form: Form) -> Response:
+    async def _ask(self, name: str, request: PageRequest, form: Form | None = None) -> Response:
+        """Show what the action would do, and what is wrong with the form that was sent."""
+        form = form or request.form
         gateway = await gateway_of(request)
         serial = form.text("serial") or request.query("serial")
         if name == "renew":
@@ -143,9 +125,7 @@ class GatewayActions:
             "drift": await drift_of(request.api, external_id) if name == "repair" else None,
             **links_of(external_id),
         }
-        if form.is_wrong:
-            return await request.page_again(CONFIRM, form, context)
-        return await request.page(CONFIRM, {**context, "form": form})
+        return await request.page(CONFIRM, context, form=form)
 
 
 async def gateway_of(request: PageRequest) -> Gateway:
@@ -163,12 +143,12 @@ async def gateway_of(request: PageRequest) -> Gateway:
 
 
 async def done(
-    request: PageRequest, said: str, shown_once: Mapping[str, Secret] | None = None
+    request: PageRequest, message: str, shown_once: Mapping[str, Secret] | None = None
 ) -> Response:
     """Go back to the gateway's page, which says what became of it."""
     external_id = request.path("external_id")
     where = address("gateways", external_id)
-    return await request.done(where, f"Gateway {external_id} {said}", shown_once)
+    return await request.done(where, f"Gateway {external_id} {message}", shown_once)
 
 
 def new_key() -> Secret:
@@ -241,7 +221,11 @@ def remove_action(gateway: Gateway) -> Action:
 
 def renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
     """Tell what a renewal does. Raises ``PageNotFound``: it has no such certificate."""
-    known = [each for each in gateway["certificates"] if each["serial_number"] == serial]
+    known = [
+        certificate
+        for certificate in gateway["certificates"]
+        if certificate["serial_number"] == serial
+    ]
     if not known:
         raise PageNotFound(
             f"This gateway has no certificate {serial!r}: it was renewed since. "
@@ -258,11 +242,11 @@ def renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
 
 
 def _clients(gateway: Gateway, what: str) -> list[Row]:
-    return [("Client", each["name"], what) for each in gateway["clients"]]
+    return [("Client", client["name"], what) for client in gateway["clients"]]
 
 
 def _channels(gateway: Gateway, what: str) -> list[Row]:
-    return [("Channel", each["name"], what) for each in gateway["channels"]]
+    return [("Channel", channel["name"], what) for channel in gateway["channels"]]
 
 
 def _connections(gateway: Gateway, what: str) -> list[Row]:
@@ -271,7 +255,10 @@ def _connections(gateway: Gateway, what: str) -> list[Row]:
 
 
 def _certificates(gateway: Gateway, what: str) -> list[Row]:
-    return [("Certificate", each["serial_number"], what) for each in gateway["certificates"]]
+    return [
+        ("Certificate", certificate["serial_number"], what)
+        for certificate in gateway["certificates"]
+    ]
 
 
 def _config(gateway: Gateway, what: str) -> list[Row]:
@@ -293,10 +280,9 @@ TEMPLATE: Final = "gateways/replace.html"
 
 @frozen
 class Replacing:
-    """The page of one action that asks for more than a yes."""
+    """The action that asks for more than a yes: its form shows what would change."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [Page("GET", PATH, self.ask), Page("POST", PATH, self.send)]
 
     async def ask(self, request: PageRequest) -> Response:
@@ -318,11 +304,11 @@ class Replacing:
             return await self._shown(request, gateway, with_new_key(form))
         if form.text("do") != "replace":
             return await self._shown(request, gateway, form)
-        wanted, form = _wanted(request, form)
+        body, form = _body(request, form)
         if form.is_wrong:
             return await self._shown(request, gateway, form)
         key = key_of(form)
-        body = {**wanted, "external_key": key.reveal(), "on_existing": "replace"}
+        body = {**body, "external_key": key.reveal(), "on_existing": "replace"}
         try:
             await request.api.in_domain.post("mapping", body=body)
         except Refused as error:
@@ -332,13 +318,13 @@ class Replacing:
     async def _shown(self, request: PageRequest, gateway: Gateway, form: Form) -> Response:
         changes = Changes()
         if not form.is_wrong:
-            wanted, form = _wanted(request, form)
+            body, form = _body(request, form)
             if not form.is_wrong:
                 try:
-                    changes = changes_of(await request.api.in_domain.post("plan", body=wanted))
+                    changes = changes_of(await request.api.in_domain.post("plan", body=body))
                 except Refused as error:
                     form = form.refused(error, FIELDS)
-        layouts = [each["name"] for each in (await request.api.get("layouts"))["layouts"]]
+        layouts = [layout["name"] for layout in (await request.api.get("layouts"))["layouts"]]
         context = {
             "gateway": gateway,
             "changes": changes,
@@ -346,12 +332,10 @@ class Replacing:
             "back": address("gateways", request.path("external_id")),
             **links_of(request.path("external_id")),
         }
-        if form.is_wrong:
-            return await request.page_again(TEMPLATE, form, context)
-        return await request.page(TEMPLATE, {**context, "form": form})
+        return await request.page(TEMPLATE, context, form=form)
 
 
-def _wanted(request: PageRequest, form: Form) -> tuple[Mapping[str, Any], Form]:
+def _body(request: PageRequest, form: Form) -> tuple[Mapping[str, Any], Form]:
     """Return the request of a form, and the form with what is wrong in it."""
     try:
         parameters = form.json("parameters")

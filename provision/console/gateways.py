@@ -16,7 +16,7 @@ from provision.console.pages import Page, PageRequest
 from provision.console.widgets import PAGE, address, differences, offset_of, pager
 
 NOT_SERVED: Final = (404, 405)
-SHOWN_MOST: Final = 120
+MAX_SHOWN: Final = 120
 
 
 @frozen
@@ -108,8 +108,8 @@ async def delivery_of(request: PageRequest, gateway: Mapping[str, Any]) -> Mappi
 def changes_of(plan: Mapping[str, Any]) -> Changes:
     """Return what a plan changes, as rows and lines to show."""
     rows = [
-        (each["action"], each["kind"], each["key"], _fields(each["fields"]))
-        for each in plan["changes"]
+        (change["action"], change["kind"], change["key"], _fields(change["fields"]))
+        for change in plan["changes"]
     ]
     after, before = plan["rendered"], plan.get("rendered_before", {})
     lines = differences(pretty(before.get("content", "")), pretty(after.get("content", "")))
@@ -139,7 +139,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
     if value is None:
         return "none"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN_MOST else text[: SHOWN_MOST - 1] + "…"
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 STATES: Final = ("done", "planned", "undoing", "stuck")
@@ -154,7 +154,6 @@ class Gateways:
     now: Callable[[], datetime]
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", "/console/gateways", self.list),
             Page("GET", "/console/gateways/{external_id:path}", self.view),
@@ -163,13 +162,12 @@ class Gateways:
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List gateways."""
         asked = {name: request.query(name) for name in FILTERS}
         given = {name: value for name, value in asked.items() if value}
         page: dict[str, str | int] = {"offset": offset_of(request.http), "limit": PAGE}
         found = await request.api.in_domain.get("gateways", query={**given, **page})
         layouts = (await request.api.get("layouts"))["layouts"]
-        rows = [{**each, "ending": _ending(each, self.now())} for each in found["gateways"]]
+        rows = [{**line, "ending": _ending(line, self.now())} for line in found["gateways"]]
         context = {
             "address": address,
             "gateways": rows,
@@ -178,16 +176,14 @@ class Gateways:
             "filtered": bool(given),
             "states": STATES,
             "days": DAYS,
-            "layouts": [each["name"] for each in layouts],
+            "layouts": [layout["name"] for layout in layouts],
         }
         return await request.page("gateways/list.html", context)
 
     async def view(self, request: PageRequest) -> Response:
-        """Show one gateway."""
         return await self._shown(request, {})
 
     async def reveal(self, request: PageRequest) -> Response:
-        """Show one gateway, the secrets of its configuration in clear."""
         gateway = await request.api.in_domain.get(
             "mapping", request.path("external_id"), query=RECORD
         )
@@ -211,8 +207,11 @@ class Gateways:
         journal = await request.api.in_domain.get("onboardings", onboarding["id"])
         delivery = more.get("delivery") or await delivery_of(request, gateway)
         certificates = [
-            {**each, "ending": ending(each["expiry_time"], self.now(), each["due_time"])}
-            for each in gateway["certificates"]
+            {
+                **certificate,
+                "ending": ending(certificate["expiry_time"], self.now(), certificate["due_time"]),
+            }
+            for certificate in gateway["certificates"]
         ]
         context = {
             "gateway": gateway,
@@ -220,7 +219,8 @@ class Gateways:
             "audit": journal["audit"],
             "certificates": certificates,
             "names": {
-                each["id"]: each["name"] for each in [*gateway["clients"], *gateway["channels"]]
+                resource["id"]: resource["name"]
+                for resource in [*gateway["clients"], *gateway["channels"]]
             },
             "delivery": delivery,
             "content": "\n".join(pretty(delivery.get("content", ""))),

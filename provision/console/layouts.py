@@ -21,16 +21,16 @@ def drawing_of(made: Mapping[str, Any], title: str, description: str = "") -> st
     ``made`` is a layout, or what a dry run answers: ``clients``, ``channels``, ``connections`` and
     ``bindings``, each by its key.
     """
-    filled = {each["slot"] for each in made["bindings"]}
-    slots = [each["name"] for each in made.get("binding_slots", ())]
+    filled = {binding["slot"] for binding in made["bindings"]}
+    slots = [slot["name"] for slot in made.get("binding_slots", ())]
     graph = Graph(
         title=title,
         description=description,
-        clients=tuple(_client(each, made["bindings"]) for each in made["clients"]),
-        channels=tuple(_channel(each, made["bindings"]) for each in made["channels"]),
+        clients=tuple(_client(client, made["bindings"]) for client in made["clients"]),
+        channels=tuple(_channel(channel, made["bindings"]) for channel in made["channels"]),
         edges=tuple(
-            Edge(each["client"], each["channel"], tuple(each["types"]))
-            for each in made["connections"]
+            Edge(connection["client"], connection["channel"], tuple(connection["types"]))
+            for connection in made["connections"]
         ),
         open_slots=tuple(name for name in slots if name not in filled),
     )
@@ -40,9 +40,9 @@ def drawing_of(made: Mapping[str, Any], title: str, description: str = "") -> st
 def _client(client: Mapping[str, Any], bindings: Sequence[Mapping[str, Any]]) -> Node:
     notes = tuple(note for note in ("gateway", "certificate") if client[note])
     slots = [
-        each["slot"]
-        for each in bindings
-        if each["resource"] == client["key"] and each["type"] != "channel"
+        binding["slot"]
+        for binding in bindings
+        if binding["resource"] == client["key"] and binding["type"] != "channel"
     ]
     return Node(client["key"], client["name"], notes, tuple(slots))
 
@@ -50,9 +50,9 @@ def _client(client: Mapping[str, Any], bindings: Sequence[Mapping[str, Any]]) ->
 def _channel(channel: Mapping[str, Any], bindings: Sequence[Mapping[str, Any]]) -> Node:
     kind = channel["metadata"].get("type")
     slots = [
-        each["slot"]
-        for each in bindings
-        if each["resource"] == channel["key"] and each["type"] == "channel"
+        binding["slot"]
+        for binding in bindings
+        if binding["resource"] == channel["key"] and binding["type"] == "channel"
     ]
     return Node(channel["key"], channel["name"], (str(kind),) if kind else (), tuple(slots))
 
@@ -62,16 +62,14 @@ class LayoutPages:
     """The list of layouts, and each of them."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", "/console/layouts", self.list),
             Page("GET", "/console/layouts/{name}", self.show),
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List the layouts with their states."""
         found = await request.api.get("layouts")
-        shown = [each | {"state": state_of(each)} for each in found["layouts"]]
+        shown = [layout | {"state": state_of(layout)} for layout in found["layouts"]]
         return await request.page(
             "layouts/list.html", {"layouts": shown, "default": found["default"]}
         )
@@ -88,7 +86,7 @@ class LayoutPages:
             "state": state_of(layout),
             "drawing": drawing,
             "parameters": fields_of(schema),
-            "files": [_file(each, layout["report"]) for each in layout["sources"]],
+            "files": [_file(source, layout["report"]) for source in layout["sources"]],
             "elsewhere": _elsewhere(layout),
         }
         return await request.page("layouts/show.html", context)
@@ -104,7 +102,7 @@ def state_of(layout: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _file(source: Mapping[str, Any], report: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    problems = [each for each in report if each["file"] == source["file"]]
+    problems = [problem for problem in report if problem["file"] == source["file"]]
     return {
         "name": source["file"],
         "lines": lines_of(source["text"], problems),
@@ -114,5 +112,5 @@ def _file(source: Mapping[str, Any], report: Sequence[Mapping[str, Any]]) -> Map
 
 def _elsewhere(layout: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the problems of files that can't be shown."""
-    shown = {each["file"] for each in layout["sources"]}
-    return [each for each in layout["report"] if each["file"] not in shown]
+    shown = {source["file"] for source in layout["sources"]}
+    return [problem for problem in layout["report"] if problem["file"] not in shown]

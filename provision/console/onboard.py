@@ -139,11 +139,11 @@ async def _outcome(send: Callable[[], Awaitable[Mapping[str, Any]]]) -> Result:
 
 WATCH: Final = "/console/onboard/watch/{name}"
 RESULT: Final = "/console/onboard/result/{onboarding_id}"
-LOOK_AGAIN: Final = 0.3
-"""Seconds between two looks at the journal."""
+WATCH_INTERVAL: Final = 0.3
+"""Seconds between two readings of the journal."""
 NOT_FOUND: Final = 404
 NO_CONTENT: Final = 204
-SAID: Final = {
+MESSAGES: Final = {
     "created": "The gateway {} is onboarded.",
     "reused": "The gateway {} was there already; nothing has changed.",
     "repaired": "The gateway {} was repaired.",
@@ -160,7 +160,6 @@ class OnboardWatch:
     public_url: str
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", WATCH, self.watch),
             Page("GET", WATCH + "/events", self.events),
@@ -177,12 +176,12 @@ class OnboardWatch:
             progress = {"external_id": found.external_id, "row": await _row(request, found)}
             return await request.page("onboard/watch.html", progress | {"name": found.id})
         if isinstance(result, ConsoleError):
-            told = {
+            failure = {
                 "external_id": found.external_id,
                 "error": result,
                 "fields": {name: found.form.text(name) for name in found.form.values},
             }
-            return await request.page("onboard/failed.html", told)
+            return await request.page("onboard/failed.html", failure)
         return await self._arrived(request, found, result)
 
     async def events(self, request: PageRequest) -> Response:
@@ -192,13 +191,13 @@ class OnboardWatch:
             return Response(status_code=NO_CONTENT)
 
         async def stream() -> AsyncIterator[str]:
-            told = ""
+            last = ""
             while found.result is None:
                 shown = _steps(request, await _row(request, found))
-                if shown != told:
+                if shown != last:
                     yield _event("steps", shown)
-                told = shown
-                await asyncio.wait({found.work}, timeout=LOOK_AGAIN)
+                last = shown
+                await asyncio.wait({found.work}, timeout=WATCH_INTERVAL)
             yield _event("steps", _steps(request, await _row(request, found)))
             yield _event("done", "")
 
@@ -236,8 +235,8 @@ class OnboardWatch:
         if "bootstrap" in result:
             url = self._bootstrap_url(request, found.external_id)
             shown["The device's request"] = Secret(_command(url, key.reveal()))
-        said = SAID.get(result["onboarding"]["outcome"], SAID["created"])
-        sentences = [said.format(found.external_id)]
+        message = MESSAGES.get(result["onboarding"]["outcome"], MESSAGES["created"])
+        sentences = [message.format(found.external_id)]
         sentences += [f"Warning: {warning['message']}." for warning in result.get("warnings", ())]
         return await request.done(after, " ".join(sentences), shown)
 
@@ -255,9 +254,9 @@ async def _row(request: PageRequest, found: BackgroundJob) -> Mapping[str, Any] 
         # The onboarding's own answer tells what is wrong; the view of it just waits.
         return None
     rows = [
-        each
-        for each in page["onboardings"]
-        if datetime.fromisoformat(each["updated_at"]) >= found.started_at
+        row
+        for row in page["onboardings"]
+        if datetime.fromisoformat(row["updated_at"]) >= found.started_at
     ]
     return rows[0] if rows else None
 
@@ -308,7 +307,6 @@ class Onboard:
     jobs: BackgroundJobs
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", FORM, self.show),
             Page("POST", FORM, self.again),
@@ -343,9 +341,8 @@ class Onboard:
                 "mapping", body=_body(offer, form), query={"dry_run": "true"}
             )
         except Refused as error:
-            return await request.page_again(
-                "onboard/form.html", _refused(request.form, error), _shown(offer)
-            )
+            form = _refused(request.form, error)
+            return await request.page("onboard/form.html", _shown(offer), form=form)
         carried = _carried(offer, form) | {"key_is_made": "yes" if is_made else ""}
         context = {
             "plan": plan,
@@ -359,7 +356,7 @@ class Onboard:
         return await request.page("onboard/plan.html", context)
 
     async def start(self, request: PageRequest) -> Response:
-        """Begin to onboard, once for each plan that was shown, and go on to watch it.
+        """Start to onboard, once for each plan that was shown, and show the progress.
 
         The plan's request ID is the Idempotency-Key too: a form that is sent twice, to this
         process or to another one, makes nothing twice.
@@ -385,7 +382,7 @@ class Onboard:
         return request.redirect(address("onboard", "watch", name))
 
 
-async def _offer(request: PageRequest, wanted: str) -> Offer:
+async def _offer(request: PageRequest, name: str) -> Offer:
     """Return the layouts that serve, and the parameters of the one that is wanted.
 
     A name that is unknown, or none, stands for the default layout, or else for the first one.
@@ -393,10 +390,10 @@ async def _offer(request: PageRequest, wanted: str) -> Offer:
     # Fails where the session has no domain, before anything is filled in.
     _ = request.api.in_domain
     found = await request.api.get("layouts")
-    layouts = [each for each in found["layouts"] if "digest" in each]
-    by_name = {each["name"]: each for each in layouts}
+    layouts = [layout for layout in found["layouts"] if "digest" in layout]
+    by_name = {layout["name"]: layout for layout in layouts}
     first = layouts[0] if layouts else {}
-    chosen = by_name.get(wanted) or by_name.get(found["default"]) or first
+    chosen = by_name.get(name) or by_name.get(found["default"]) or first
     if not chosen:
         return Offer(layouts, {}, ())
     schema = await request.api.get("layouts", chosen["name"], "schema")
@@ -404,7 +401,7 @@ async def _offer(request: PageRequest, wanted: str) -> Offer:
 
 
 def _shown(offer: Offer) -> dict[str, Any]:
-    options = [(each["name"], each["name"]) for each in offer.layouts]
+    options = [(layout["name"], layout["name"]) for layout in offer.layouts]
     return {
         "offer": offer,
         "chooser": Form.of(layout=offer.name),
@@ -442,7 +439,7 @@ def _objection(plan: Mapping[str, Any], on_existing: str, *, key_is_made: bool) 
 
 
 def _carried(offer: Offer, form: Form) -> dict[str, str]:
-    names = (*NAMES, *(each.name for each in offer.fields))
+    names = (*NAMES, *(parameter.name for parameter in offer.fields))
     return {name: form.text(name) for name in names}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from attrs import frozen
@@ -30,20 +31,18 @@ class OnboardingPages:
     """Pages of the journal."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", "/console/onboardings", self.list),
             Page("GET", ONE, self.view),
-            Page("GET", f"{ONE}/retry", self.ask_retry),
-            Page("POST", f"{ONE}/retry", self.retry),
-            Page("GET", f"{ONE}/undo", self.ask_undo),
-            Page("POST", f"{ONE}/undo", self.undo),
-            Page("GET", f"{ONE}/forget", self.ask_forget),
+            Page("GET", f"{ONE}/retry", partial(self._ask, "retry")),
+            Page("POST", f"{ONE}/retry", partial(self._send, "retry")),
+            Page("GET", f"{ONE}/undo", partial(self._ask, "undo")),
+            Page("POST", f"{ONE}/undo", partial(self._send, "undo")),
+            Page("GET", f"{ONE}/forget", partial(self._ask, "forget")),
             Page("POST", f"{ONE}/forget", self.forget),
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List onboardings, newest first."""
         asked = {name: request.query(name) for name in FILTERS}
         given = {name: value for name, value in asked.items() if value}
         page: dict[str, str | int] = {"offset": offset_of(request.http), "limit": PAGE}
@@ -57,37 +56,16 @@ class OnboardingPages:
             "filtered": bool(given),
             "progress": PROGRESS,
             "states": STATES,
-            "layouts": [each["name"] for each in layouts],
+            "layouts": [layout["name"] for layout in layouts],
         }
         return await request.page("onboardings/list.html", context)
 
     async def view(self, request: PageRequest) -> Response:
-        """Show one onboarding with its steps."""
         found = await _onboarding(request)
         seconds = sum(step["milliseconds"] for step in found["steps"]) / 1000
-        own = [each for each in found["audit"] if each["onboarding_id"] == found["id"]]
+        own = [entry for entry in found["audit"] if entry["onboarding_id"] == found["id"]]
         context = {"address": address, "onboarding": found, "seconds": seconds, "audit": own}
         return await request.page("onboardings/one.html", context)
-
-    async def ask_retry(self, request: PageRequest) -> Response:
-        """Show what going on would do."""
-        return await self._ask(request, "retry", request.form)
-
-    async def retry(self, request: PageRequest) -> Response:
-        """Go on now."""
-        return await self._send(request, "retry")
-
-    async def ask_undo(self, request: PageRequest) -> Response:
-        """Show what undoing would do."""
-        return await self._ask(request, "undo", request.form)
-
-    async def undo(self, request: PageRequest) -> Response:
-        """Undo it."""
-        return await self._send(request, "undo")
-
-    async def ask_forget(self, request: PageRequest) -> Response:
-        """Show what forgetting the leftovers means."""
-        return await self._ask(request, "forget", request.form)
 
     async def forget(self, request: PageRequest) -> Response:
         """Take out of the journal what was removed from the platform's store."""
@@ -95,20 +73,21 @@ class OnboardingPages:
         try:
             await request.api.in_domain.delete("onboardings", onboarding_id, "leftovers")
         except Refused as error:
-            return await self._ask(request, "forget", request.form.refused(error, ()))
-        said = "What was left on the platform is no longer listed."
-        return await request.done(address("onboardings", onboarding_id), said)
+            return await self._ask("forget", request, request.form.refused(error, ()))
+        message = "What was left on the platform is no longer listed."
+        return await request.done(address("onboardings", onboarding_id), message)
 
-    async def _send(self, request: PageRequest, name: str) -> Response:
+    async def _send(self, name: str, request: PageRequest) -> Response:
         onboarding_id = request.path("onboarding_id")
         try:
             after = await request.api.in_domain.post("onboardings", onboarding_id, name)
         except Refused as error:
-            return await self._ask(request, name, request.form.refused(error, ()))
-        said = f"The onboarding of {after['external_id']} is {after['state']} now."
-        return await request.done(address("onboardings", onboarding_id), said)
+            return await self._ask(name, request, request.form.refused(error, ()))
+        message = f"The onboarding of {after['external_id']} is {after['state']} now."
+        return await request.done(address("onboardings", onboarding_id), message)
 
-    async def _ask(self, request: PageRequest, name: str, form: Form) -> Response:
+    async def _ask(self, name: str, request: PageRequest, form: Form | None = None) -> Response:
+        form = form or request.form
         found = await _onboarding(request)
         action = ACTIONS[name](found)
         here = address("onboardings", str(found["id"]))
@@ -121,9 +100,7 @@ class OnboardingPages:
             "fields": {},
             "drift": None,
         }
-        if form.is_wrong:
-            return await request.page_again(CONFIRM, form, context)
-        return await request.page(CONFIRM, {**context, "form": form})
+        return await request.page(CONFIRM, context, form=form)
 
 
 async def _onboarding(request: PageRequest) -> Mapping[str, Any]:
@@ -172,8 +149,8 @@ def undo_action(onboarding: Mapping[str, Any]) -> Action:
 def forget_action(onboarding: Mapping[str, Any]) -> Action:
     """Tell what forgetting the leftovers does."""
     rows = [
-        (each["kind"].capitalize(), each["id"], "no longer listed")
-        for each in onboarding.get("leftovers", ())
+        (leftover["kind"].capitalize(), leftover["id"], "no longer listed")
+        for leftover in onboarding.get("leftovers", ())
     ]
     text = [
         "This removes nothing. Confirm it after the platform's administrator has deleted the rows."

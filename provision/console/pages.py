@@ -98,9 +98,13 @@ class PageRequest:
         template: str,
         context: Mapping[str, Any] | None = None,
         *,
+        form: Form | None = None,
         status: int = 200,
     ) -> HTMLResponse:
-        """Answer with a page. The session's notice is shown and then forgotten."""
+        """Answer with a page. The session's notice is shown and then forgotten.
+
+        ``form`` is shown instead of what was sent; with errors in it, the status is 422.
+        """
         notice = None if self.is_partial else self.session.notice
         if notice is not None:
             await self.sessions.clear_notice(self.session)
@@ -111,13 +115,11 @@ class PageRequest:
             "notice": notice,
             "form": self.form,
         }
-        return self.layout.render(self.http, template, {**own, **(context or {})}, status)
-
-    async def page_again(
-        self, template: str, form: Form, context: Mapping[str, Any] | None = None
-    ) -> HTMLResponse:
-        """Answer with the form's page, its errors shown."""
-        return await self.page(template, {**(context or {}), "form": form}, status=UNPROCESSABLE)
+        shown = {**own, **(context or {})}
+        if form is not None:
+            shown["form"] = form
+            status = UNPROCESSABLE if form.is_wrong else status
+        return self.layout.render(self.http, template, shown, status)
 
     async def done(
         self, path: str, message: str, shown_once: Mapping[str, Secret] | None = None

@@ -1,4 +1,4 @@
-"""Profiles: the list, each of them, uploads, and removal."""
+"""The section Profiles: the list, each profile and its versions, uploads, and the editor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class ProfileVersions:
     """The pages about former versions."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", VERSIONS, self.list),
             Page("GET", ONE_VERSION, self.show),
@@ -41,7 +40,6 @@ class ProfileVersions:
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List the versions of a profile, newest first."""
         profile_id = request.path("profile_id")
         profile = await request.api.in_domain.get(*PLACE, profile_id)
         found = await request.api.in_domain.get(*PLACE, profile_id, "versions")
@@ -60,27 +58,26 @@ class ProfileVersions:
             "profile": profile,
             "old": old,
             "new": new,
-            "versions": [str(each["version"]) for each in known["versions"]],
+            "versions": [str(version["version"]) for version in known["versions"]],
             "difference": differences(text_of(old).split("\n"), text_of(new).split("\n")),
             "text": text_of(old),
         }
         return await request.page("profiles/version.html", context)
 
     async def restore(self, request: PageRequest) -> Response:
-        """Save an old version as a new one."""
         profile_id, number = request.path("profile_id"), request.path("version")
         old = await request.api.in_domain.get(*PLACE, profile_id, "versions", number)
         saved = await request.api.in_domain.put(*PLACE, profile_id, body=old)
-        said = f"Version {number} was saved again, as version {saved['version']}."
-        return await request.done(address("profiles", profile_id), said)
+        message = f"Version {number} was saved again, as version {saved['version']}."
+        return await request.done(address("profiles", profile_id), message)
 
 
 def text_of(profile: Mapping[str, Any]) -> str:
     """Write all that a version says as one text, whose lines can be compared."""
     slots = [
-        f"  {each['name']}: {each['type']}{', required' if each['required'] else ''}"
-        + (f", fields {', '.join(each['fields'])}" if each.get("fields") else "")
-        for each in profile.get("binding_slots", ())
+        f"  {slot['name']}: {slot['type']}{', required' if slot['required'] else ''}"
+        + (f", fields {', '.join(slot['fields'])}" if slot.get("fields") else "")
+        for slot in profile.get("binding_slots", ())
     ]
     lines = [
         f"name: {profile['name']}",
@@ -123,24 +120,22 @@ class Profiles:
         ]
 
     async def list(self, request: PageRequest) -> Response:
-        """List the profiles, newest first."""
-        wanted = request.query("q")
+        searched = request.query("q")
         query: dict[str, str | int] = {
             "offset": offset_of(request.http),
             "limit": PAGE,
-            "name": wanted,
+            "name": searched,
         }
         found = await request.api.in_domain.get(*PLACE, query=query)
         context = {
             "profiles": found["profiles"],
             "total": found["total"],
-            "q": wanted,
-            "pager": pager(request.http, found, {"q": wanted}),
+            "q": searched,
+            "pager": pager(request.http, found, {"q": searched}),
         }
         return await request.page("profiles/list.html", context)
 
     async def show(self, request: PageRequest) -> Response:
-        """Show a profile with the gateways that use it."""
         profile = await request.api.in_domain.get(*PLACE, request.path("profile_id"))
         context = {
             "profile": profile,
@@ -151,7 +146,6 @@ class Profiles:
         return await request.page("profiles/show.html", context)
 
     async def choose_file(self, request: PageRequest) -> Response:
-        """Show the form of an upload."""
         return await request.page("profiles/upload.html")
 
     async def upload(self, request: PageRequest) -> Response:
@@ -163,15 +157,13 @@ class Profiles:
             made = await request.api.in_domain.upload(*PLACE, "upload", text=text, media_type=kind)
         except Refused as error:
             form = form.wrong(document=error.message)
-            return await request.page_again("profiles/upload.html", form)
+            return await request.page("profiles/upload.html", form=form)
         return await request.done(address("profiles", made["id"]), f"{made['name']} was made.")
 
     async def ask(self, request: PageRequest) -> Response:
-        """Ask before a profile is deleted."""
         return await self._question(request, "")
 
     async def delete(self, request: PageRequest) -> Response:
-        """Delete a profile that nobody uses."""
         try:
             await request.api.in_domain.delete(*PLACE, request.path("profile_id"))
         except Refused as error:
@@ -218,10 +210,10 @@ FORMATS: Final = [
     (ContentFormat.GO_TEMPLATE.value, "Text, as the template writes it"),
     (ContentFormat.RAW.value, "Raw: the template itself"),
 ]
-TYPES: Final = [(each.value, each.value) for each in ResourceType]
+TYPES: Final = [(kind.value, kind.value) for kind in ResourceType]
 SAMPLE: Final = "sample"
 FREE_ROWS: Final = 2
-ROWS_MOST: Final = 200
+MAX_ROWS: Final = 200
 SAMPLE_ID: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -236,7 +228,7 @@ class SlotRow:
 
     def to_document(self) -> dict[str, Any]:
         """Return the slot as the API takes it."""
-        fields = [each.strip() for each in self.fields.split(",") if each.strip()]
+        fields = [name.strip() for name in self.fields.split(",") if name.strip()]
         named = {"name": self.name, "type": self.type, "required": self.required}
         return named | ({"fields": fields} if fields else {})
 
@@ -306,7 +298,7 @@ def _filled_rows(form: Form) -> Sequence[SlotRow]:
             form.checked(f"slot_required_{index}"),
             form.text(f"slot_fields_{index}"),
         )
-        for index in range(ROWS_MOST)
+        for index in range(MAX_ROWS)
         if form.text(f"slot_name_{index}")
     ]
 
@@ -366,7 +358,6 @@ class ProfileEditor:
     """Making profiles and changing them."""
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", NEW, self.new),
             Page("POST", NEW, self.create),
@@ -376,20 +367,18 @@ class ProfileEditor:
         ]
 
     async def new(self, request: PageRequest) -> Response:
-        """Show an empty form."""
-        form = Form.of(content_format="json", content_template=_STARTER)
+        form = Form.of(content_format="json", content_template=STARTER)
         return await request.page(EDITOR, await _shown(request, form))
 
     async def create(self, request: PageRequest) -> Response:
-        """Make a profile."""
         document, form = document_of(request.form)
         if form.is_wrong:
-            return await request.page_again(EDITOR, form, await _shown(request, form))
+            return await request.page(EDITOR, await _shown(request, form), form=form)
         try:
             made = await request.api.in_domain.post(*PLACE, body=document)
         except Refused as error:
             form = form.refused(error, FIELDS)
-            return await request.page_again(EDITOR, form, await _shown(request, form))
+            return await request.page(EDITOR, await _shown(request, form), form=form)
         return await request.done(address("profiles", made["id"]), f"{made['name']} was made.")
 
     async def preview(self, request: PageRequest) -> Response:
@@ -397,7 +386,6 @@ class ProfileEditor:
         return await request.page(EDITOR, await _shown(request, request.form))
 
     async def edit(self, request: PageRequest) -> Response:
-        """Show a profile's form."""
         profile = await request.api.in_domain.get(*PLACE, request.path("profile_id"))
         form = form_of(profile).with_values(profile_id=profile["id"])
         return await request.page(EDITOR, await _shown(request, form))
@@ -413,14 +401,14 @@ class ProfileEditor:
                 "in the profile's versions; saving again puts yours above it"
             ).with_values(version=str(present["version"]))
         if form.is_wrong:
-            return await request.page_again(EDITOR, form, await _shown(request, form))
+            return await request.page(EDITOR, await _shown(request, form), form=form)
         try:
             saved = await request.api.in_domain.put(*PLACE, profile_id, body=document)
         except Refused as error:
             form = form.refused(error, FIELDS)
-            return await request.page_again(EDITOR, form, await _shown(request, form))
-        said = f"Saved as version {saved['version']}."
-        return await request.done(address("profiles", profile_id), said)
+            return await request.page(EDITOR, await _shown(request, form), form=form)
+        message = f"Saved as version {saved['version']}."
+        return await request.done(address("profiles", profile_id), message)
 
 
 async def _shown(request: PageRequest, form: Form) -> dict[str, Any]:
@@ -442,10 +430,12 @@ async def _gateways(request: PageRequest) -> Sequence[tuple[str, str]]:
     found = await request.api.in_domain.get("clients", "configs", query=query)
     return [
         (
-            each["id"],
-            f"{each['external_id']} ({each['name']})" if "name" in each else each["external_id"],
+            config["id"],
+            f"{config['external_id']} ({config['name']})"
+            if "name" in config
+            else config["external_id"],
         )
-        for each in found["configs"]
+        for config in found["configs"]
     ]
 
 
@@ -471,7 +461,7 @@ async def _preview(request: PageRequest, trial: Mapping[str, Any]) -> Preview:
     return Preview(content=answer["content"])
 
 
-_STARTER: Final = """\
+STARTER: Final = """\
 {
   "device_id": {{ toJSON .Device.ID }},
   "external_id": {{ toJSON .Device.ExternalID }}

@@ -212,9 +212,9 @@ def form_token(secret: Secret, purpose: str) -> str:
     return hmac.digest(secret.encode(), f"form\n{purpose}".encode(), "sha256").hex()
 
 
-def check_form_token(given: str, wanted: str) -> None:
+def check_form_token(given: str, expected: str) -> None:
     """Raise ``ForgedRequest`` unless both are the same."""
-    if not hmac.compare_digest(given.encode(), wanted.encode()):
+    if not hmac.compare_digest(given.encode(), expected.encode()):
         raise ForgedRequest
 
 
@@ -475,9 +475,9 @@ class Sessions:
             return at + DEFAULT_TOKEN_LIFETIME
 
 
-async def _first_domain(platform: Platform, token: Secret, wanted: str) -> Domain | None:
-    if wanted:
+async def _first_domain(platform: Platform, token: Secret, preferred: str) -> Domain | None:
+    if preferred:
         with contextlib.suppress(NotAMember, DomainNotFound):
-            return await platform.view_domain(token, wanted)
+            return await platform.view_domain(token, preferred)
     page = await platform.list_domains(token, 0, 1)
     return next(iter(page.items), None)

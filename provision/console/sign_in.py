@@ -61,8 +61,8 @@ class SignIn:
 
     def redirect(self, request: Request) -> Response:
         """Answer whoever is not signed in: go to the sign-in page, and from there back here."""
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        back = "" if request.method != "GET" else f"?next={quote(wanted, safe='/')}"
+        page = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = "" if request.method != "GET" else f"?next={quote(page, safe='/')}"
         if "hx-request" in request.headers:
             response = Response(headers={"HX-Redirect": SIGN_IN})
         else:
@@ -115,12 +115,12 @@ NO_COOKIES: Final = "Your browser sent no cookie: allow cookies for this address
 OLD_FORM: Final = "This form has expired: please sign in again."
 
 
-def own_page(wanted: str) -> str:
-    """Return the address to go on to after signing in: ``wanted`` where it is the console's."""
-    path = unquote(wanted.partition("?")[0])
-    leads_away = "//" in path or ".." in path or path.startswith(SIGN_IN)
-    is_own = OWN_PAGE.match(wanted) and not leads_away
-    return wanted if is_own else HOME
+def own_page(path: str) -> str:
+    """Return ``path`` where it is one of the console's pages, else that of the home page."""
+    decoded = unquote(path.partition("?")[0])
+    leads_away = "//" in decoded or ".." in decoded or decoded.startswith(SIGN_IN)
+    is_own = OWN_PAGE.match(path) and not leads_away
+    return path if is_own else HOME
 
 
 def _missing(form: Form) -> Form | None:
@@ -144,7 +144,6 @@ class Account:
     cookies: Cookies
 
     def pages(self) -> Sequence[Page]:
-        """Return the pages."""
         return [
             Page("GET", "/console", self.home),
             Page("GET", DOMAINS, self.domains),
@@ -154,17 +153,15 @@ class Account:
         ]
 
     async def home(self, request: PageRequest) -> Response:
-        """Show what the console is for."""
         return await request.page("home.html")
 
     async def domains(self, request: PageRequest) -> Response:
-        """List the user's domains."""
         found = await self.platform.list_domains(request.token, offset_of(request.http), PAGE)
         context = {"found": found.items, "pager": pager(request.http, {"total": found.total}, {})}
         return await request.page("domains.html", context)
 
     async def enter(self, request: PageRequest) -> Response:
-        """Go on in another domain, from its home page: pages of the old one mean nothing there."""
+        """Switch to another domain and to its home page: other pages are about the old domain."""
         try:
             name = await self.sessions.enter(request.session, request.form.text("domain_id"))
         except (NotAMember, DomainNotFound) as error:
@@ -172,7 +169,6 @@ class Account:
         return await request.done("/console", f"You are in the domain {name} now.")
 
     async def choose_theme(self, request: PageRequest) -> Response:
-        """Remember a theme, and go back to the page."""
         theme = request.form.text("theme")
         response = request.redirect(own_page(request.form.text("back")))
         chosen = theme if theme in THEMES else THEMES[0]
@@ -180,7 +176,6 @@ class Account:
         return response
 
     async def sign_out(self, request: PageRequest) -> Response:
-        """End the session."""
         await self.sessions.close(request.session)
         response = request.redirect(SIGN_IN)
         self.cookies.remove(request.http, response, SESSION)

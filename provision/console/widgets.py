@@ -22,7 +22,7 @@ from provision.console.errors import PageNotFound
 
 STATIC: Final = Path(__file__).parent / "static"
 MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-FOR_GOOD: Final = "public, max-age=31536000, immutable"
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 @frozen
@@ -40,8 +40,8 @@ class StaticFiles:
     def __init__(self) -> None:
         """Read the files of the package."""
         files = [_read(path) for path in sorted(STATIC.iterdir()) if path.suffix in MEDIA_TYPES]
-        self._by_url: Mapping[str, StaticFile] = {each.url: each for each in files}
-        self._by_name = {each.url.rpartition("/")[2]: each.url for each in files}
+        self._by_url: Mapping[str, StaticFile] = {file.url: file for file in files}
+        self._by_name = {file.url.rpartition("/")[2]: file.url for file in files}
 
     def url(self, name: str) -> str:
         """Return the address of a file."""
@@ -52,7 +52,7 @@ class StaticFiles:
         found = self._by_url.get(request.url.path)
         if found is None:
             raise PageNotFound
-        return Response(found.body, media_type=found.kind, headers={"Cache-Control": FOR_GOOD})
+        return Response(found.body, media_type=found.kind, headers={"Cache-Control": IMMUTABLE})
 
 
 def _read(path: Path) -> StaticFile:
@@ -96,7 +96,7 @@ def address(*parts: str) -> str:
 
 
 PAGE: Final = 20
-FURTHEST: Final = 10**9
+MAX_OFFSET: Final = 10**9
 
 
 @frozen
@@ -136,17 +136,17 @@ class Pager:
         return self._url(after) if after < self.total else ""
 
     def _url(self, offset: int) -> str:
-        told = {key: value for key, value in self.query.items() if value}
+        query = {key: value for key, value in self.query.items() if value}
         if offset:
-            told["offset"] = str(offset)
-        return f"{self.path}?{urlencode(told)}" if told else self.path
+            query["offset"] = str(offset)
+        return f"{self.path}?{urlencode(query)}" if query else self.path
 
 
 def offset_of(request: Request) -> int:
     """Return how many entries the address passes over; what is no number is none."""
     written = request.query_params.get("offset", "0")
     number = int(written) if written.isascii() and written.isdigit() and len(written) < 10 else 0
-    return min(number, FURTHEST)
+    return min(number, MAX_OFFSET)
 
 
 def pager(
@@ -166,7 +166,7 @@ class Line:
     @property
     def kind(self) -> str:
         """``error``, ``warning`` or, where there is nothing to say, nothing."""
-        found = {str(each["severity"]) for each in self.problems}
+        found = {str(problem["severity"]) for problem in self.problems}
         return "error" if "error" in found else next(iter(found), "")
 
 
@@ -177,8 +177,8 @@ def lines_of(text: str, problems: Iterable[Mapping[str, Any]]) -> Sequence[Line]
     """
     lines = text.removesuffix("\n").split("\n")
     at: dict[int, list[Mapping[str, Any]]] = {}
-    for each in problems:
-        at.setdefault(min(max(1, each["line"]), len(lines)), []).append(each)
+    for problem in problems:
+        at.setdefault(min(max(1, problem["line"]), len(lines)), []).append(problem)
     return [Line(line, at.get(number, ())) for number, line in enumerate(lines, 1)]
 
 
