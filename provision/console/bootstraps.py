@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from attrs import frozen
@@ -25,12 +25,38 @@ from provision.console.certificates import (
     describe,
 )
 from provision.console.errors import NoDomain, Refused
-from provision.console.forms import Form, NotJson
+from provision.console.forms import Form, NotJson, new_external_key
 from provision.console.pages import Page, PageRequest
 from provision.console.sign_in import own_page
 from provision.console.widgets import PAGE, address, offset_of, pager
 from provision.platform.port import Platform
 from provision.platform.types import Channel, ChannelQuery, ClientQuery
+
+LIST: Final = "/console/bootstraps"
+ONE: Final = LIST + "/{config_id}"
+NEW: Final = LIST + "/new"
+STATUSES: Final = (("all", "All"), ("enabled", "Enabled"), ("disabled", "Disabled"))
+ABSENT: Final = 404
+GOES: Final = (
+    "The device will not find its configuration any more, and its external key is forgotten. "
+    "This can't be undone."
+)
+STAYS: Final = "Its client, channels and certificates stay on the platform."
+GATEWAYS: Final = (
+    "It belongs to an onboarded gateway. To remove the gateway with all that was made for it, "
+    "remove the gateway instead."
+)
+TEMPLATE: Final = "bootstraps/new.html"
+CREATION_FIELDS: Final = (
+    "name",
+    "external_id",
+    "external_key",
+    "client_id",
+    "channels",
+    "content",
+    *FIELDS,
+)
+EDITED_FIELDS: Final = ("name", "content", "render_context", "channels", *FIELDS)
 
 OFFERED: Final = 50
 
@@ -83,21 +109,6 @@ def _domain(request: PageRequest) -> str:
     if not request.session.domain_id:
         raise NoDomain
     return request.session.domain_id
-
-
-LIST: Final = "/console/bootstraps"
-ONE: Final = LIST + "/{config_id}"
-STATUSES: Final = (("all", "All"), ("enabled", "Enabled"), ("disabled", "Disabled"))
-ABSENT: Final = 404
-GOES: Final = (
-    "The device will not find its configuration any more, and its external key is forgotten. "
-    "This can't be undone."
-)
-STAYS: Final = "Its client, channels and certificates stay on the platform."
-GATEWAYS: Final = (
-    "It belongs to an onboarded gateway. To remove the gateway with all that was made for it, "
-    "remove the gateway instead."
-)
 
 
 @frozen
@@ -248,20 +259,6 @@ async def _is_of_gateway(request: PageRequest, external_id: str) -> bool:
     return True
 
 
-NEW: Final = LIST + "/new"
-KEY_BYTES: Final = 24
-TEMPLATE: Final = "bootstraps/new.html"
-CREATION_FIELDS: Final = (
-    "name",
-    "external_id",
-    "external_key",
-    "client_id",
-    "channels",
-    "content",
-    *FIELDS,
-)
-
-
 @frozen
 class BootstrapCreation:
     """The form of a new config."""
@@ -277,25 +274,26 @@ class BootstrapCreation:
         ]
 
     async def show(self, request: PageRequest) -> Response:
-        return await request.page(TEMPLATE, await self._context(request, Form()))
+        return await self._form(request, Form())
 
     async def create(self, request: PageRequest) -> Response:
         """Create a config; or, as the button says, fill in a new key or search channels."""
         form = with_files(request.form)
         match form.text("do"):
             case "generate":
-                return await self._again(request, form.with_values(external_key=new_key()), 200)
+                form = form.with_values(external_key=new_external_key())
+                return await self._form(request, form)
             case "find":
-                return await self._again(request, form, 200)
+                return await self._form(request, form)
         form = certificates_checked(_required(form), self.now())
         if form.is_wrong:
-            return await self._again(request, form, 422)
+            return await self._form(request, form)
         try:
             made = await request.api.in_domain.post(
                 "clients", "configs", "with-client", body=_body(form)
             )
         except Refused as error:
-            return await self._again(request, form.refused(error, CREATION_FIELDS), 422)
+            return await self._form(request, form.refused(error, CREATION_FIELDS))
         enabled = "enabled" if made["status"] == "enabled" else "disabled until you enable it"
         return await request.done(
             address("bootstraps", made["id"]),
@@ -309,24 +307,14 @@ class BootstrapCreation:
             "bootstraps/findings.html", {"findings": found_in(form, self.now())}
         )
 
-    async def _again(self, request: PageRequest, form: Form, status: int) -> Response:
-        context = await self._context(request, form)
-        return await request.page(TEMPLATE, context, status=status)
-
-    async def _context(self, request: PageRequest, form: Form) -> Mapping[str, Any]:
-        return {
-            "form": form,
-            "channels": await self.offers.channels(
-                request, form.text("channel_q"), form.all("channels")
-            ),
+    async def _form(self, request: PageRequest, form: Form) -> Response:
+        named, chosen = form.text("channel_q"), form.all("channels")
+        context = {
+            "channels": await self.offers.channels(request, named, chosen),
             "clients": await self.offers.clients(request),
             "findings": found_in(form, self.now()),
         }
-
-
-def new_key() -> str:
-    """Return an external key that nobody guesses."""
-    return secrets.token_urlsafe(KEY_BYTES)
+        return await request.page(TEMPLATE, context, form=form)
 
 
 def with_files(form: Form) -> Form:
@@ -369,9 +357,6 @@ def _body(form: Form) -> Mapping[str, Any]:
     }
 
 
-EDITED_FIELDS: Final = ("name", "content", "render_context", "channels", *FIELDS)
-
-
 @frozen
 class BootstrapEditing:
     """A form for each part of a config; with script, the form opens in place of the part."""
@@ -393,112 +378,92 @@ class BootstrapEditing:
 
     async def show_name(self, request: PageRequest) -> Response:
         config = await config_of(request, request.path("config_id"))
-        return await self._page(request, "name", config, Form.of(name=config.get("name", "")))
+        return await self._page(request, "name", Form.of(name=config.get("name", "")), config)
 
     async def change_name(self, request: PageRequest) -> Response:
         form = request.form
         if not form.text("name"):
             form = form.wrong(name="Give it a name by which people know it.")
-        return await self._changed(request, "name", form, {"name": form.text("name")})
+        return await self._change(request, "name", form, {"name": form.text("name")})
 
     async def show_content(self, request: PageRequest) -> Response:
         """Show the form of the content, or of the variables where a profile makes the content."""
         config = await config_of(request, request.path("config_id"))
         variables = json.dumps(config.get("render_context", {}), indent=2, ensure_ascii=False)
         form = Form.of(content=config.get("content", ""), render_context=variables)
-        return await self._page(request, "content", config, form)
+        return await self._page(request, "content", form, config)
 
     async def change_content(self, request: PageRequest) -> Response:
         form = request.form
         if "render_context" not in form.values:
-            return await self._changed(request, "content", form, {"content": form.raw("content")})
+            return await self._change(request, "content", form, {"content": form.raw("content")})
         try:
             variables = form.json("render_context")
         except NotJson as error:
             form = form.wrong(render_context=error.sentence)
             variables = {}
-        return await self._changed(request, "content", form, {"render_context": variables})
+        return await self._change(request, "content", form, {"render_context": variables})
 
     async def show_channels(self, request: PageRequest) -> Response:
-        config_id = request.path("config_id")
-        config = await config_of(request, config_id)
-        bindings = await bindings_of(request, config_id)
-        form = Form.of(
-            channels=[binding["resource_id"] for binding in filter(is_chosen_channel, bindings)]
-        )
-        return await self._page(request, "channels", config, form)
+        bindings = await bindings_of(request, request.path("config_id"))
+        chosen = [binding["resource_id"] for binding in filter(is_chosen_channel, bindings)]
+        return await self._page(request, "channels", Form.of(channels=chosen))
 
     async def change_channels(self, request: PageRequest) -> Response:
         """Connect the client to the channels that are chosen, and to no others."""
-        config_id, form = request.path("config_id"), request.form
+        form, path = request.form, ("clients", "configs", "connections", request.path("config_id"))
         if form.text("do") == "find":
-            return await self._page(request, "channels", await config_of(request, config_id), form)
+            return await self._page(request, "channels", form)
         body = {"channels": list(form.all("channels"))}
-        try:
-            await request.api.in_domain.put(
-                "clients", "configs", "connections", config_id, body=body
-            )
-        except Refused as error:
-            config = await config_of(request, config_id)
-            return await self._page(
-                request, "channels", config, form.refused(error, EDITED_FIELDS), 422
-            )
-        return await request.done(address("bootstraps", config_id), "The channels were changed.")
+        send = partial(request.api.in_domain.put, *path, body=body)
+        return await self._save(request, "channels", form, send)
 
     async def show_encryption(self, request: PageRequest) -> Response:
         """Show the form of certificates; the key itself is never shown."""
         config = await config_of(request, request.path("config_id"))
-        form = Form.of(
-            **{name: config.get(name, "") for name in (CERTIFICATE, AUTHORITY)}, client_key=""
-        )
-        return await self._page(request, "encryption", config, form)
+        shown = {name: config.get(name, "") for name in (CERTIFICATE, AUTHORITY)}
+        return await self._page(request, "encryption", Form.of(**shown, client_key=""), config)
 
     async def change_encryption(self, request: PageRequest) -> Response:
         """Change the certificates, and the key where one is given or taken away."""
-        config_id = request.path("config_id")
         form = certificates_checked(with_files(request.form), self.now())
         body = {name: form.raw(name) for name in (CERTIFICATE, AUTHORITY)}
         if form.text(KEY):
             body[KEY] = form.raw(KEY)
         elif form.checked("remove_key"):
             body[KEY] = ""
-        if not form.is_wrong:
-            try:
-                await request.api.in_domain.patch(
-                    "clients", "configs", "certs", config_id, body=body
-                )
-            except Refused as error:
-                form = form.refused(error, EDITED_FIELDS)
-        if form.is_wrong:
-            config = await config_of(request, config_id)
-            return await self._page(request, "encryption", config, form, 422)
-        return await request.done(address("bootstraps", config_id), "The encryption was changed.")
+        path = ("clients", "configs", "certs", request.path("config_id"))
+        send = partial(request.api.in_domain.patch, *path, body=body)
+        return await self._save(request, "encryption", form, send)
 
-    async def _changed(
+    async def _change(
         self, request: PageRequest, part: str, form: Form, change: Mapping[str, Any]
     ) -> Response:
-        config_id = request.path("config_id")
+        path = ("clients", "configs", request.path("config_id"))
+        send = partial(request.api.in_domain.patch, *path, body=change)
+        return await self._save(request, part, form, send)
+
+    async def _save(
+        self, request: PageRequest, part: str, form: Form, send: Callable[[], Awaitable[object]]
+    ) -> Response:
         if not form.is_wrong:
             try:
-                await request.api.in_domain.patch("clients", "configs", config_id, body=change)
+                await send()
             except Refused as error:
                 form = form.refused(error, EDITED_FIELDS)
         if form.is_wrong:
-            return await self._page(request, part, await config_of(request, config_id), form, 422)
-        return await request.done(address("bootstraps", config_id), f"The {part} was changed.")
+            return await self._page(request, part, form)
+        message = f"The {part} {'were' if part == 'channels' else 'was'} changed."
+        return await request.done(address("bootstraps", request.path("config_id")), message)
 
     async def _page(
-        self,
-        request: PageRequest,
-        part: str,
-        config: Mapping[str, Any],
-        form: Form,
-        status: int = 200,
+        self, request: PageRequest, part: str, form: Form, config: Mapping[str, Any] | None = None
     ) -> Response:
-        context: dict[str, Any] = {"config": config, "title": name_of(config), "form": form}
+        config = config or await config_of(request, request.path("config_id"))
+        context: dict[str, Any] = {"config": config, "title": name_of(config)}
         if part == "channels":
             named, chosen = form.text("channel_q"), form.all("channels")
             context["channels"] = await self.offers.channels(request, named, chosen)
         if part == "encryption":
             context["findings"] = found_in(form, self.now())
-        return await request.page(f"bootstraps/edit_{part}.html", context, status=status)
+        return await request.page(f"bootstraps/edit_{part}.html", context, form=form)

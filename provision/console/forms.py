@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -160,6 +161,14 @@ def _named_errors(error: Refused, fields: Collection[str]) -> Sequence[tuple[str
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
+KEY_BYTES: Final = 24
+
+
+def new_external_key() -> str:
+    """Return an external key that nobody can guess."""
+    return secrets.token_urlsafe(KEY_BYTES)
 
 
 PREFIX: Final = "parameter_"

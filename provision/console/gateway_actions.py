@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -15,7 +14,7 @@ from starlette.responses import Response
 from bootstrap_core.secrets import Secret
 from provision.console.api import RECORD
 from provision.console.errors import PageNotFound, Refused
-from provision.console.forms import Form, NotJson
+from provision.console.forms import Form, NotJson, new_external_key
 from provision.console.gateways import Changes, changes_of, drift_of, ending, links_of
 from provision.console.pages import Page, PageRequest
 from provision.console.widgets import address
@@ -23,7 +22,6 @@ from provision.console.widgets import address
 Gateway: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Sequence[str]
 
-KEY_BYTES: Final = 24
 KEY_FIELDS: Final = ("external_key",)
 EFFECT: Final = ("What", "Which", "What happens")
 CONFIRM: Final = "gateways/confirm.html"
@@ -151,20 +149,15 @@ async def done(
     return await request.done(where, f"Gateway {external_id} {message}", shown_once)
 
 
-def new_key() -> Secret:
-    """Return an external key that nobody can guess."""
-    return Secret(secrets.token_urlsafe(KEY_BYTES))
-
-
 def key_of(form: Form) -> Secret:
     """Return the external key of a form; a new one where the field was left empty."""
     given = form.text("external_key")
-    return Secret(given) if given else new_key()
+    return Secret(given or new_external_key())
 
 
 def with_new_key(form: Form) -> Form:
     """Return the form with a new external key filled in."""
-    return form.with_values(external_key=new_key().reveal())
+    return form.with_values(external_key=new_external_key())
 
 
 def repair_action(gateway: Gateway) -> Action:

@@ -25,6 +25,7 @@ from provision.console.forms import (
     ParameterField,
     defaults_of,
     fields_of,
+    new_external_key,
     values_of,
     with_refusal,
 )
@@ -275,7 +276,7 @@ def _command(url: str, key: str) -> str:
 
 FORM: Final = "/console/onboard"
 NAMES: Final = ("layout", "external_id", "external_key", "name", "on_existing")
-KEY_BYTES: Final = 24
+REQUEST_ID_BYTES: Final = 24
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,64}")
 ON_EXISTING: Final = (
     ("reuse", "Leave it as it is"),
@@ -334,7 +335,7 @@ class Onboard:
         form = request.form
         is_made = not form.text("external_key") or bool(form.text("key_is_made"))
         if not form.text("external_key"):
-            form = form.with_values(external_key=secrets.token_urlsafe(KEY_BYTES))
+            form = form.with_values(external_key=new_external_key())
         offer = await _offer(request, form.text("layout"))
         try:
             plan = await request.api.in_domain.post(
@@ -347,7 +348,7 @@ class Onboard:
         context = {
             "plan": plan,
             "drawing": drawing_of(plan, plan["external_id"], offer.chosen.get("description", "")),
-            "fields": carried | {"request_id": secrets.token_urlsafe(KEY_BYTES)},
+            "fields": carried | {"request_id": secrets.token_urlsafe(REQUEST_ID_BYTES)},
             "carried": carried,
             "key_is_made": is_made,
             "on_existing": dict(ON_EXISTING).get(form.text("on_existing"), ""),

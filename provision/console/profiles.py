@@ -24,76 +24,17 @@ from provision.console.forms import Form, NotJson
 from provision.console.pages import Page, PageRequest
 from provision.console.widgets import PAGE, Line, address, differences, lines_of, offset_of, pager
 
-VERSIONS: Final = "/console/profiles/{profile_id}/versions"
-ONE_VERSION: Final = VERSIONS + "/{version}"
-
-
-@frozen
-class ProfileVersions:
-    """The pages about former versions."""
-
-    def pages(self) -> Sequence[Page]:
-        return [
-            Page("GET", VERSIONS, self.list),
-            Page("GET", ONE_VERSION, self.show),
-            Page("POST", ONE_VERSION + "/restore", self.restore),
-        ]
-
-    async def list(self, request: PageRequest) -> Response:
-        profile_id = request.path("profile_id")
-        profile = await request.api.in_domain.get(*PLACE, profile_id)
-        found = await request.api.in_domain.get(*PLACE, profile_id, "versions")
-        context = {"profile": profile, "versions": found["versions"]}
-        return await request.page("profiles/versions.html", context)
-
-    async def show(self, request: PageRequest) -> Response:
-        """Show what changed from one version to another, by default to the present one."""
-        profile_id, number = request.path("profile_id"), request.path("version")
-        profile = await request.api.in_domain.get(*PLACE, profile_id)
-        known = await request.api.in_domain.get(*PLACE, profile_id, "versions")
-        old = await request.api.in_domain.get(*PLACE, profile_id, "versions", number)
-        other = request.query("with", str(profile["version"]))
-        new = await request.api.in_domain.get(*PLACE, profile_id, "versions", other)
-        context = {
-            "profile": profile,
-            "old": old,
-            "new": new,
-            "versions": [str(version["version"]) for version in known["versions"]],
-            "difference": differences(text_of(old).split("\n"), text_of(new).split("\n")),
-            "text": text_of(old),
-        }
-        return await request.page("profiles/version.html", context)
-
-    async def restore(self, request: PageRequest) -> Response:
-        profile_id, number = request.path("profile_id"), request.path("version")
-        old = await request.api.in_domain.get(*PLACE, profile_id, "versions", number)
-        saved = await request.api.in_domain.put(*PLACE, profile_id, body=old)
-        message = f"Version {number} was saved again, as version {saved['version']}."
-        return await request.done(address("profiles", profile_id), message)
-
-
-def text_of(profile: Mapping[str, Any]) -> str:
-    """Write all that a version says as one text, whose lines can be compared."""
-    slots = [
-        f"  {slot['name']}: {slot['type']}{', required' if slot['required'] else ''}"
-        + (f", fields {', '.join(slot['fields'])}" if slot.get("fields") else "")
-        for slot in profile.get("binding_slots", ())
-    ]
-    lines = [
-        f"name: {profile['name']}",
-        f"description: {profile.get('description', '')}",
-        f"format: {profile['content_format']}",
-        *(["slots:", *slots] if slots else ["slots: none"]),
-        *(f"defaults: {written(profile.get('defaults', {})) or 'none'}".split("\n")),
-        "template:",
-        *profile.get("content_template", "").split("\n"),
-    ]
-    return "\n".join(lines)
-
-
 LIST: Final = "/console/profiles"
 UPLOAD: Final = "/console/profiles/upload"
 ONE: Final = "/console/profiles/{profile_id}"
+VERSIONS: Final = "/console/profiles/{profile_id}/versions"
+ONE_VERSION: Final = VERSIONS + "/{version}"
+NEW: Final = "/console/profiles/new"
+PREVIEW: Final = "/console/profiles/preview"
+EDIT: Final = "/console/profiles/{profile_id}/edit"
+PROFILES: Final = ("clients", "bootstrap", "profiles")
+EDITOR: Final = "profiles/editor.html"
+GATEWAYS_OFFERED: Final = 100
 USERS_SHOWN: Final = 50
 CONFLICT: Final = 409
 MEDIA_TYPES: Final = {
@@ -126,7 +67,7 @@ class Profiles:
             "limit": PAGE,
             "name": searched,
         }
-        found = await request.api.in_domain.get(*PLACE, query=query)
+        found = await request.api.in_domain.get(*PROFILES, query=query)
         context = {
             "profiles": found["profiles"],
             "total": found["total"],
@@ -136,7 +77,7 @@ class Profiles:
         return await request.page("profiles/list.html", context)
 
     async def show(self, request: PageRequest) -> Response:
-        profile = await request.api.in_domain.get(*PLACE, request.path("profile_id"))
+        profile = await request.api.in_domain.get(*PROFILES, request.path("profile_id"))
         context = {
             "profile": profile,
             "lines": lines_of(profile.get("content_template", ""), ()),
@@ -154,7 +95,9 @@ class Profiles:
         form = request.form.with_values(document=text)
         kind = MEDIA_TYPES.get(form.text("kind")) or MEDIA_TYPES[_kind_of(text)]
         try:
-            made = await request.api.in_domain.upload(*PLACE, "upload", text=text, media_type=kind)
+            made = await request.api.in_domain.upload(
+                *PROFILES, "upload", text=text, media_type=kind
+            )
         except Refused as error:
             form = form.wrong(document=error.message)
             return await request.page("profiles/upload.html", form=form)
@@ -165,7 +108,7 @@ class Profiles:
 
     async def delete(self, request: PageRequest) -> Response:
         try:
-            await request.api.in_domain.delete(*PLACE, request.path("profile_id"))
+            await request.api.in_domain.delete(*PROFILES, request.path("profile_id"))
         except Refused as error:
             if error.status != CONFLICT:
                 raise
@@ -173,7 +116,7 @@ class Profiles:
         return await request.done(LIST, "The profile was deleted.")
 
     async def _question(self, request: PageRequest, refusal: str) -> Response:
-        profile = await request.api.in_domain.get(*PLACE, request.path("profile_id"))
+        profile = await request.api.in_domain.get(*PROFILES, request.path("profile_id"))
         context = {"profile": profile, "users": await _users(request), "refusal": refusal}
         status = CONFLICT if refusal else 200
         return await request.page("profiles/delete.html", context, status=status)
@@ -199,6 +142,69 @@ def _kind_of(text: str) -> str:
     except ValueError:
         return "toml" if any(map(LOOKS_LIKE_TOML.match, text.split("\n")[:20])) else "yaml"
     return "toml"
+
+
+@frozen
+class ProfileVersions:
+    """The pages about former versions."""
+
+    def pages(self) -> Sequence[Page]:
+        return [
+            Page("GET", VERSIONS, self.list),
+            Page("GET", ONE_VERSION, self.show),
+            Page("POST", ONE_VERSION + "/restore", self.restore),
+        ]
+
+    async def list(self, request: PageRequest) -> Response:
+        profile_id = request.path("profile_id")
+        profile = await request.api.in_domain.get(*PROFILES, profile_id)
+        found = await request.api.in_domain.get(*PROFILES, profile_id, "versions")
+        context = {"profile": profile, "versions": found["versions"]}
+        return await request.page("profiles/versions.html", context)
+
+    async def show(self, request: PageRequest) -> Response:
+        """Show what changed from one version to another, by default to the present one."""
+        profile_id, number = request.path("profile_id"), request.path("version")
+        profile = await request.api.in_domain.get(*PROFILES, profile_id)
+        known = await request.api.in_domain.get(*PROFILES, profile_id, "versions")
+        old = await request.api.in_domain.get(*PROFILES, profile_id, "versions", number)
+        other = request.query("with", str(profile["version"]))
+        new = await request.api.in_domain.get(*PROFILES, profile_id, "versions", other)
+        context = {
+            "profile": profile,
+            "old": old,
+            "new": new,
+            "versions": [str(version["version"]) for version in known["versions"]],
+            "difference": differences(text_of(old).split("\n"), text_of(new).split("\n")),
+            "text": text_of(old),
+        }
+        return await request.page("profiles/version.html", context)
+
+    async def restore(self, request: PageRequest) -> Response:
+        profile_id, number = request.path("profile_id"), request.path("version")
+        old = await request.api.in_domain.get(*PROFILES, profile_id, "versions", number)
+        saved = await request.api.in_domain.put(*PROFILES, profile_id, body=old)
+        message = f"Version {number} was saved again, as version {saved['version']}."
+        return await request.done(address("profiles", profile_id), message)
+
+
+def text_of(profile: Mapping[str, Any]) -> str:
+    """Write all that a version says as one text, whose lines can be compared."""
+    slots = [
+        f"  {slot['name']}: {slot['type']}{', required' if slot['required'] else ''}"
+        + (f", fields {', '.join(slot['fields'])}" if slot.get("fields") else "")
+        for slot in profile.get("binding_slots", ())
+    ]
+    lines = [
+        f"name: {profile['name']}",
+        f"description: {profile.get('description', '')}",
+        f"format: {profile['content_format']}",
+        *(["slots:", *slots] if slots else ["slots: none"]),
+        *(f"defaults: {written(profile.get('defaults', {})) or 'none'}".split("\n")),
+        "template:",
+        *profile.get("content_template", "").split("\n"),
+    ]
+    return "\n".join(lines)
 
 
 FIELDS: Final = ("name", "description", "content_format", "content_template", "defaults")
@@ -335,14 +341,6 @@ def _sample(row: SlotRow) -> Mapping[str, Any]:
     }
 
 
-PLACE: Final = ("clients", "bootstrap", "profiles")
-NEW: Final = "/console/profiles/new"
-PREVIEW: Final = "/console/profiles/preview"
-EDIT: Final = "/console/profiles/{profile_id}/edit"
-EDITOR: Final = "profiles/editor.html"
-GATEWAYS_OFFERED: Final = 100
-
-
 @frozen
 class Preview:
     """What a template makes, or why it makes nothing, with the template's lines."""
@@ -375,7 +373,7 @@ class ProfileEditor:
         if form.is_wrong:
             return await request.page(EDITOR, await _shown(request, form), form=form)
         try:
-            made = await request.api.in_domain.post(*PLACE, body=document)
+            made = await request.api.in_domain.post(*PROFILES, body=document)
         except Refused as error:
             form = form.refused(error, FIELDS)
             return await request.page(EDITOR, await _shown(request, form), form=form)
@@ -386,14 +384,14 @@ class ProfileEditor:
         return await request.page(EDITOR, await _shown(request, request.form))
 
     async def edit(self, request: PageRequest) -> Response:
-        profile = await request.api.in_domain.get(*PLACE, request.path("profile_id"))
+        profile = await request.api.in_domain.get(*PROFILES, request.path("profile_id"))
         form = form_of(profile).with_values(profile_id=profile["id"])
         return await request.page(EDITOR, await _shown(request, form))
 
     async def save(self, request: PageRequest) -> Response:
         """Save a profile as its next version, unless somebody else has saved one meanwhile."""
         profile_id = request.path("profile_id")
-        present = await request.api.in_domain.get(*PLACE, profile_id)
+        present = await request.api.in_domain.get(*PROFILES, profile_id)
         document, form = document_of(request.form.with_values(profile_id=profile_id))
         if form.text("version") != str(present["version"]):
             form = form.wrong(
@@ -403,7 +401,7 @@ class ProfileEditor:
         if form.is_wrong:
             return await request.page(EDITOR, await _shown(request, form), form=form)
         try:
-            saved = await request.api.in_domain.put(*PLACE, profile_id, body=document)
+            saved = await request.api.in_domain.put(*PROFILES, profile_id, body=document)
         except Refused as error:
             form = form.refused(error, FIELDS)
             return await request.page(EDITOR, await _shown(request, form), form=form)
@@ -441,7 +439,7 @@ async def _gateways(request: PageRequest) -> Sequence[tuple[str, str]]:
 
 async def _preview(request: PageRequest, trial: Mapping[str, Any]) -> Preview:
     try:
-        answer = await request.api.in_domain.post(*PLACE, "render-preview", body=trial)
+        answer = await request.api.in_domain.post(*PROFILES, "render-preview", body=trial)
     except Refused as error:
         details = error.details if isinstance(error.details, Mapping) else {}
         line = details.get("line") or 0
