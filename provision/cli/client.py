@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 import httpx
 import typer
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bootstrap_core.credentials import holds_token
 from bootstrap_core.formats.documents import DuplicateKey, json_fault, unique_keys, without_mark
@@ -58,6 +62,8 @@ def service_address(settings: Settings, url: str) -> str:
     )
 
 
+KEYWORD: Final = Parameter.POSITIONAL_OR_KEYWORD
+OPTION: Final = Parameter.KEYWORD_ONLY
 SERVE: Final = "provision serve"
 TIMEOUT: Final = 120.0
 PAGE: Final = 100
@@ -85,7 +91,7 @@ Data = Annotated[
     str, typer.Option("--data", help="Data directory of the service; default: as settings say.")
 ]
 
-_CURES: Final = {
+NEXT_BY_STATUS: Final = {
     400: "see --help, or GET /openapi.json for what the service takes",
     401: "give --token, or run this where the service's data directory is (--data)",
     403: "use a token whose user is a member of the domain and may do this",
@@ -98,7 +104,7 @@ _CURES: Final = {
     503: "try again in a moment",
     504: "try again in a moment; nothing is left half made",
 }
-_CURES_BY_CODE: Final = {
+NEXT_BY_CODE: Final = {
     "certificate_unknown": "`provision cert list --gateway EXTERNAL_ID` lists serial numbers",
     "domain_not_found": "name a domain that you are a member of with --domain",
     "config_disabled": "enable the config: provision bootstrap whitelist",
@@ -123,7 +129,6 @@ class ServiceRefused(CommandFailed):
     def __init__(self, answer: httpx.Response) -> None:
         """Take the message from ``answer``."""
         self.status_code = answer.status_code
-        self.error_code = ""
         message = f"the service answered {answer.status_code}"
         code = ""
         try:
@@ -132,8 +137,9 @@ class ServiceRefused(CommandFailed):
             code = str(document.get("code", ""))
         except (ValueError, AttributeError):
             message += f": {answer.text:.200}" if answer.text else ""
-        self.error_code = code
-        super().__init__(message, _CURES_BY_CODE.get(code) or _CURES.get(answer.status_code, ""))
+        super().__init__(
+            message, NEXT_BY_CODE.get(code) or NEXT_BY_STATUS.get(answer.status_code, "")
+        )
 
 
 class ServiceUnreachable(CommandFailed):
@@ -144,52 +150,51 @@ class ServiceUnreachable(CommandFailed):
 
 @frozen
 class Access:
-    """Where the service is, and who asks in which domain; empty where it is not known."""
+    """Where the service is, and who calls it in which domain; empty where that is not known."""
 
     url: str
     token: Secret = Secret("")
     domain: str = ""
     data: str = ""
-    """The data directory whose operator account was looked for."""
+    """The data directory in which the operator account was looked for."""
 
     serve: str = SERVE
     """The command that starts the service."""
 
 
+@frozen
 class ServiceClient:
-    """Requests to the service, as one caller."""
+    """Requests to the service as one caller; the base address of ``http`` is the service's."""
 
-    def __init__(self, http: httpx.Client, access: Access) -> None:
-        """Ask over ``http``, whose base address is the service's."""
-        self._http = http
-        self._access = access
+    http: httpx.Client
+    access: Access
 
     @property
     def url(self) -> str:
         """The address of the service."""
-        return self._access.url
+        return self.access.url
 
     @property
     def has_personal_token(self) -> bool:
         """Whether the token is a personal access token: those are no JSON Web Tokens."""
-        return bool(self._access.token) and not token_user(self._access.token)
+        return bool(self.access.token) and not token_user(self.access.token)
 
     @property
     def domain(self) -> str:
         """The domain. Raises ``CommandFailed`` if none is known."""
-        if not self._access.domain:
-            data = Path(self._access.data)
+        if not self.access.domain:
+            data = Path(self.access.data)
             why = "has no operator account" if data.is_dir() else "is not there"
             raise CommandFailed(
                 f"no domain is named, and the data directory {data} {why}",
                 "give --domain (or set PROVISION_DOMAIN), or name the service's data directory "
                 "with --data",
             )
-        return self._access.domain
+        return self.access.domain
 
     def inside(self, domain: str) -> ServiceClient:
         """Return a client of the same caller in another domain."""
-        return ServiceClient(self._http, evolve(self._access, domain=domain))
+        return ServiceClient(self.http, evolve(self.access, domain=domain))
 
     def find(self, path: str, query: Mapping[str, str | int]) -> Any:  # noqa: ANN401 - any JSON
         """Return the JSON of something, ``None`` where it is not there. Raises as ``ask`` does."""
@@ -202,7 +207,7 @@ class ServiceClient:
 
     def in_domain(self, *parts: str) -> str:
         """Return the path of something in the domain; ``parts`` are escaped."""
-        return "/" + "/".join(segment(each) for each in (self.domain, *parts))
+        return "/" + "/".join(segment(part) for part in (self.domain, *parts))
 
     def ask(
         self,
@@ -217,8 +222,8 @@ class ServiceClient:
         Raises ``ServiceRefused`` and ``ServiceUnreachable``.
         """
         headers = {}
-        if self._access.token:
-            headers["Authorization"] = f"Bearer {self._access.token.reveal()}"
+        if self.access.token:
+            headers["Authorization"] = f"Bearer {self.access.token.reveal()}"
         answer = self.send(method, path, headers, body, query)
         return self.document(answer)
 
@@ -251,7 +256,7 @@ class ServiceClient:
         self._check_words(path, query or {})
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
         try:
-            return self._http.request(method, path, headers=sent, json=body, params=query)
+            return self.http.request(method, path, headers=sent, json=body, params=query)
         except httpx.LocalProtocolError:
             # Its own words repeat the header, which is a key or a token.
             raise CommandFailed(
@@ -261,7 +266,7 @@ class ServiceClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(
                 f"{self.url} does not answer: {error or type(error).__name__}",
-                f"start it with `{self._access.serve}`, or name its address with --url or "
+                f"start it with `{self.access.serve}`, or name its address with --url or "
                 "PROVISION_URL",
             ) from error
 
@@ -271,7 +276,7 @@ class ServiceClient:
         Raises ``CommandFailed``.
         """
         words = [*map(unquote, path.split("/")), *map(str, query.values())]
-        own = self._access.token.reveal()
+        own = self.access.token.reveal()
         if any(holds_token(word) or (word and word == own) for word in words):
             raise CommandFailed(
                 "a token stands where an ID belongs, so nothing was sent",
@@ -290,34 +295,84 @@ class ServiceClient:
                 return
 
 
-@contextmanager
-def connect(
-    environment: Mapping[str, str],
-    url: str,
-    token: str,
-    domain: str,
-    data: str,
-    timeout: float = TIMEOUT,
-) -> Iterator[ServiceClient]:
-    """Give a client of the service; what is not given comes from settings and data directory.
+@frozen
+class Connection:
+    """How a command reaches the service: its options, empty where they are not given.
 
-    ``timeout`` is in seconds, for connecting and for each part of an answer.
-    Raises ``SettingsError``, ``CommandFailed`` (no address), ``ServiceRefused`` (the operator
-    cannot sign in) and ``ServiceUnreachable``.
+    What is empty comes from the settings and from the operator account in the data directory.
     """
-    settings = load(environment, {"data": data or None}).settings
-    base = service_address(settings, url)
-    account = DataDirectory(Path(settings.data)).read_operator()
-    domain = domain or settings.domain_id or account.get("domain_id", "")
-    try:
-        opened = httpx.Client(base_url=base, timeout=timeout)
-    except httpx.InvalidURL as error:
-        raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
-    with opened as http:
-        access = Access(base, Secret(token), domain, settings.data, serve_command(data))
-        if account and not token:
-            access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
-        yield ServiceClient(http, access)
+
+    url: str = ""
+    token: str = field(default="", repr=False)
+    domain: str = ""
+    data: str = ""
+
+    @contextmanager
+    def open(self, timeout: float = TIMEOUT) -> Iterator[ServiceClient]:
+        """Give a client of the service.
+
+        ``timeout`` is in seconds, for connecting and for each part of an answer.
+        Raises ``SettingsError``, ``CommandFailed`` (no address), ``ServiceRefused`` (the operator
+        cannot sign in) and ``ServiceUnreachable``.
+        """
+        settings = load(os.environ, {"data": self.data or None}).settings
+        base = service_address(settings, self.url)
+        token = self.token or os.environ.get("PROVISION_TOKEN", "")
+        account = DataDirectory(Path(settings.data)).read_operator()
+        domain = self.domain or settings.domain_id or account.get("domain_id", "")
+        try:
+            opened = httpx.Client(base_url=base, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
+        with opened as http:
+            access = Access(base, Secret(token), domain, settings.data, serve_command(self.data))
+            if account and not token:
+                access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
+            yield ServiceClient(http, access)
+
+
+Command = Callable[..., None]
+
+
+def takes_connection(
+    arguments: Mapping[str, Any], options: Mapping[str, Any]
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds arguments and options to a command of Typer's.
+
+    The command's first parameter takes the ``Connection`` that is made of them. Both are
+    annotations by the names of the connection's fields. They stand after the command's own,
+    before its last one, which is ``--json``.
+    """
+    added = [
+        *(
+            Parameter(name, KEYWORD, default="", annotation=kind)
+            for name, kind in arguments.items()
+        ),
+        *(Parameter(name, OPTION, default="", annotation=kind) for name, kind in options.items()),
+    ]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:  # noqa: ANN401 - whatever the command takes
+            connection = Connection(
+                **{parameter.name: given.pop(parameter.name) for parameter in added}
+            )
+            command(connection, **given)
+
+        signature = inspect.signature(command, eval_str=True)
+        _, *own, last = signature.parameters.values()
+        parameters = sorted([*own, *added, last], key=lambda parameter: parameter.kind)
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+connected: Final = takes_connection(
+    {}, {"url": Url, "token": Token, "domain": Domain, "data": Data}
+)
+"""Adds ``--url``, ``--token``, ``--domain`` and ``--data`` to a command."""
 
 
 def serve_command(data: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -22,9 +21,9 @@ from rich.text import Text
 from bootstrap_core.credentials import external_id_fault
 from bootstrap_core.formats.documents import json_fault
 from bootstrap_core.secrets import Secret
-from provision.cli.bootstrap_commands import ask_as_device
-from provision.cli.client import Data, Domain, ServiceClient, ServiceRefused, Token, Url, connect
-from provision.cli.gateway_commands import KEY_MISSING, ExternalId
+from provision.cli.bootstrap import ask_as_device
+from provision.cli.client import Connection, ServiceClient, ServiceRefused, connected
+from provision.cli.gateways import KEY_MISSING, ExternalId
 from provision.cli.output import (
     CURES,
     MEANINGS,
@@ -263,7 +262,9 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command("doctor", epilog=MEANINGS)
+@connected
 def doctor(
+    connection: Connection,
     external_id: ExternalId,
     *,
     key: Annotated[
@@ -274,10 +275,6 @@ def doctor(
             help="The device's key; without it you are asked.",
         ),
     ] = "",
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Ask as the device does, and check everything that it needs.
@@ -285,7 +282,7 @@ def doctor(
     This does not count as a fetch: nothing changes for the device.
     """
     secret = Secret(key or ask_secret("External key", KEY_MISSING))
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         checks = [
             evolve(each, cure=each.cure.replace("EXTERNAL_ID", external_id))
             for each in _examine(client, external_id, secret)

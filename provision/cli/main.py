@@ -14,27 +14,8 @@ from typer.core import TyperGroup
 
 from bootstrap_core.errors import BootstrapError
 from provision.build_info import release
-from provision.cli import (
-    bootstrap_commands,
-    broker_commands,
-    cert_commands,
-    doctor,
-    gateway_commands,
-    keeping_commands,
-    layout_commands,
-    plan_command,
-)
-from provision.cli.client import Data, Url
-from provision.cli.healthcheck import healthcheck
-from provision.cli.output import (
-    MEANINGS,
-    REFUSED,
-    CommandFailed,
-    Json,
-    note,
-    print_json,
-    print_text,
-)
+from provision.cli import bootstrap, broker, cert, doctor, gateways, host, layout, plan
+from provision.cli.output import MEANINGS, REFUSED, CommandFailed, note
 from provision.errors import ProvisionError
 from provision.layout.errors import LayoutError, LayoutFault
 
@@ -87,41 +68,16 @@ def serve_command(
     serve(os.environ, given)
 
 
-@app.command("settings", epilog=MEANINGS)
-def settings_of_service(
-    *,
-    config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
-    json: Json = False,
-) -> None:
-    """Show every setting in force and where its value came from."""
-    show = keeping_commands.print_settings_json if json else keeping_commands.print_settings_table
-    show(os.environ, {"config_file": config})
-
-
-@app.command("healthcheck", epilog=MEANINGS)
-def healthcheck_command(
-    *,
-    url: Url = "",
-    data: Data = "",
-    json: Json = False,
-) -> None:
-    """Tell whether the service on this host works."""
-    status = healthcheck(os.environ, url, data)
-    if json:
-        print_json({"status": status})
-    else:
-        print_text(status)
-
-
-app.add_typer(gateway_commands.app)
-app.add_typer(plan_command.app)
+app.add_typer(host.app)
+app.add_typer(gateways.app)
+app.add_typer(plan.app)
 app.add_typer(doctor.app)
-app.add_typer(layout_commands.app)
-app.add_typer(bootstrap_commands.app)
-app.add_typer(cert_commands.app)
-app.add_typer(gateway_commands.leftovers_app)
-app.add_typer(broker_commands.app)
-app.add_typer(keeping_commands.app)
+app.add_typer(layout.app)
+app.add_typer(bootstrap.app)
+app.add_typer(cert.app)
+app.add_typer(gateways.leftovers_app)
+app.add_typer(broker.app)
+app.add_typer(host.data_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from provision.cli.broker_commands import access_of
+from provision.cli.broker import access_of
 from provision.cli.output import CommandFailed
 from tests.cli.prompt import Ended
 from tests.cli.served import Served

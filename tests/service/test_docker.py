@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 from attrs import fields
 
@@ -70,7 +71,8 @@ def test_its_variables_are_settings_and_its_commands_exist() -> None:
     set_here = re.findall(r"\b(MG_\w+)=", DOCKERFILE.read_text())
     assert set_here
     assert set(set_here) <= VARIABLES
-    commands = {command.name for command in app.registered_commands}
+    group: Any = typer.main.get_command(app)
+    commands = set(group.commands)
     (health,) = (rest for word, rest in last_stage() if word == "HEALTHCHECK")
     assert re.search(r'CMD \["provision", "(\w+)"\]', health)[1] in commands  # type: ignore[index]
     assert ("CMD", '["serve"]') in last_stage()

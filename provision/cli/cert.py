@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from attrs import frozen
 
-from provision.cli.client import Data, Domain, Token, Url, connect
+from provision.cli.client import Connection, Data, connected
 from provision.cli.output import (
     MEANINGS,
     CommandFailed,
@@ -226,7 +226,9 @@ app.add_typer(server_app)
 
 
 @app.command("issue", epilog=MEANINGS)
+@connected
 def issue(
+    connection: Connection,
     client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")],
     *,
     ttl: Annotated[str, typer.Option(help="How long it is valid, such as 2400h.")] = "",
@@ -241,10 +243,6 @@ def issue(
         Path | None,
         typer.Option("--out", help="Directory for cert.pem, key.pem and ca.pem.", file_okay=False),
     ] = None,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Issue a certificate for a client; its key is shown once."""
@@ -252,7 +250,7 @@ def issue(
     body |= {key: value for key, value in (("ttl", ttl), ("key_type", key_type)) if value}
     if csr is not None:
         body["csr"] = _read(csr)
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         made = client.ask("POST", client.in_domain("cert"), body)
     if directory is not None:
         _write(directory, made)
@@ -264,21 +262,19 @@ def issue(
 
 
 @app.command("list", epilog=MEANINGS)
+@connected
 def list_certificates(
+    connection: Connection,
     client_id: Annotated[str, typer.Argument(metavar="CLIENT_ID")] = "",
     *,
     gateway: Annotated[str, typer.Option(help="External ID: all certificates of a gateway.")] = "",
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """List the certificates of a client or of a gateway."""
     if bool(client_id) == bool(gateway):
         raise typer.BadParameter("give either CLIENT_ID or --gateway")
     query = {"client_id": client_id} if client_id else {"external_id": gateway}
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         found = client.ask("GET", client.in_domain("cert"), query=query)
     if json:
         print_json(found)
@@ -294,24 +290,24 @@ def list_certificates(
 
 
 @app.command("revoke", epilog=MEANINGS)
+@connected
 def revoke(
+    connection: Connection,
     serial: Annotated[str, typer.Argument(metavar="SERIAL_NUMBER")],
     *,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Revoke a certificate."""
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         client.ask("POST", client.in_domain("cert", serial, "revoke"))
     done = {"serial_number": serial, "revoked": True}
     print_done(f"certificate {serial} is revoked", done, json=json)
 
 
 @app.command("renew", epilog=MEANINGS)
+@connected
 def renew(
+    connection: Connection,
     serial: Annotated[str, typer.Argument(metavar="SERIAL_NUMBER")],
     *,
     csr: Annotated[
@@ -322,10 +318,6 @@ def renew(
         Path | None,
         typer.Option("--out", help="Directory for cert.pem, key.pem and ca.pem.", file_okay=False),
     ] = None,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Issue the next certificate before one ends.
@@ -334,7 +326,7 @@ def renew(
     until then, and for MG_PROVISION_RENEWAL_OVERLAP after that.
     """
     body = {"csr": _read(csr)} if csr is not None else {}
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         made = client.ask("POST", client.in_domain("cert", serial, "renew"), body)
     if directory is not None:
         _write(directory, made)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json as json_module
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,8 +13,8 @@ from attrs import frozen
 from rich.text import Text
 
 from bootstrap_core.model import segment
-from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
-from provision.cli.gateway_commands import Params, external_ids, layout_names, list_rows, parameters
+from provision.cli.client import Connection, ServiceClient, connected
+from provision.cli.gateways import Params, external_ids, layout_names, list_rows, parameters
 from provision.cli.output import (
     CHANGES,
     CURES,
@@ -48,7 +47,9 @@ class Wanted:
 
 
 @app.command("plan", epilog=MEANINGS)
+@connected
 def plan(
+    connection: Connection,
     external_id: Annotated[
         str,
         typer.Argument(
@@ -69,10 +70,6 @@ def plan(
     domain_wide: Annotated[
         bool, typer.Option("--domain-wide", help="Plan every gateway of the layout.")
     ] = False,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Show what would be added (+), changed (~), removed (-).
@@ -81,7 +78,7 @@ def plan(
     """
     if bool(external_id) == domain_wide:
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         wanted = _wanted(client, layout)
         body = _body(wanted, name, param)
         ids = _all(client, wanted) if domain_wide else [external_id]

@@ -5,21 +5,26 @@ Domain and token stand at the end, as there; left out, they are the operator's.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import httpx
 import typer
+from attrs import evolve
 
 from bootstrap_core.credentials import external_key_fault
-from bootstrap_core.delivery.secure_transport import SecureTransport
-from bootstrap_core.errors import EncryptKeyInvalid
 from bootstrap_core.model import segment
 from bootstrap_core.secrets import Secret
-from provision.cli import import_command
-from provision.cli.client import Data, ServiceClient, ServiceRefused, Url, connect, read_json
+from provision.cli import importing
+from provision.cli.client import (
+    Connection,
+    Data,
+    ServiceClient,
+    ServiceRefused,
+    Url,
+    read_json,
+    takes_connection,
+)
 from provision.cli.output import MEANINGS, CommandFailed, Json, print_document, print_done
 
 Document = Annotated[str, typer.Argument(metavar="JSON", help="JSON, or @FILE that has it.")]
@@ -30,12 +35,10 @@ DomainId = Annotated[str, typer.Argument(metavar="DOMAIN_ID")]
 UserToken = Annotated[str, typer.Argument(metavar="USER_TOKEN")]
 
 
-@contextmanager
-def connected(url: str, token: str, domain: str, data: str) -> Iterator[ServiceClient]:
-    """Give a client of the service, as ``connect`` does; PROVISION_TOKEN is read, too."""
-    token = token or os.environ.get("PROVISION_TOKEN", "")
-    with connect(os.environ, url, token, domain, data) as client:
-        yield client
+magistrala_cli: Final = takes_connection(
+    {"domain": DomainId, "token": UserToken}, {"url": Url, "data": Data}
+)
+"""Adds domain and token as arguments, as ``magistrala-cli`` has them, ``--url`` and ``--data``."""
 
 
 def configs_path(client: ServiceClient, *parts: str) -> str:
@@ -74,18 +77,16 @@ enrollments_app = typer.Typer(
 
 
 @enrollments_app.command("assign-profile", epilog=MEANINGS)
+@magistrala_cli
 def assign_profile(
+    connection: Connection,
     config_id: ConfigId,
     profile_id: ProfileId,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Give a config a profile."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         path = enrollment_path(client, config_id, "profile")
         client.ask("PATCH", path, {"profile_id": profile_id})
     done = {"config_id": config_id, "profile_id": profile_id}
@@ -93,52 +94,46 @@ def assign_profile(
 
 
 @enrollments_app.command("bind", epilog=MEANINGS)
+@magistrala_cli
 def bind(
+    connection: Connection,
     config_id: ConfigId,
     bindings: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Bind resources to the slots of a config's profile."""
     document = read_json(bindings)
     body = {"bindings": document} if isinstance(document, list) else document
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         client.ask("PUT", enrollment_path(client, config_id, "bindings"), body)
     done = {"config_id": config_id, "bound": True}
     print_done(f"config {config_id} is bound", done, json=json)
 
 
 @enrollments_app.command("get-bindings", epilog=MEANINGS)
+@magistrala_cli
 def get_bindings(
+    connection: Connection,
     config_id: ConfigId,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Show a config's bindings."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("GET", enrollment_path(client, config_id, "bindings")), json=json)
 
 
 @enrollments_app.command("refresh-bindings", epilog=MEANINGS)
+@magistrala_cli
 def refresh_bindings(
+    connection: Connection,
     config_id: ConfigId,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Read all bound resources again."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         client.ask("POST", enrollment_path(client, config_id, "bindings", "refresh"))
     done = {"config_id": config_id, "refreshed": True}
     print_done(f"config {config_id}: its resources were read again", done, json=json)
@@ -154,32 +149,28 @@ profiles_app = typer.Typer(
 
 
 @profiles_app.command("create", epilog=MEANINGS)
+@magistrala_cli
 def create_profile(
+    connection: Connection,
     profile: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Create a profile."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("POST", profiles_path(client), read_json(profile)), json=json)
 
 
 @profiles_app.command("get", epilog=MEANINGS)
+@magistrala_cli
 def get_profile(
+    connection: Connection,
     profile: OneOrAll,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Show a profile, or all of them."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         if profile == "all":
             found = list(client.pages(profiles_path(client), "profiles", {}))
             print_document({"total": len(found), "profiles": found}, json=json)
@@ -188,34 +179,30 @@ def get_profile(
 
 
 @profiles_app.command("update", epilog=MEANINGS)
+@magistrala_cli
 def update_profile(
+    connection: Connection,
     profile: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Change a profile; the JSON names it by "id"."""
     document = read_json(profile)
     profile_id = taken(document, "id", "profile_id")
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("PATCH", profiles_path(client, profile_id), document), json=json)
 
 
 @profiles_app.command("remove", epilog=MEANINGS)
+@magistrala_cli
 def remove_profile(
+    connection: Connection,
     profile_id: ProfileId,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Remove a profile."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         client.ask("DELETE", profiles_path(client, profile_id))
     print_done(f"profile {profile_id} is removed", {"id": profile_id, "removed": True}, json=json)
 
@@ -224,6 +211,7 @@ STATUSES: Final = {"enabled": True, "disabled": False, "0": True, "1": False}
 STATES: Final = {"active": True, "inactive": False, "1": True, "0": False}
 
 SECURE: Final = "secure"
+UNUSED: Final = "none"
 
 app = typer.Typer(
     name="bootstrap",
@@ -242,36 +230,32 @@ update = typer.Typer(
 app.add_typer(update)
 app.add_typer(profiles_app)
 app.add_typer(enrollments_app)
-app.add_typer(import_command.app)
+app.add_typer(importing.app)
 
 
 @app.command("create", epilog=MEANINGS)
+@magistrala_cli
 def create(
+    connection: Connection,
     config: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Create a bootstrap config."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("POST", configs_path(client), read_json(config)), json=json)
 
 
 @app.command("get", epilog=MEANINGS)
+@magistrala_cli
 def get(
+    connection: Connection,
     config: OneOrAll,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Show a config, or all of them, whatever their status."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         if config == "all":
             found = list(client.pages(configs_path(client), "configs", {"status": "all"}))
             print_document({"total": len(found), "configs": found}, json=json)
@@ -280,67 +264,59 @@ def get(
 
 
 @update.command("config", epilog=MEANINGS)
+@magistrala_cli
 def update_config(
+    connection: Connection,
     config: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Change a config; the JSON names it by "id"."""
     document = read_json(config)
     config_id = taken(document, "id", "client_id", "config_id")
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("PATCH", configs_path(client, config_id), document), json=json)
 
 
 @update.command("certs", epilog=MEANINGS)
+@magistrala_cli
 def update_certificates(
+    connection: Connection,
     config_id: ConfigId,
     client_cert: Annotated[str, typer.Argument(help="PEM.")],
     client_key: Annotated[str, typer.Argument(help="PEM.")],
     ca: Annotated[str, typer.Argument(help="PEM.")],
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Change the certificates of a config."""
     body = {"client_cert": client_cert, "client_key": client_key, "ca_cert": ca}
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(
             client.ask("PATCH", configs_path(client, "certs", config_id), body), json=json
         )
 
 
 @app.command("remove", epilog=MEANINGS)
+@magistrala_cli
 def remove(
+    connection: Connection,
     config_id: ConfigId,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Remove a config."""
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         client.ask("DELETE", configs_path(client, config_id))
     print_done(f"config {config_id} is removed", {"id": config_id, "removed": True}, json=json)
 
 
 @app.command("whitelist", epilog=MEANINGS)
+@magistrala_cli
 def whitelist(
+    connection: Connection,
     config: Document,
-    domain: DomainId = "",
-    token: UserToken = "",
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Enable or disable a config.
@@ -350,27 +326,27 @@ def whitelist(
     document = read_json(config)
     config_id = taken(document, "id", "client_id", "config_id")
     action = "enable" if _wanted_status(document) else "disable"
-    with connected(url, token, domain, data) as client:
+    with connection.open() as client:
         print_document(client.ask("POST", configs_path(client, config_id, action)), json=json)
 
 
 @app.command("bootstrap", epilog=MEANINGS)
+@takes_connection({}, {"url": Url, "data": Data})
 def bootstrap(
+    connection: Connection,
     arguments: Annotated[
         list[str],
         typer.Argument(metavar="[secure] EXTERNAL_ID EXTERNAL_KEY [CRYPTO_KEY]"),
     ],
     *,
-    url: Url = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Fetch a configuration as the device does (secure: encrypted).
 
     This counts as the device's fetch. Use provision doctor to check without fetching.
     """
-    # A token of no use keeps a device's fetch from signing the operator in.
-    with connected(url, "none", "", data) as client:
+    # With a token, even one of no use, nobody signs in for a device's fetch.
+    with evolve(connection, token=UNUSED).open() as client:
         match arguments:
             case [external_id, external_key] if SECURE not in arguments:
                 print_document(fetch(client, external_id, Secret(external_key)), json=json)
@@ -406,6 +382,10 @@ def ask_as_device(
 
 
 def _fetch_secure(client: ServiceClient, external_id: str, key: Secret, crypto: Secret) -> Any:  # noqa: ANN401
+    # Cryptography takes a while to import, and few commands need it.
+    from bootstrap_core.delivery.secure_transport import SecureTransport
+    from bootstrap_core.errors import EncryptKeyInvalid
+
     try:
         transport = SecureTransport(crypto)
     except EncryptKeyInvalid as error:

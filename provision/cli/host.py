@@ -1,4 +1,4 @@
-"""``provision keys``, ``backup`` and ``restore``: the data directory, on the service's own host."""
+"""Commands on the service's own host: its settings, its health, and what its data needs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import httpx
 import typer
 from attrs import fields
 
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
-from provision.cli import output
-from provision.cli.client import Data, serve_command
+from provision.cli.client import Data, Url, serve_command, service_address
 from provision.cli.output import (
     MEANINGS,
     CommandFailed,
@@ -22,6 +22,7 @@ from provision.cli.output import (
     note,
     print_json,
     print_table,
+    print_text,
     progress,
 )
 from provision.maintenance.backup import back_up, restore
@@ -29,20 +30,36 @@ from provision.settings import Settings, names_of
 from provision.settings_reader import Loaded, load
 from provision.store.data_directory import DataDirectory
 
+PASSES: Final = 5
 
-def print_settings_table(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
-    """Print a table for people; warnings go to standard error."""
-    loaded = load(environment, given)
+app = typer.Typer(rich_markup_mode=None)
+data_app = typer.Typer(rich_markup_mode=None)
+keys = typer.Typer(
+    name="keys",
+    help="The keys that seal stored secrets.",
+    no_args_is_help=True,
+    epilog=MEANINGS,
+    rich_markup_mode=None,
+)
+data_app.add_typer(keys)
+
+
+@app.command("settings", epilog=MEANINGS)
+def settings_command(
+    *,
+    config: Annotated[str | None, typer.Option(help="TOML file of settings and layout.")] = None,
+    json: Json = False,
+) -> None:
+    """Show every setting in force and where its value came from."""
+    loaded = load(os.environ, {"config_file": config})
+    rows = _rows(loaded)
+    if json:
+        print_json({"settings": rows, "warnings": list(loaded.warnings)})
+        return
     headings = ("setting", "value", "from")
-    output.print_table(headings, ([row[name] for name in headings] for row in _rows(loaded)))
+    print_table(headings, ([row[name] for name in headings] for row in rows))
     for warning in loaded.warnings:
-        output.note(f"warning: {warning}")
-
-
-def print_settings_json(environment: Mapping[str, str], given: Mapping[str, Any]) -> None:
-    """Print JSON for scripts."""
-    loaded = load(environment, given)
-    output.print_json({"settings": _rows(loaded), "warnings": list(loaded.warnings)})
+        note(f"warning: {warning}")
 
 
 def _rows(loaded: Loaded) -> list[dict[str, Any]]:
@@ -66,17 +83,47 @@ def _rows(loaded: Loaded) -> list[dict[str, Any]]:
     return rows
 
 
-PASSES: Final = 5
+@app.command("healthcheck", epilog=MEANINGS)
+def healthcheck_command(
+    *,
+    url: Url = "",
+    data: Data = "",
+    json: Json = False,
+) -> None:
+    """Tell whether the service on this host works."""
+    status = _health(url, data)
+    if json:
+        print_json({"status": status})
+    else:
+        print_text(status)
 
-app = typer.Typer(rich_markup_mode=None)
-keys = typer.Typer(
-    name="keys",
-    help="The keys that seal stored secrets.",
-    no_args_is_help=True,
-    epilog=MEANINGS,
-    rich_markup_mode=None,
-)
-app.add_typer(keys)
+
+HEALTH_TIMEOUT: Final = 2.5
+HEALTHY: Final = ("pass", "warn")
+"""With ``warn`` the platform is not to be used; to start this service again would cure nothing."""
+
+
+def _health(url: str, data: str) -> str:
+    """Return the status that ``GET /health`` answers. Raises ``CommandFailed`` unless it works."""
+    settings = load(os.environ, {"data": data or None}).settings
+    base = service_address(settings, url)
+    try:
+        # The certificate names the public host and not this one; nothing secret is sent.
+        answer = httpx.get(
+            f"{base}/health", timeout=HEALTH_TIMEOUT, verify=not settings.server_cert
+        )
+        status = str(answer.json().get("status", ""))
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise CommandFailed(
+            f"{base}/health: {error or type(error).__name__}",
+            "see the service's log; --url or PROVISION_URL names another address",
+        ) from error
+    if answer.is_error or status not in HEALTHY:
+        raise CommandFailed(
+            f"{base}/health answered {answer.status_code}, status {status!r}",
+            "see the service's log; its store may not answer",
+        )
+    return status
 
 
 @keys.command("rotate", epilog=MEANINGS)
@@ -125,7 +172,7 @@ def rotate(
         note(f"next: keep the old keys in {file.path} as long as you keep backups made with them")
 
 
-@app.command("backup", epilog=MEANINGS)
+@data_app.command("backup", epilog=MEANINGS)
 def backup(
     archive: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="Archive to write.")],
     *,
@@ -148,7 +195,7 @@ def backup(
         note("the database of MG_PROVISION_DATABASE_URL is not in it: use pg_dump for that")
 
 
-@app.command("restore", epilog=MEANINGS)
+@data_app.command("restore", epilog=MEANINGS)
 def restore_command(
     archive: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", exists=True, dir_okay=False)],
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from attrs import frozen
 
-from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.client import Connection, ServiceClient, connected
 from provision.cli.output import MEANINGS, CommandFailed, Json, fate_of, note, print_json, progress
 from provision.store.private_files import write_whole
 
@@ -146,7 +145,9 @@ def broker() -> None:
 
 
 @app.command("mosquitto", epilog=MEANINGS)
+@connected
 def mosquitto(
+    connection: Connection,
     *,
     directory: Annotated[
         Path, typer.Option("--out", help="Directory for the files.", file_okay=False)
@@ -165,10 +166,6 @@ def mosquitto(
         bool,
         typer.Option("--older-topics", help="Allow channels/CHANNEL/messages as well."),
     ] = False,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Write mosquitto's ACL file, chain, CRL and settings.
@@ -176,7 +173,7 @@ def mosquitto(
     The files are made from the gateways of a domain. Run the command again after you onboard or
     remove gateways, and at least once a day: the CRL is valid for a week.
     """
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         gateways, left_out = _gateways(client, [client.domain, *(also_domain or ())], live=live)
         files = {"acl": mosquitto_acl(gateways, older_topics=older_topics), **_authority(client)}
     files["mosquitto.conf"] = SETTINGS.format(port=port, directory=directory.absolute())

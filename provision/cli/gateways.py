@@ -13,7 +13,7 @@ import httpx
 import typer
 
 from bootstrap_core.model import segment
-from provision.cli.client import Data, Domain, ServiceClient, Token, Url, connect
+from provision.cli.client import Connection, ServiceClient, connected
 from provision.cli.output import (
     CURES,
     MEANINGS,
@@ -60,11 +60,11 @@ def _offered(
         name: str(context.params.get(name) or os.environ.get(f"PROVISION_{name.upper()}", ""))
         for name in ("url", "token", "domain")
     }
-    data = str(context.params.get("data") or "")
+    given["data"] = str(context.params.get("data") or "")
     found: Iterable[str] = ()
     with (
         contextlib.suppress(ProvisionError, httpx.HTTPError, OSError, ValueError, KeyError),
-        connect(os.environ, **given, data=data, timeout=TIMEOUT) as client,
+        Connection(**given).open(TIMEOUT) as client,
     ):
         found = ask(client)
     return sorted({each for each in found if each.startswith(incomplete)})
@@ -74,7 +74,9 @@ leftovers_app = typer.Typer(rich_markup_mode=None)
 
 
 @leftovers_app.command("leftovers", epilog=MEANINGS)
+@connected
 def leftovers(
+    connection: Connection,
     *,
     forget: Annotated[
         str,
@@ -83,17 +85,13 @@ def leftovers(
             help="Take this onboarding off the list, once its rows are deleted.",
         ),
     ] = "",
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """List what unfinished creations may have left on the platform.
 
     Only the platform's administrator can delete it, by these IDs.
     """
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         path = client.in_domain("onboardings")
         if forget:
             after = client.ask("DELETE", client.in_domain("onboardings", forget, "leftovers"))
@@ -157,7 +155,9 @@ class Listed(StrEnum):
 
 
 @app.command("map", epilog=MEANINGS)
+@connected
 def map_gateway(
+    connection: Connection,
     external_id: ExternalId,
     external_key: Annotated[
         str,
@@ -174,10 +174,6 @@ def map_gateway(
     ] = "",
     param: Params = None,
     on_existing: Annotated[OnExisting, typer.Option(help=ON_EXISTING)] = OnExisting.REUSE,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Onboard a gateway."""
@@ -196,7 +192,7 @@ def map_gateway(
         "on_existing": on_existing.value,
     }
     body |= {key: value for key, value in (("name", name), ("layout", layout)) if value}
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         if param:
             schema = client.ask("GET", f"/layouts/{segment(layout or 'default')}/schema")
             body["parameters"] = parameters(param, schema)
@@ -214,14 +210,12 @@ def map_gateway(
 
 
 @app.command("unmap", epilog=MEANINGS)
+@connected
 def unmap(
+    connection: Connection,
     external_id: ExternalId,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Cut a device off and remove its gateway."""
@@ -229,7 +223,7 @@ def unmap(
         question = f"Remove gateway {external_id} with all that belongs to it"
         if not confirm(question, "add --yes to remove it without being asked", default=False):
             raise CommandFailed("nothing was removed")
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         left = client.ask("DELETE", client.in_domain("mapping", external_id))
     if json:
         print_json(left or {"external_id": external_id, "state": "undone"})
@@ -246,20 +240,18 @@ def unmap(
 
 
 @app.command("show", epilog=MEANINGS)
+@connected
 def show(
+    connection: Connection,
     external_id: ExternalId,
     *,
     live: Annotated[
         bool, typer.Option("--live", help="Compare the record with the platform as well.")
     ] = False,
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """Show a gateway as it is recorded."""
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         path = client.in_domain("mapping", external_id)
         found = client.ask("GET", f"{path}?live=true" if live else path)
     if json:
@@ -279,7 +271,9 @@ def show(
 
 
 @app.command("list", epilog=MEANINGS)
+@connected
 def list_gateways(
+    connection: Connection,
     *,
     state: Annotated[
         Listed, typer.Option(help="Only gateways whose onboarding is in this state.")
@@ -287,14 +281,10 @@ def list_gateways(
     layout: Annotated[
         str, typer.Option(help="Only gateways of this layout.", autocompletion=layout_names)
     ] = "",
-    url: Url = "",
-    token: Token = "",
-    domain: Domain = "",
-    data: Data = "",
     json: Json = False,
 ) -> None:
     """List the gateways of a domain, newest first."""
-    with connect(os.environ, url, token, domain, data) as client:
+    with connection.open() as client:
         rows = list_rows(client, "" if state is Listed.ALL else state.value, layout)
     if json:
         print_json({"onboardings": rows})
