@@ -116,12 +116,14 @@ def _table(gateway: Mapping[str, Any]) -> Table:
     for heading in ("what", "name", "ID"):
         table.add_column(heading)
     for kind, items in (("client", gateway["clients"]), ("channel", gateway["channels"])):
-        for each in items:
-            table.add_row(kind, each["name"], each["id"])
-    names = {each["id"]: each["name"] for each in (*gateway["clients"], *gateway["channels"])}
-    for each in gateway["connections"]:
-        pair = f"{names[each['client_id']]} - {names[each['channel_id']]}"
-        table.add_row("connection", pair, ", ".join(each["types"]))
+        for resource in items:
+            table.add_row(kind, resource["name"], resource["id"])
+    names = {
+        resource["id"]: resource["name"] for resource in (*gateway["clients"], *gateway["channels"])
+    }
+    for connection in gateway["connections"]:
+        pair = f"{names[connection['client_id']]} - {names[connection['channel_id']]}"
+        table.add_row("connection", pair, ", ".join(connection["types"]))
     for client_id in gateway["client_cert"]:
         table.add_row("certificate", names[client_id], "")
     bootstrap = gateway["bootstrap"]
@@ -132,8 +134,9 @@ def _table(gateway: Mapping[str, Any]) -> Table:
 def _check(device: Mapping[str, Any], gateway: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """Return the content, once it is what the device agent takes."""
     content = json.loads(device["content"])
-    agent = next(c for c in gateway["clients"] if c["id"] == gateway["bootstrap"]["config_id"])
-    channels = {each["metadata"]["type"]: each["id"] for each in gateway["channels"]}
+    config_id = gateway["bootstrap"]["config_id"]
+    agent = next(client for client in gateway["clients"] if client["id"] == config_id)
+    channels = {channel["metadata"]["type"]: channel["id"] for channel in gateway["channels"]}
     wanted = {
         "external_id": (content["external_id"], EXTERNAL_ID),
         "domain_id": (content["domain_id"], agent["domain_id"]),

@@ -5,6 +5,7 @@ Domain and token stand at the end, as there; left out, they are the operator's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -32,8 +33,13 @@ ConfigId = Annotated[str, typer.Argument(metavar="CONFIG_ID")]
 ProfileId = Annotated[str, typer.Argument(metavar="PROFILE_ID")]
 OneOrAll = Annotated[str, typer.Argument(metavar="ID|all")]
 DomainId = Annotated[str, typer.Argument(metavar="DOMAIN_ID")]
-UserToken = Annotated[str, typer.Argument(metavar="USER_TOKEN")]
 
+
+def _token(given: str | None) -> str:
+    return given or os.environ.get("PROVISION_TOKEN", "")
+
+
+UserToken = Annotated[str, typer.Argument(metavar="USER_TOKEN", callback=_token)]
 
 magistrala_cli: Final = takes_connection(
     {"domain": DomainId, "token": UserToken}, {"url": Url, "data": Data}
@@ -79,11 +85,7 @@ enrollments_app = typer.Typer(
 @enrollments_app.command("assign-profile", epilog=MEANINGS)
 @magistrala_cli
 def assign_profile(
-    connection: Connection,
-    config_id: ConfigId,
-    profile_id: ProfileId,
-    *,
-    json: Json = False,
+    connection: Connection, config_id: ConfigId, profile_id: ProfileId, *, json: Json = False
 ) -> None:
     """Give a config a profile."""
     with connection.open() as client:
@@ -96,11 +98,7 @@ def assign_profile(
 @enrollments_app.command("bind", epilog=MEANINGS)
 @magistrala_cli
 def bind(
-    connection: Connection,
-    config_id: ConfigId,
-    bindings: Document,
-    *,
-    json: Json = False,
+    connection: Connection, config_id: ConfigId, bindings: Document, *, json: Json = False
 ) -> None:
     """Bind resources to the slots of a config's profile."""
     document = read_json(bindings)
@@ -113,12 +111,7 @@ def bind(
 
 @enrollments_app.command("get-bindings", epilog=MEANINGS)
 @magistrala_cli
-def get_bindings(
-    connection: Connection,
-    config_id: ConfigId,
-    *,
-    json: Json = False,
-) -> None:
+def get_bindings(connection: Connection, config_id: ConfigId, *, json: Json = False) -> None:
     """Show a config's bindings."""
     with connection.open() as client:
         print_document(client.ask("GET", enrollment_path(client, config_id, "bindings")), json=json)
@@ -126,12 +119,7 @@ def get_bindings(
 
 @enrollments_app.command("refresh-bindings", epilog=MEANINGS)
 @magistrala_cli
-def refresh_bindings(
-    connection: Connection,
-    config_id: ConfigId,
-    *,
-    json: Json = False,
-) -> None:
+def refresh_bindings(connection: Connection, config_id: ConfigId, *, json: Json = False) -> None:
     """Read all bound resources again."""
     with connection.open() as client:
         client.ask("POST", enrollment_path(client, config_id, "bindings", "refresh"))
@@ -150,12 +138,7 @@ profiles_app = typer.Typer(
 
 @profiles_app.command("create", epilog=MEANINGS)
 @magistrala_cli
-def create_profile(
-    connection: Connection,
-    profile: Document,
-    *,
-    json: Json = False,
-) -> None:
+def create_profile(connection: Connection, profile: Document, *, json: Json = False) -> None:
     """Create a profile."""
     with connection.open() as client:
         print_document(client.ask("POST", profiles_path(client), read_json(profile)), json=json)
@@ -163,12 +146,7 @@ def create_profile(
 
 @profiles_app.command("get", epilog=MEANINGS)
 @magistrala_cli
-def get_profile(
-    connection: Connection,
-    profile: OneOrAll,
-    *,
-    json: Json = False,
-) -> None:
+def get_profile(connection: Connection, profile: OneOrAll, *, json: Json = False) -> None:
     """Show a profile, or all of them."""
     with connection.open() as client:
         if profile == "all":
@@ -180,12 +158,7 @@ def get_profile(
 
 @profiles_app.command("update", epilog=MEANINGS)
 @magistrala_cli
-def update_profile(
-    connection: Connection,
-    profile: Document,
-    *,
-    json: Json = False,
-) -> None:
+def update_profile(connection: Connection, profile: Document, *, json: Json = False) -> None:
     """Change a profile; the JSON names it by "id"."""
     document = read_json(profile)
     profile_id = taken(document, "id", "profile_id")
@@ -195,12 +168,7 @@ def update_profile(
 
 @profiles_app.command("remove", epilog=MEANINGS)
 @magistrala_cli
-def remove_profile(
-    connection: Connection,
-    profile_id: ProfileId,
-    *,
-    json: Json = False,
-) -> None:
+def remove_profile(connection: Connection, profile_id: ProfileId, *, json: Json = False) -> None:
     """Remove a profile."""
     with connection.open() as client:
         client.ask("DELETE", profiles_path(client, profile_id))
@@ -235,12 +203,7 @@ app.add_typer(importing.app)
 
 @app.command("create", epilog=MEANINGS)
 @magistrala_cli
-def create(
-    connection: Connection,
-    config: Document,
-    *,
-    json: Json = False,
-) -> None:
+def create(connection: Connection, config: Document, *, json: Json = False) -> None:
     """Create a bootstrap config."""
     with connection.open() as client:
         print_document(client.ask("POST", configs_path(client), read_json(config)), json=json)
@@ -248,12 +211,7 @@ def create(
 
 @app.command("get", epilog=MEANINGS)
 @magistrala_cli
-def get(
-    connection: Connection,
-    config: OneOrAll,
-    *,
-    json: Json = False,
-) -> None:
+def get(connection: Connection, config: OneOrAll, *, json: Json = False) -> None:
     """Show a config, or all of them, whatever their status."""
     with connection.open() as client:
         if config == "all":
@@ -265,12 +223,7 @@ def get(
 
 @update.command("config", epilog=MEANINGS)
 @magistrala_cli
-def update_config(
-    connection: Connection,
-    config: Document,
-    *,
-    json: Json = False,
-) -> None:
+def update_config(connection: Connection, config: Document, *, json: Json = False) -> None:
     """Change a config; the JSON names it by "id"."""
     document = read_json(config)
     config_id = taken(document, "id", "client_id", "config_id")
@@ -299,12 +252,7 @@ def update_certificates(
 
 @app.command("remove", epilog=MEANINGS)
 @magistrala_cli
-def remove(
-    connection: Connection,
-    config_id: ConfigId,
-    *,
-    json: Json = False,
-) -> None:
+def remove(connection: Connection, config_id: ConfigId, *, json: Json = False) -> None:
     """Remove a config."""
     with connection.open() as client:
         client.ask("DELETE", configs_path(client, config_id))
@@ -313,12 +261,7 @@ def remove(
 
 @app.command("whitelist", epilog=MEANINGS)
 @magistrala_cli
-def whitelist(
-    connection: Connection,
-    config: Document,
-    *,
-    json: Json = False,
-) -> None:
+def whitelist(connection: Connection, config: Document, *, json: Json = False) -> None:
     """Enable or disable a config.
 
     The JSON has "id" and "status" ("enabled", "disabled"), or the older "state" (1, 0).
@@ -335,8 +278,7 @@ def whitelist(
 def bootstrap(
     connection: Connection,
     arguments: Annotated[
-        list[str],
-        typer.Argument(metavar="[secure] EXTERNAL_ID EXTERNAL_KEY [CRYPTO_KEY]"),
+        list[str], typer.Argument(metavar="[secure] EXTERNAL_ID EXTERNAL_KEY [CRYPTO_KEY]")
     ],
     *,
     json: Json = False,

@@ -11,7 +11,15 @@ import typer
 from attrs import frozen
 
 from provision.cli.client import Connection, ServiceClient, connected
-from provision.cli.output import MEANINGS, CommandFailed, Json, fate_of, note, print_json, progress
+from provision.cli.output import (
+    MEANINGS,
+    CommandFailed,
+    Json,
+    drift_text,
+    note,
+    print_json,
+    progress,
+)
 from provision.store.private_files import write_whole
 
 PLAIN: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -59,17 +67,17 @@ def access_of(domain: str, gateway: Mapping[str, Any]) -> GatewayAccess:
         for pair in gateway.get("connections", ())
         if BOTH & set(pair["types"])
     ]
-    clients = {each["id"]: each.get("name", "") for each in gateway.get("clients", ())}
+    clients = {client["id"]: client.get("name", "") for client in gateway.get("clients", ())}
     return GatewayAccess(gateway["external_id"], clients, tuple(pairs))
 
 
-def deviations_that_cut_off(gateway: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def blocking_drift(gateway: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return what of a gateway that was looked at live is not on the platform as recorded."""
     return [
-        each
-        for each in gateway.get("drift", ())
-        if (each["kind"] in ("client", "channel") and each["what"] in CUT_OFF)
-        or each["kind"] == "connection"
+        difference
+        for difference in gateway.get("drift", ())
+        if (difference["kind"] in ("client", "channel") and difference["what"] in CUT_OFF)
+        or difference["kind"] == "connection"
     ]
 
 
@@ -83,25 +91,25 @@ def mosquitto_acl(gateways: Iterable[GatewayAccess], *, older_topics: bool) -> s
 
 def _lines(gateways: Iterable[GatewayAccess], *, older_topics: bool) -> Iterator[str]:
     yield "# Written by provision broker mosquitto: changes made here are lost the next time."
-    for gateway in sorted(gateways, key=lambda each: each.external_id):
+    for gateway in sorted(gateways, key=lambda gateway: gateway.external_id):
         by_client: dict[str, list[Access]] = {}
-        for each in gateway.access:
-            by_client.setdefault(each.client, []).append(each)
+        for access in gateway.access:
+            by_client.setdefault(access.client, []).append(access)
         for client, allowed in sorted(by_client.items()):
             yield ""
             yield f"# {_comment(gateway, client)}"
             yield f"user {client}"
-            for each in sorted(allowed, key=lambda one: one.channel):
-                word = WORDS[each.types]
-                yield f"topic {word} m/{each.domain}/c/{each.channel}/#"
+            for access in sorted(allowed, key=lambda one: one.channel):
+                word = WORDS[access.types]
+                yield f"topic {word} m/{access.domain}/c/{access.channel}/#"
                 if older_topics:
-                    yield f"topic {word} channels/{each.channel}/messages/#"
+                    yield f"topic {word} channels/{access.channel}/messages/#"
 
 
 def _comment(gateway: GatewayAccess, client: str) -> str:
     """Return who it is, on one line whatever the names hold."""
     text = f"{gateway.clients.get(client, '')} of {gateway.external_id}"
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _plain(text: str, what: str) -> str:
@@ -197,7 +205,7 @@ def _gateways(
             task = bar.add_task(f"Gateways of {domain}", total=None)
             for gateway in _shown(inside, live=live):
                 bar.advance(task)
-                if why := "; ".join(map(fate_of, deviations_that_cut_off(gateway))):
+                if why := "; ".join(map(drift_text, blocking_drift(gateway))):
                     left_out[gateway["external_id"]] = why
                 else:
                     found.append(access_of(domain, gateway))

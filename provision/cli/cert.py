@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import os
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from attrs import frozen
 
 from provision.cli.client import Connection, Data, connected
 from provision.cli.output import (
@@ -23,36 +18,10 @@ from provision.cli.output import (
     print_json,
     print_table,
     print_text,
+    write_private_files,
 )
-from provision.layout.model import parse_lifetime
-from provision.pki.errors import KeyTypeUnknown, PkiError
-from provision.pki.keys import KeyType, PrivateKey, make_key
-from provision.pki.profiles import IssuedCertificate, ServerNames, read_server_names
-from provision.settings import Settings
-from provision.settings_reader import load
-from provision.store.data_directory import DataDirectory
-from provision.store.private_files import write_private
 
 server_app = typer.Typer(rich_markup_mode=None)
-
-
-@frozen
-class Made:
-    """A server's certificate, what is shown beside it, what verifies it, and its key."""
-
-    issued: IssuedCertificate
-    shown_with: str
-    chain: str
-    key: PrivateKey
-    revoked: int
-
-    def files(self) -> dict[str, str]:
-        """Return what is written: file name to PEM."""
-        return {
-            "cert.pem": self.issued.pem + self.shown_with,
-            "key.pem": self.key.pem(),
-            "ca.pem": self.chain,
-        }
 
 
 @server_app.command("server", epilog=MEANINGS)
@@ -89,37 +58,13 @@ def server(
     The authority is the one that devices trust. Run the command on the service's host: it works
     on the data directory. The service may run.
     """
-    settings = load(os.environ, {"data": data or None}).settings
-    if not Path(settings.data).is_dir():
-        raise CommandFailed(
-            f"there is no data directory {settings.data}",
-            "run this on the service's host, and name its directory with --data",
-        )
-    names, lifetime, kind = _wish(name, [*(dns or ()), *_addresses(ip or ())], ttl, key_type)
-    if directory is not None:
-        _prepare(directory)
-    try:
-        made = asyncio.run(_issue(settings, names, make_key(kind), lifetime, revoke_earlier))
-    except PkiError as error:
-        raise CommandFailed(error.message) from error
-    _hand_over(made, names, directory, json=json)
+    # Cryptography and the store take a while to import, and no other command needs both.
+    from provision.cli.server_certificate import ServerOptions, issue
 
-
-def _wish(
-    name: str, more: list[str], ttl: str, key_type: str
-) -> tuple[ServerNames, timedelta, KeyType]:
-    try:
-        return (
-            read_server_names(name, more),
-            timedelta(seconds=parse_lifetime(ttl)),
-            KeyType.named(key_type, 0),
-        )
-    except KeyTypeUnknown as error:
-        raise CommandFailed(f"--key-type: {error}") from error
-    except PkiError as error:
-        raise CommandFailed(error.message) from error
-    except (ValueError, OverflowError) as error:
-        raise CommandFailed(f"--ttl: {error}", "write it as 8760h") from error
+    options = ServerOptions(
+        name, [*(dns or ()), *_addresses(ip or ())], ttl, key_type, revoke_earlier
+    )
+    issue(options, data, directory, json=json)
 
 
 def _addresses(texts: list[str] | tuple[()]) -> list[str]:
@@ -131,86 +76,6 @@ def _addresses(texts: list[str] | tuple[()]) -> list[str]:
                 f"--ip: {text!r} is no IP address", "give DNS names with --dns"
             ) from error
     return list(texts)
-
-
-async def _issue(
-    settings: Settings,
-    names: ServerNames,
-    key: PrivateKey,
-    lifetime: timedelta,
-    revoke_earlier: bool,  # noqa: FBT001 - the option's own value
-) -> Made:
-    # A quarter of a second of imports that no other command needs.
-    from provision.platform_choice import open_server_certificates
-    from provision.store.database import migrate, open_engine
-
-    directory = DataDirectory(Path(settings.data))
-    with directory.holding_keys():
-        engine = open_engine(settings.database)
-        try:
-            await migrate(engine)
-            sealer = directory.sealer(settings.sealing_keys)
-            authority = await open_server_certificates(
-                settings, engine, sealer, lambda: datetime.now(UTC)
-            )
-            issued = await authority.issue(names, key, lifetime)
-            revoked = await authority.revoke_earlier(names, issued) if revoke_earlier else 0
-        finally:
-            await engine.dispose()
-    return Made(issued, authority.chain_below_root, authority.chain, key, revoked)
-
-
-def _hand_over(made: Made, names: ServerNames, directory: Path | None, *, json: bool) -> None:
-    if directory is not None:
-        write_files(directory, made.files())
-    told = [*names.dns_names, *map(str, names.addresses)]
-    if json:
-        document: dict[str, Any] = {
-            "serial_number": made.issued.serial,
-            "expiry_time": made.issued.expires_at.isoformat(),
-            "names": told,
-            "revoked": made.revoked,
-        }
-        if directory is None:
-            files = made.files()
-            document |= {"certificate": files["cert.pem"], "key": files["key.pem"]}
-            document["ca_cert"] = files["ca.pem"]
-        print_json(document)
-    elif directory is None:
-        print_text("".join(made.files().values()))
-    note(f"certificate {made.issued.serial} for {', '.join(told)}")
-    note(f"valid until {made.issued.expires_at:%Y-%m-%d %H:%M} UTC")
-    if made.revoked:
-        note(f"{made.revoked} earlier ones are revoked: give the broker the new CRL, too")
-
-
-def write_files(directory: Path, files: Mapping[str, str]) -> None:
-    """Write a certificate and its key into a directory, and say so.
-
-    Raises ``CommandFailed``: it can't be written to.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            write_private(directory / name, text)
-            note(f"wrote {directory / name}")
-    except OSError as error:
-        raise CommandFailed(
-            f"{directory} cannot be written to: {error.strerror}",
-            "issue another one into a directory that can; the key is shown once",
-        ) from error
-
-
-def _prepare(directory: Path) -> None:
-    """See that files can be written before anything is issued."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandFailed(
-            f"{directory} cannot be made: {error.strerror}", "name another one with --out"
-        ) from error
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise CommandFailed(f"{directory} cannot be written to", "name another one with --out")
 
 
 app = typer.Typer(
@@ -282,8 +147,8 @@ def list_certificates(
     print_table(
         ("serial number", "client", "until", "revoked"),
         (
-            (e["serial_number"], e["client_id"], e["expiry_time"], e.get("revoked", False))
-            for e in found["certificates"]
+            (row["serial_number"], row["client_id"], row["expiry_time"], row.get("revoked", False))
+            for row in found["certificates"]
         ),
         f"there are no certificates of {client_id or gateway}",
     )
@@ -337,7 +202,7 @@ def renew(
 
 def _write(directory: Path, made: dict[str, Any]) -> None:
     files = {"cert.pem": made["certificate"], "key.pem": made["key"], "ca.pem": made["ca_cert"]}
-    write_files(directory, {name: text for name, text in files.items() if text})
+    write_private_files(directory, {name: text for name, text in files.items() if text})
 
 
 def _read(file: Path) -> str:

@@ -317,7 +317,6 @@ class Connection:
         """
         settings = load(os.environ, {"data": self.data or None}).settings
         base = service_address(settings, self.url)
-        token = self.token or os.environ.get("PROVISION_TOKEN", "")
         account = DataDirectory(Path(settings.data)).read_operator()
         domain = self.domain or settings.domain_id or account.get("domain_id", "")
         try:
@@ -325,8 +324,10 @@ class Connection:
         except httpx.InvalidURL as error:
             raise CommandFailed(f"--url {base}: {error}", "write it as http://HOST:PORT") from error
         with opened as http:
-            access = Access(base, Secret(token), domain, settings.data, serve_command(self.data))
-            if account and not token:
+            access = Access(
+                base, Secret(self.token), domain, settings.data, serve_command(self.data)
+            )
+            if account and not self.token:
                 access = evolve(access, token=_sign_in(ServiceClient(http, access), account))
             yield ServiceClient(http, access)
 

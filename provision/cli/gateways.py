@@ -15,13 +15,13 @@ import typer
 from bootstrap_core.model import segment
 from provision.cli.client import Connection, ServiceClient, connected
 from provision.cli.output import (
-    CURES,
     MEANINGS,
+    REMEDIES,
     CommandFailed,
     Json,
     ask_secret,
     confirm,
-    fate_of,
+    drift_text,
     note,
     print_json,
     print_table,
@@ -29,8 +29,9 @@ from provision.cli.output import (
 from provision.errors import ProvisionError
 from provision.onboarding.model import OnExisting
 
-TIMEOUT: Final = 2.0
-MOST: Final = 100
+OFFER_TIMEOUT: Final = 2.0
+MAX_OFFERED: Final = 100
+LISTED: Final = ("external_id", "layout", "state", "outcome", "updated_at")
 
 
 def external_ids(context: typer.Context, incomplete: str) -> list[str]:
@@ -44,13 +45,13 @@ def layout_names(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _external_ids(client: ServiceClient) -> Iterable[str]:
-    query: dict[str, str | int] = {"state": "done", "limit": MOST}
+    query: dict[str, str | int] = {"state": "done", "limit": MAX_OFFERED}
     page = client.ask("GET", client.in_domain("onboardings"), query=query)
-    return [str(each["external_id"]) for each in page["onboardings"]]
+    return [str(row["external_id"]) for row in page["onboardings"]]
 
 
 def _layout_names(client: ServiceClient) -> Iterable[str]:
-    return [str(each["name"]) for each in client.ask("GET", "/layouts")["layouts"]]
+    return [str(layout["name"]) for layout in client.ask("GET", "/layouts")["layouts"]]
 
 
 def _offered(
@@ -64,10 +65,10 @@ def _offered(
     found: Iterable[str] = ()
     with (
         contextlib.suppress(ProvisionError, httpx.HTTPError, OSError, ValueError, KeyError),
-        Connection(**given).open(TIMEOUT) as client,
+        Connection(**given).open(OFFER_TIMEOUT) as client,
     ):
         found = ask(client)
-    return sorted({each for each in found if each.startswith(incomplete)})
+    return sorted({word for word in found if word.startswith(incomplete)})
 
 
 leftovers_app = typer.Typer(rich_markup_mode=None)
@@ -263,9 +264,9 @@ def show(
     if not live:
         note(f"this is the record of {found['record']['as_of']}; --live asks the platform as well")
         return
-    for deviation in found["drift"]:
-        cure = CURES[deviation["cure"]].format(external_id=external_id)
-        note(f"{fate_of(deviation)}; {cure}")
+    for difference in found["drift"]:
+        cure = REMEDIES[difference["cure"]].format(external_id=external_id)
+        note(f"{drift_text(difference)}; {cure}")
     if not found["drift"]:
         note("the platform has all of it as it is recorded")
 
@@ -291,7 +292,7 @@ def list_gateways(
         return
     print_table(
         ("external ID", "layout", "state", "outcome", "since"),
-        ((e["external_id"], e["layout"], e["state"], e["outcome"], e["updated_at"]) for e in rows),
+        ([row[column] for column in LISTED] for row in rows),
         "no gateway of this domain matches; --state all shows removed ones as well",
     )
 
@@ -307,20 +308,24 @@ def list_rows(client: ServiceClient, state: str, layout: str) -> Sequence[Mappin
 def gateway_rows(gateway: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return rows of what, name and ID for an answer of ``/mapping``."""
     clients = gateway.get("clients") or gateway.get("things") or []
-    names = {each["id"]: each["name"] for each in (*clients, *gateway["channels"])}
-    rows = [("client", each["name"], each["id"]) for each in clients]
-    rows += [("channel", each["name"], each["id"]) for each in gateway["channels"]]
-    for each in gateway["connections"]:
-        pair = f"{names[each['client_id']]} - {names[each['channel_id']]}"
-        rows.append(("connection", pair, ", ".join(each["types"])))
+    names = {resource["id"]: resource["name"] for resource in (*clients, *gateway["channels"])}
+    rows = [("client", client["name"], client["id"]) for client in clients]
+    rows += [("channel", channel["name"], channel["id"]) for channel in gateway["channels"]]
+    for connection in gateway["connections"]:
+        pair = f"{names[connection['client_id']]} - {names[connection['channel_id']]}"
+        rows.append(("connection", pair, ", ".join(connection["types"])))
     for client_id in gateway.get("client_cert", {}):
         rows.append(("certificate", names[client_id], ""))
-    for each in gateway.get("certificates", ()):
-        until = f"{each['serial_number']}, until {each['expiry_time']}"
-        rows.append(("certificate", names.get(each["client_id"], each["client_id"]), until))
+    for certificate in gateway.get("certificates", ()):
+        until = f"{certificate['serial_number']}, until {certificate['expiry_time']}"
+        rows.append(
+            ("certificate", names.get(certificate["client_id"], certificate["client_id"]), until)
+        )
     if config := gateway.get("bootstrap"):
         rows.append(("config", config["status"], config["config_id"]))
-        rows += [("binding", each["slot"], each["resource_id"]) for each in config["bindings"]]
+        rows += [
+            ("binding", binding["slot"], binding["resource_id"]) for binding in config["bindings"]
+        ]
         if fetch := config.get("last_fetch"):
             rows.append(("last fetch", fetch["outcome"], fetch["at"]))
     onboarding = gateway["onboarding"]
@@ -334,12 +339,12 @@ def parameters(given: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any
     Raises ``CommandFailed`` and ``BadParameter``.
     """
     values: dict[str, Any] = {}
-    for each in given:
-        key, equals, text = each.partition("=")
+    for pair in given:
+        key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise typer.BadParameter(f"--param {each}: write it as name=value")
+            raise typer.BadParameter(f"--param {pair}: write it as name=value")
         kind = schema["properties"].get(key, {}).get("type", "string")
-        values[key] = text if kind == "string" else _value(each, text, kind)
+        values[key] = text if kind == "string" else _value(pair, text, kind)
     return values
 
 

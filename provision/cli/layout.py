@@ -124,27 +124,27 @@ def print_problems(problems: Sequence[Problem], form: LintFormat) -> None:
         case LintFormat.TEXT:
             _print_text(problems)
         case LintFormat.GITHUB:
-            for each in problems:
-                print_text(_github(each))
+            for problem in problems:
+                print_text(_github(problem))
         case LintFormat.SARIF:
             print_json(_sarif(problems))
         case LintFormat.JSON:
-            print_json({"problems": [asdict(each) for each in problems]})
+            print_json({"problems": [asdict(problem) for problem in problems]})
 
 
 def _print_text(problems: Iterable[Problem]) -> None:
     console = people()
-    for each in problems:
-        place = f"{each.file}:{each.line}:{each.column}: "
+    for problem in problems:
+        place = f"{problem.file}:{problem.line}:{problem.column}: "
         line = Text.assemble(
             (place, "bold"),
-            (f"{each.severity}: ", _COLOURS[each.severity]),
-            each.advice,
-            (f" [{each.rule}]", "dim"),
+            (f"{problem.severity}: ", _COLOURS[problem.severity]),
+            problem.advice,
+            (f" [{problem.rule}]", "dim"),
         )
         console.print(line, soft_wrap=True)
-        if each.excerpt:
-            print_text(each.excerpt)
+        if problem.excerpt:
+            print_text(problem.excerpt)
 
 
 def _github(problem: Problem) -> str:
@@ -167,27 +167,27 @@ def _escaped(text: str) -> str:
 
 
 def _sarif(problems: Sequence[Problem]) -> Mapping[str, Any]:
-    rules = sorted({each.rule for each in problems})
+    rules = sorted({problem.rule for problem in problems})
     driver = {
         "name": "provision layout lint",
         "version": release(),
-        "rules": [{"id": rule, "shortDescription": {"text": _told(rule)}} for rule in rules],
+        "rules": [{"id": rule, "shortDescription": {"text": _sentence(rule)}} for rule in rules],
     }
     results = [
         {
-            "ruleId": each.rule,
-            "ruleIndex": rules.index(each.rule),
-            "level": each.severity,
-            "message": {"text": each.advice},
-            "locations": [{"physicalLocation": _location(each)}],
+            "ruleId": problem.rule,
+            "ruleIndex": rules.index(problem.rule),
+            "level": problem.severity,
+            "message": {"text": problem.advice},
+            "locations": [{"physicalLocation": _location(problem)}],
         }
-        for each in problems
+        for problem in problems
     ]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _told(rule: str) -> str:
+def _sentence(rule: str) -> str:
     return rule.replace("-", " ").capitalize()
 
 
@@ -250,14 +250,14 @@ def init(
         services=_names(_text(services, "Clients beside the agent", "", silent=silent)),
     )
     files = starter(answers)
-    if taken := [each for each in files if (directory / each).exists() and not force]:
+    if taken := [file for file in files if (directory / file).exists() and not force]:
         raise CommandFailed(f"{directory / taken[0]} exists", "add --force to overwrite it")
     read(files[f"{name}.toml"], file=f"{name}.toml", load_template=lambda name: files[name])
-    written = [directory / each for each in files]
+    written = [directory / file for file in files]
     for path, content in zip(written, files.values(), strict=True):
         write_file(path, content)
     if json:
-        print_json({"name": name, "files": [str(each) for each in written]})
+        print_json({"name": name, "files": [str(path) for path in written]})
     note(f"next: provision layout graph {directory / name}.toml")
 
 
@@ -283,7 +283,7 @@ def _choice(given: bool | None, question: str, *, silent: bool) -> bool:  # noqa
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(checked_name(each.strip()) for each in text.split(",") if each.strip())
+    return tuple(checked_name(name.strip()) for name in text.split(",") if name.strip())
 
 
 def _checked_ttl(ttl: str) -> str:
@@ -349,7 +349,7 @@ def lint(
         except LayoutError as error:
             problems += error.problems
     print_problems(problems, LintFormat.JSON if json else form)
-    errors = sum(each.severity == "error" for each in problems)
+    errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     found = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
     note(f"{counted(len(checked), 'file')} checked: {found}")
@@ -440,12 +440,12 @@ def convert_command(
                 "file": output and str(output),
                 "text": made.text,
                 "not_carried_over": list(made.notes),
-                "warnings": [asdict(each) for each in reading.warnings],
+                "warnings": [asdict(warning) for warning in reading.warnings],
             }
         )
         return
-    for each in made.notes:
-        note(f"not carried over: {each}")
+    for lost in made.notes:
+        note(f"not carried over: {lost}")
     for warning in reading.warnings:
         note(str(warning))
 
@@ -453,6 +453,6 @@ def convert_command(
 def _layout_files(paths: Iterable[Path]) -> Iterable[Path]:
     for path in paths:
         if path.is_dir():
-            yield from (each for each in sorted(path.glob("*.toml")) if each.name[0] != ".")
+            yield from (file for file in sorted(path.glob("*.toml")) if file.name[0] != ".")
         else:
             yield path

@@ -1,4 +1,4 @@
-"""``provision``: the commands, and how their failures are told."""
+"""``provision``: all commands, and what a failure prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from provision.layout.errors import LayoutError, LayoutFault
 
 
 class Commands(TyperGroup):
-    """The commands, whose mistakes in use are told in our own words."""
+    """The commands; what is wrong with their options is said in our own words."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as the class that it is of
         """Run the command that was given."""
@@ -81,7 +81,7 @@ app.add_typer(host.data_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a failure is told on standard error and is exit code 1.
+    """Run the command line; a failure is a message on standard error and exit code 1.
 
     ``arguments`` are the process's own by default. Ends with ``SystemExit``, whatever happens.
     """
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         finally:
             sys.stdout.flush()
     except (ProvisionError, LayoutFault, BootstrapError) as error:
-        for line in _told(error):
+        for line in _error_lines(error):
             note(line)
         sys.exit(REFUSED)
     except UnicodeError:
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         note("  next: set a UTF-8 locale, such as LC_ALL=C.UTF-8, and give the text again")
         sys.exit(REFUSED)
     except OSError as error:
-        for line in _told_of_system(error):
+        for line in _system_error_lines(error):
             note(line)
         sys.exit(REFUSED)
 
@@ -115,7 +115,7 @@ def _drop_results() -> None:
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the process's end
 
 
-def _told_of_system(error: OSError) -> list[str]:
+def _system_error_lines(error: OSError) -> list[str]:
     if error.filename is None:
         # What has no name here is standard output; Python would try to write the rest at its end.
         _drop_results()
@@ -129,7 +129,7 @@ def _told_of_system(error: OSError) -> list[str]:
     ]
 
 
-def _told(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:
+def _error_lines(error: ProvisionError | LayoutFault | BootstrapError) -> list[str]:
     if isinstance(error, LayoutError):
         return [
             *map(str, error.problems),

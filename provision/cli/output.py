@@ -11,14 +11,16 @@ import json as json_module
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import typer
+from attrs import frozen
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from provision.errors import ProvisionError
+from provision.store.private_files import write_private
 
 RIGHT: Final = 0
 REFUSED: Final = 1
@@ -92,18 +94,31 @@ def _unanswered(prompt: str) -> str:
     return f'the question "{question}" has no answer: standard input is at its end'
 
 
-CURES: Final = {
+Verdict: TypeAlias = Literal["right", "warning", "wrong"]
+
+
+@frozen
+class Check:
+    """One thing that was looked at, how it stands, and how to put it right."""
+
+    name: str
+    verdict: Verdict
+    message: str
+    cure: str = ""
+
+
+REMEDIES: Final = {
     "repair": "provision map {external_id} --on-existing repair puts it back",
     "enable": "enable it on the platform; a repair does not enable it",
     "edit": "change it back there, or put the change into the layout",
 }
 
 
-def fate_of(deviation: Mapping[str, Any]) -> str:
+def drift_text(difference: Mapping[str, Any]) -> str:
     """Return what happened to which part, and where."""
-    where = "here" if deviation["kind"] in ("config", "binding") else "on the platform"
-    what = "has ended" if deviation["what"] == "ended" else f"was {deviation['what']} {where}"
-    return f"{deviation['kind']} {deviation['key']} {what}"
+    where = "here" if difference["kind"] in ("config", "binding") else "on the platform"
+    what = "has ended" if difference["what"] == "ended" else f"was {difference['what']} {where}"
+    return f"{difference['kind']} {difference['key']} {what}"
 
 
 PIPED_WIDTH: Final = 4096
@@ -164,6 +179,23 @@ def write_file(file: Path, text: str) -> None:
             f"{file} cannot be written: {error.strerror}", "name a file in a directory that exists"
         ) from error
     note(f"wrote {file}")
+
+
+def write_private_files(directory: Path, files: Mapping[str, str]) -> None:
+    """Write a certificate and its key into a directory, and say so.
+
+    Raises ``CommandFailed``: it can't be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_private(directory / name, text)
+            note(f"wrote {directory / name}")
+    except OSError as error:
+        raise CommandFailed(
+            f"{directory} cannot be written to: {error.strerror}",
+            "issue another one into a directory that can; the key is shown once",
+        ) from error
 
 
 def counted(number: int, what: str) -> str:

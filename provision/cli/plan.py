@@ -17,12 +17,12 @@ from provision.cli.client import Connection, ServiceClient, connected
 from provision.cli.gateways import Params, external_ids, layout_names, list_rows, parameters
 from provision.cli.output import (
     CHANGES,
-    CURES,
     MEANINGS,
+    REMEDIES,
     CommandFailed,
     Json,
     counted,
-    fate_of,
+    drift_text,
     note,
     people,
     print_json,
@@ -32,13 +32,14 @@ from provision.layout.catalog import layout_sources, read_layout_file
 from provision.layout.json_schema import parameters_schema
 
 SIGNS: Final = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
-FEW: Final = 3
+MIN_TRACKED: Final = 3
+"""Fewer gateways than these are planned without a progress bar."""
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @frozen
-class Wanted:
+class PlannedLayout:
     """The layout to plan with: a served one by its name, or a file with those that it names."""
 
     name: str
@@ -79,16 +80,16 @@ def plan(
     if bool(external_id) == domain_wide:
         raise typer.BadParameter("give either EXTERNAL_ID or --domain-wide")
     with connection.open() as client:
-        wanted = _wanted(client, layout)
-        body = _body(wanted, name, param)
-        ids = _all(client, wanted) if domain_wide else [external_id]
-        plans = [_ask(client, body, each) for each in track_long(ids)]
-    pending = [each for each in plans if each["changes"] or each["drift"]]
+        planned = _planned_layout(client, layout)
+        body = _body(planned, name, param)
+        ids = _all(client, planned) if domain_wide else [external_id]
+        plans = [_ask(client, body, gateway_id) for gateway_id in track_long(ids)]
+    pending = [found for found in plans if found["changes"] or found["drift"]]
     if json:
         print_json({"plans": plans} if domain_wide else plans[0])
     else:
-        for each in pending if domain_wide else plans:
-            _print(each)
+        for found in pending if domain_wide else plans:
+            _print(found)
         if domain_wide:
             _print_totals(plans)
     _note_unknown(plans)
@@ -98,33 +99,35 @@ def plan(
 
 def track_long(ids: list[str]) -> Iterator[str]:
     """Yield ``ids``, with a bar for whoever watches where there are some."""
-    if len(ids) < FEW:
+    if len(ids) < MIN_TRACKED:
         yield from ids
         return
     with progress() as bar:
         yield from bar.track(ids, description="Planning")
 
 
-def _wanted(client: ServiceClient, layout: str) -> Wanted:
+def _planned_layout(client: ServiceClient, layout: str) -> PlannedLayout:
     file = Path(layout)
     if not layout.endswith(".toml"):
         schema = client.ask("GET", f"/layouts/{segment(layout or 'default')}/schema")
-        return Wanted(layout, {}, schema)
+        return PlannedLayout(layout, {}, schema)
     if not file.is_file():
         raise CommandFailed(f"there is no file {layout}", "name a served layout without .toml")
-    return Wanted(file.stem, layout_sources(file), parameters_schema(read_layout_file(file).layout))
+    return PlannedLayout(
+        file.stem, layout_sources(file), parameters_schema(read_layout_file(file).layout)
+    )
 
 
-def _body(wanted: Wanted, name: str, param: Sequence[str] | None) -> dict[str, Any]:
-    body: dict[str, Any] = {"layout": wanted.name} if wanted.name else {}
-    body |= {"files": wanted.files} if wanted.files else {}
+def _body(planned: PlannedLayout, name: str, param: Sequence[str] | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"layout": planned.name} if planned.name else {}
+    body |= {"files": planned.files} if planned.files else {}
     body |= {"name": name} if name else {}
-    body |= {"parameters": parameters(param, wanted.schema)} if param else {}
+    body |= {"parameters": parameters(param, planned.schema)} if param else {}
     return body
 
 
-def _all(client: ServiceClient, wanted: Wanted) -> list[str]:
-    name = wanted.name or str(client.ask("GET", "/layouts")["default"])
+def _all(client: ServiceClient, planned: PlannedLayout) -> list[str]:
+    name = planned.name or str(client.ask("GET", "/layouts")["default"])
     return [str(row["external_id"]) for row in list_rows(client, "done", name)]
 
 
@@ -157,28 +160,28 @@ def _print_drift(plan: Mapping[str, Any]) -> None:
     console = people()
     if plan["drift"]:
         console.print("Changed on the platform:")
-    for each in plan["drift"]:
-        cure = CURES[each["cure"]].format(external_id=plan["external_id"])
-        console.print(Text(f"  ! {fate_of(each)}: {cure}", "magenta"))
-        for field, values in each["fields"].items():
+    for difference in plan["drift"]:
+        cure = REMEDIES[difference["cure"]].format(external_id=plan["external_id"])
+        console.print(Text(f"  ! {drift_text(difference)}: {cure}", "magenta"))
+        for field, values in difference["fields"].items():
             console.print(Text(f"      {field}: {_values('change', values)}"))
     if plan["drift"]:
         console.print("")
 
 
 def _print_totals(plans: Sequence[Mapping[str, Any]]) -> None:
-    changed = sum(bool(each["changes"]) for each in plans)
+    changed = sum(bool(plan["changes"]) for plan in plans)
     all_of_them = counted(len(plans), "gateway")
     people().print(f"{changed} of {all_of_them} would change.")
-    if drifted := sum(bool(each["drift"]) for each in plans):
+    if drifted := sum(bool(plan["drift"]) for plan in plans):
         differ = "differs" if drifted == 1 else "differ"
         people().print(f"{drifted} of {all_of_them} {differ} on the platform.")
 
 
 def _note_unknown(plans: Sequence[Mapping[str, Any]]) -> None:
-    for each in plans:
-        if why := each.get("drift_unknown"):
-            note(f"{each['external_id']}: the platform was not asked for all: {why['message']}")
+    for plan in plans:
+        if why := plan.get("drift_unknown"):
+            note(f"{plan['external_id']}: the platform was not asked for all: {why['message']}")
             note("  next: plan again when the platform works; what is shown is as it was made")
 
 

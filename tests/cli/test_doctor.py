@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from provision.cli.doctor import check_certificates, check_content
+from provision.cli.device_checks import check_certificates, check_content
 from tests.cli.served import KEY, Served
 from tests.pki.tools import HOLDER, NOW, hierarchy, issued
 
