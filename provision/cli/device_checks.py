@@ -132,7 +132,7 @@ def _channel(
 
 
 def _is_local(url: str) -> bool:
-    """Tell whether an address leads back to the host that uses it."""
+    """Return whether an address leads back to the host that uses it."""
     try:
         host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
     except ValueError:

@@ -162,7 +162,7 @@ def _refusal(client: ServiceClient, external_id: str, key: Secret, answer: httpx
 
 
 def _is_own(client: ServiceClient, external_id: str, key: Secret, answer: httpx.Response) -> bool:
-    """Tell whether what a device gets is what this domain has for it."""
+    """Return whether what a device gets is what this domain has for it."""
     here = ask_as_device(client, "HEAD", external_id, key, client.domain)
     return not here.is_error and here.headers.get("etag") == answer.headers.get("etag")
 

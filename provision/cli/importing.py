@@ -126,7 +126,7 @@ class Source:
 
 
 def is_address(source: str) -> bool:
-    """Tell whether ``source`` is the address of a service, not the name of a file."""
+    """Return whether ``source`` is the address of a service, not the name of a file."""
     return source.startswith(("http://", "https://"))
 
 

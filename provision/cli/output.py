@@ -147,7 +147,7 @@ def print_document(document: object, *, json: bool) -> None:
 
 
 def print_done(text: str, document: object, *, json: bool) -> None:
-    """Tell people that something is done, or scripts the same as a document."""
+    """Print that something is done: a note for people, or a document for scripts."""
     if json:
         print_json(document)
     else:
@@ -222,7 +222,7 @@ def print_table(
 
 
 def note(text: str) -> None:
-    """Say something to whoever watches; it is no part of the result."""
+    """Print a line on standard error; it is no part of the result."""
     sys.stderr.write(text + "\n")
 
 

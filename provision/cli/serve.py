@@ -1,4 +1,4 @@
-"""``provision serve``: sockets, TLS, signals, and the words that greet a new operator."""
+"""``provision serve``: sockets, TLS, signals, and the greeting at the start."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def limits_of(settings: Settings) -> ServingLimits:
 
 
 def keep_what_is_loaded() -> None:
-    """Tell the collector that what was loaded to start stays for good."""
+    """Take what was loaded at the start out of garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)

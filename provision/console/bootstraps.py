@@ -216,12 +216,12 @@ async def bindings_of(request: PageRequest, config_id: str) -> Sequence[Mapping[
 
 
 def is_own_client(binding: Mapping[str, Any]) -> bool:
-    """Tell whether a binding is the client that its config is named after."""
+    """Return whether a binding is the client that its config is named after."""
     return bool(binding["type"] == "client" and binding["resource_id"] == binding["config_id"])
 
 
 def is_chosen_channel(binding: Mapping[str, Any]) -> bool:
-    """Tell whether a binding is a channel that was chosen by hand, not one for a profile's slot."""
+    """Return whether a binding is a channel chosen by hand, and not for a profile's slot."""
     return bool(
         binding["type"] == "channel" and binding["slot"] == f"channel-{binding['resource_id']}"
     )

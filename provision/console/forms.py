@@ -1,4 +1,4 @@
-"""Forms: what was filled in, and what is wrong with it, field by field."""
+"""Forms: their fields, the errors at them, and the fields of a layout's parameters."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Form:
         return [value for value in self.values.get(name, ()) if value]
 
     def checked(self, name: str) -> bool:
-        """Tell whether a box is ticked."""
+        """Return whether a box is ticked."""
         return bool(self.values.get(name))
 
     def file_or_text(self, name: str) -> str:

@@ -29,7 +29,7 @@ CONFIRM: Final = "gateways/confirm.html"
 
 @frozen
 class Action:
-    """A confirm page: its words, a table of the effect, and the button."""
+    """What a confirm page shows: its text, a table of the effects, and the button."""
 
     title: str
     text: Sequence[str]
@@ -109,7 +109,7 @@ class GatewayActions:
         gateway = await gateway_of(request)
         serial = form.text("serial") or request.query("serial")
         if name == "renew":
-            action = renew_action(gateway, serial, self.now())
+            action = _renew_action(gateway, serial, self.now())
         else:
             action = ACTIONS[name](gateway)
         external_id = request.path("external_id")
@@ -160,8 +160,7 @@ def with_new_key(form: Form) -> Form:
     return form.with_values(external_key=new_external_key())
 
 
-def repair_action(gateway: Gateway) -> Action:
-    """Tell what a repair does."""
+def _repair_action(gateway: Gateway) -> Action:
     rows = [
         *_clients(gateway, "created again with its ID if it is gone; its secret is set back"),
         *_channels(gateway, "created again with its ID if it is gone"),
@@ -179,8 +178,7 @@ def repair_action(gateway: Gateway) -> Action:
     return Action(f"Repair {gateway['external_id']}?", text, rows, "Repair")
 
 
-def rotate_action(gateway: Gateway) -> Action:
-    """Tell what a rotation does."""
+def _rotate_action(gateway: Gateway) -> Action:
     rows = [
         ("External key", str(gateway["external_id"]), "replaced by the one below"),
         *_clients(gateway, "gets a new secret; the old one ends at once"),
@@ -196,8 +194,7 @@ def rotate_action(gateway: Gateway) -> Action:
     return Action(title, text, rows, "Rotate", "danger", asks_key=True)
 
 
-def remove_action(gateway: Gateway) -> Action:
-    """Tell what a removal does."""
+def _remove_action(gateway: Gateway) -> Action:
     rows = [
         *_config(gateway, "disabled at once, then deleted: the device gets nothing any more"),
         *_certificates(gateway, "revoked"),
@@ -212,8 +209,7 @@ def remove_action(gateway: Gateway) -> Action:
     return Action(f"Remove {gateway['external_id']}?", text, rows, "Remove", "danger")
 
 
-def renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
-    """Tell what a renewal does. Raises ``PageNotFound``: it has no such certificate."""
+def _renew_action(gateway: Gateway, serial: str, now: datetime) -> Action:
     known = [
         certificate
         for certificate in gateway["certificates"]
@@ -260,9 +256,9 @@ def _config(gateway: Gateway, what: str) -> list[Row]:
 
 
 ACTIONS: Final[Mapping[str, Callable[[Gateway], Action]]] = {
-    "repair": repair_action,
-    "rotate": rotate_action,
-    "remove": remove_action,
+    "repair": _repair_action,
+    "rotate": _rotate_action,
+    "remove": _remove_action,
 }
 
 

@@ -1,4 +1,4 @@
-"""Gateways: the list, one of them, and how it differs from what was made of it."""
+"""The section Gateways: the list, each gateway, and its drift."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_SHOWN: Final = 120
 
 @frozen
 class Ending:
-    """How long a certificate still holds: in words, and how urgent that is (a badge's kind)."""
+    """How long a certificate is still valid: the text of a badge and its kind."""
 
     text: str
     kind: str
@@ -66,9 +66,9 @@ def links_of(external_id: str) -> dict[str, Any]:
 
 
 def ending(written: str, now: datetime, due: str = "") -> Ending:
-    """Tell how long a certificate holds that ends at ``written``; empty means there is none.
+    """Return how long a certificate is valid that ends at ``written`` (empty: there is none).
 
-    From ``due`` on, when it should have been renewed, it is marked.
+    It is marked from ``due`` on, when it should have been renewed.
     """
     if not written:
         return Ending("no certificate", "none")
@@ -245,5 +245,4 @@ def _fetched(delivery: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _ending(line: Mapping[str, Any], now: datetime) -> Ending:
-    """Tell how long the first certificate of a gateway in a list holds."""
     return ending(line.get("certificate_ends", ""), now, line.get("certificate_due", ""))

@@ -1,4 +1,4 @@
-"""Layouts: which there are, what they make, and what is wrong with their files."""
+"""The section Layouts: the list, and each layout with its drawing and its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Onboarding a gateway: the form, what it would make, and the start."""
+"""The section Onboard: the form, its plan, and the onboarding in the background."""
 
 from __future__ import annotations
 
@@ -384,7 +384,7 @@ class Onboard:
 
 
 async def _offer(request: PageRequest, name: str) -> Offer:
-    """Return the layouts that serve, and the parameters of the one that is wanted.
+    """Return the layouts that serve, and the parameters of the one with this name.
 
     A name that is unknown, or none, stands for the default layout, or else for the first one.
     """

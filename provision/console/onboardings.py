@@ -1,4 +1,4 @@
-"""The journal of onboardings: what runs, what is stuck, what failed; retry and undo."""
+"""The section Onboardings: the journal, and what you can do about an onboarding."""
 
 from __future__ import annotations
 
@@ -110,8 +110,7 @@ async def _onboarding(request: PageRequest) -> Mapping[str, Any]:
     return found
 
 
-def retry_action(onboarding: Mapping[str, Any]) -> Action:
-    """Tell what going on does."""
+def _retry_action(onboarding: Mapping[str, Any]) -> Action:
     back = onboarding["state"] == "undoing"
     rows = [
         ("Onboarding", onboarding["id"], f"attempt {onboarding['attempts'] + 1}, now"),
@@ -125,8 +124,7 @@ def retry_action(onboarding: Mapping[str, Any]) -> Action:
     return Action(f"Retry {onboarding['external_id']}?", text, rows, "Retry")
 
 
-def undo_action(onboarding: Mapping[str, Any]) -> Action:
-    """Tell what undoing does."""
+def _undo_action(onboarding: Mapping[str, Any]) -> Action:
     rows = [
         ("Gateway", onboarding["external_id"], "its device is cut off at once"),
         ("Clients and channels", "all of this onboarding", "deleted, with their connections"),
@@ -146,8 +144,7 @@ def undo_action(onboarding: Mapping[str, Any]) -> Action:
     return Action(title, text, rows, "Undo", "danger")
 
 
-def forget_action(onboarding: Mapping[str, Any]) -> Action:
-    """Tell what forgetting the leftovers does."""
+def _forget_action(onboarding: Mapping[str, Any]) -> Action:
     rows = [
         (leftover["kind"].capitalize(), leftover["id"], "no longer listed")
         for leftover in onboarding.get("leftovers", ())
@@ -159,4 +156,4 @@ def forget_action(onboarding: Mapping[str, Any]) -> Action:
     return Action(title, text, rows, "They were removed")
 
 
-ACTIONS: Final = {"retry": retry_action, "undo": undo_action, "forget": forget_action}
+ACTIONS: Final = {"retry": _retry_action, "undo": _undo_action, "forget": _forget_action}

@@ -99,7 +99,7 @@ class Cookies:
     public_url: str
 
     def is_secure(self, request: Request) -> bool:
-        """Tell whether the browser speaks TLS with this address."""
+        """Return whether the browser speaks TLS with this address."""
         if request.url.scheme == "https":
             return True
         public = urlsplit(self.public_url)
