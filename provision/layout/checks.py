@@ -17,7 +17,6 @@ from provision.layout.model import (
     ConnectionType,
     Dialect,
     InlineProfile,
-    JsonValue,
     KeyPath,
     Layout,
     Parameter,
@@ -26,7 +25,7 @@ from provision.layout.parameters import value_problem
 from provision.layout.plan import PlannedConnections
 from provision.layout.report import Report
 from provision.layout.schema import TARGETS
-from provision.layout.source import path_text
+from provision.layout.source import path_text, strings_in
 from provision.layout.templates import is_template, references
 
 
@@ -96,24 +95,12 @@ def layout_texts(layout: Layout) -> Iterator[tuple[KeyPath, str]]:
     parts: tuple[Client | Channel, ...] = (*layout.clients, *layout.channels)
     for part in parts:
         yield (*part.at, "name"), part.name
-        yield from _strings((*part.at, "metadata"), part.metadata)
-        yield from _strings((*part.at, "tags"), list(part.tags))
+        yield from strings_in((*part.at, "metadata"), part.metadata)
+        yield from strings_in((*part.at, "tags"), list(part.tags))
         extra = part.identity if isinstance(part, Client) else part.route
         if extra is not None:
             yield (*part.at, "identity" if isinstance(part, Client) else "route"), extra
-    yield from _strings(("bootstrap", "render_context"), layout.bootstrap.render_context)
-
-
-def _strings(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]:
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for key, item in value.items():
-                yield from _strings((*path, key), item)
-        case list():
-            for index, item in enumerate(value):
-                yield from _strings((*path, index), item)
+    yield from strings_in(("bootstrap", "render_context"), layout.bootstrap.render_context)
 
 
 MAX_NAME: Final = 1024
@@ -188,7 +175,7 @@ def _check_names(report: Report, kind: str, items: Sequence[Client | Channel]) -
     keys: dict[str, KeyPath] = {}
     names: dict[str, KeyPath] = {}
     for item in items:
-        derived = (*item.at, "key") not in report.source.marks
+        derived = not report.source.has((*item.at, "key"))
         if not item.key and item.name:
             message = f'no key can be made of the {kind}\'s name; add one, as in key = "{kind}"'
             report.at_key((*item.at, "name"), "no-key", message)
@@ -247,7 +234,7 @@ def _check_gateway(report: Report, layout: Layout) -> None:
         path = next(
             path
             for path in ((*extra.at, "bootstrap"), (*extra.at, "metadata", "external_id"), extra.at)
-            if path in report.source.marks
+            if report.source.has(path)
         )
         message = (
             "a second client with a bootstrap config; the first is in "
@@ -257,7 +244,7 @@ def _check_gateway(report: Report, layout: Layout) -> None:
     if layout.dialect is not Dialect.PROVISION or gateways:
         return
     for path in (("profile",), ("bootstrap",), ("bindings",)):
-        if path in report.source.marks:
+        if report.source.has(path):
             message = f"[{path[0]}] needs a gateway: set bootstrap = true on one of the clients"
             report.at_key(path, "no-gateway", message)
 
@@ -268,7 +255,7 @@ def _check_profile(report: Report, layout: Layout) -> None:
         ("bootstrap", "profile_id"),
         ("bootstrap", "profile"),
     )
-    given = [path for path in ways if path in report.source.marks]
+    given = [path for path in ways if report.source.has(path)]
     for path in given[1:]:
         message = "the profile is given twice; one of [profile], bootstrap.profile_id and "
         report.at_key(path, "two-profiles", f"{message}bootstrap.profile")
@@ -307,7 +294,7 @@ def _check_bindings(report: Report, layout: Layout) -> None:
 
 
 def _check_targets(report: Report, binding: Binding) -> None:
-    given = [target for target in TARGETS if (*binding.at, target) in report.source.marks]
+    given = [target for target in TARGETS if report.source.has((*binding.at, target))]
     if len(given) != 1:
         message = f"[[bindings]] must name exactly one of {', '.join(TARGETS)}, not "
         message += " and ".join(given) or "none"

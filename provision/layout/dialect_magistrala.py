@@ -238,7 +238,7 @@ def build_legacy(
         profile=ProfileReference(id=profile_id) if profile_id else None,
         bindings=_bindings(bootstrap),
         file=report.source.file,
-        positions=report.source.positions,
+        locate=report.source.key_place,
     )
 
 

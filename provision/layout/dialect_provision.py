@@ -44,7 +44,7 @@ def build(report: Report, data: JsonObject, name: str, template: str) -> Layout:
         profile=_profile(data, template),
         bindings=_bindings(data),
         file=report.source.file,
-        positions=report.source.positions,
+        locate=report.source.key_place,
     )
 
 

@@ -6,22 +6,19 @@ own, tables key by key. Where both have a value, the layout's wins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Final, TypeVar
+from typing import Final
 
 from provision.layout.errors import LayoutError, TemplateFileError
 from provision.layout.model import JsonObject, JsonValue, KeyPath
 from provision.layout.report import Report
-from provision.layout.source import Mark, Part, Source, parse_source
+from provision.layout.source import Part, Source, moved, parse_source
 from provision.layout.templates import TemplateLoader
 
 INCLUDE: Final[KeyPath] = ("layout", "include")
 
 MOST_INCLUDED: Final = 100
 """Fragments of one layout."""
-
-_Item = TypeVar("_Item")
 
 
 def with_fragments(report: Report, load: TemplateLoader) -> Report:
@@ -36,7 +33,7 @@ def with_fragments(report: Report, load: TemplateLoader) -> Report:
             report.at_value(path, "include", f"at most {MOST_INCLUDED} files are included")
             break
         file = str(PurePosixPath(report.source.file).parent / name)
-        if any(part.file == file for part in merged.parts):
+        if any(part.source.file == file for part in merged.parts):
             report.at_value(path, "include", f'"{name}" is included twice')
             continue
         try:
@@ -58,29 +55,23 @@ def with_fragments(report: Report, load: TemplateLoader) -> Report:
 
 
 def _merged(source: Source, fragment: Source) -> Source:
-    lines, offset = len(source.lines), len(source.text) + 1
-    moved: dict[KeyPath, KeyPath | None] = {(): ()}
-    data = _merge(source.data, fragment.data, (), moved)
-    shifted = {
-        path: Mark(mark.key + offset, mark.value + offset)
-        for path, mark in _moved(fragment.marks, moved).items()
-    }
+    moves: dict[KeyPath, KeyPath | None] = {(): ()}
+    data = _merge(source.data, fragment.data, (), moves)
     return Source(
         file=source.file,
         text=f"{source.text}\n{fragment.text}",
         data=data,
-        marks={**shifted, **source.marks},
-        unfit={**_moved(fragment.unfit, moved), **source.unfit},
-        parts=(*source.parts, Part(fragment.file, lines)),
+        unfit={**moved(fragment.unfit, moves), **source.unfit},
+        parts=(*source.parts, Part(fragment, len(source.lines), len(source.text) + 1, moves)),
     )
 
 
 def _merge(
-    own: JsonObject, added: JsonObject, at: KeyPath, moved: dict[KeyPath, KeyPath | None]
+    own: JsonObject, added: JsonObject, at: KeyPath, moves: dict[KeyPath, KeyPath | None]
 ) -> dict[str, JsonValue]:
     """Return both tables, which stand ``at`` a path, as one.
 
-    ``moved`` notes where else a part of what was added stands now: None for one that gave way.
+    ``moves`` notes where else a part of what was added stands now: None for one that gave way.
     """
     merged = dict(own)
     for key, value in added.items():
@@ -89,24 +80,11 @@ def _merge(
             case None, _:
                 merged[key] = value
             case dict() as mine, dict():
-                merged[key] = _merge(mine, value, path, moved)
+                merged[key] = _merge(mine, value, path, moves)
             case list() as mine, list() if all(isinstance(each, dict) for each in (*mine, *value)):
                 merged[key] = [*mine, *value]
                 for index in range(len(value)):
-                    moved[(*path, index)] = (*path, len(mine) + index)
+                    moves[(*path, index)] = (*path, len(mine) + index)
             case _:
-                moved[path] = None
+                moves[path] = None
     return merged
-
-
-def _moved(
-    items: Mapping[KeyPath, _Item], moved: Mapping[KeyPath, KeyPath | None]
-) -> dict[KeyPath, _Item]:
-    """Return ``items`` under their new paths, without those that gave way to the layout's own."""
-    found: dict[KeyPath, _Item] = {}
-    for path, item in items.items():
-        known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in moved)
-        target = moved[known]
-        if target is not None:
-            found[(*target, *path[len(known) :])] = item
-    return found

@@ -22,7 +22,7 @@ from provision.layout.model import (
 )
 from provision.layout.report import Report
 from provision.layout.schema import ListOf, Shape, Table
-from provision.layout.source import Source
+from provision.layout.source import Source, strings_in
 from provision.layout.templates import Reference, is_template, references
 
 _DEVICE_FIELDS: Final = ("ID", "ExternalID", "DomainID")
@@ -83,7 +83,7 @@ def _lint_profile_template(
         if problem is None or report.full:
             continue
         rule, message = problem
-        if inline in report.source.marks:
+        if report.source.has(inline):
             report.inside(inline, reference.index, rule, message)
         else:
             line = profile.content_template.count("\n", 0, reference.index) + 1
@@ -212,7 +212,7 @@ def _lint_content(report: Report, layout: Layout) -> None:
             "the gateway's device is given null as its content: add bootstrap.content or "
             "bootstrap.profile_id"
         )
-        report.at_key(path if path in report.source.marks else gateway.at, "no-content", message)
+        report.at_key(path if report.source.has(path) else gateway.at, "no-content", message)
 
 
 def _lint_kinds(report: Report, channels: Sequence[Channel]) -> None:
@@ -274,7 +274,7 @@ def _lint_certificates(report: Report, layout: Layout) -> None:
             "and what it issues ends with it at the latest"
         )
         report.at_value(("certificates", "ttl"), "outlives-issuer", message)
-    if ("certificates",) in report.source.marks and not any(
+    if report.source.has(("certificates",)) and not any(
         client.certificate for client in layout.clients
     ):
         message = "no client has certificate = true, so [certificates] has no effect"
@@ -307,12 +307,11 @@ def _lint_legacy(report: Report, layout: Layout) -> None:
             report.at_key((table,), "key-bits", f"[{table}]: {note}")
     if isinstance(layout.profile, ProfileReference):
         _lint_profile_id(report, layout.profile.id)
-    for path in report.source.marks:
-        value = report.source.value(path)
-        expanded = isinstance(value, str) and re.search(r"\{\{-?\s*\.[A-Z]", value)
-        if expanded and path[0] in {"clients", "things", "channels"}:
-            message = "this dialect expands no templates: the text is taken as it is"
-            report.at_value(path, "literal-template", message)
+    for table in ("clients", "things", "channels"):
+        for path, text in strings_in((table,), report.source.value((table,))):
+            if re.search(r"\{\{-?\s*\.[A-Z]", text):
+                message = "this dialect expands no templates: the text is taken as it is"
+                report.at_value(path, "literal-template", message)
 
 
 def _lint_profile_id(report: Report, profile_id: str) -> None:

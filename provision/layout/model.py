@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -238,13 +238,17 @@ class Binding:
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
+def _at_its_start(_: KeyPath) -> Place:
+    return Place(1, 1)
+
+
 @frozen
 class Layout:
     """One layout file, normalised.
 
     ``connections`` is complete: a file without any has one of every client with every channel.
-    ``file``, ``positions`` and the parts' ``at`` serve messages only: they are no part of equality
-    and digest.
+    ``file``, ``locate`` (which gives where a key, or else its nearest ancestor, stands) and the
+    parts' ``at`` serve messages only: they are no part of equality and digest.
     """
 
     name: str
@@ -259,7 +263,7 @@ class Layout:
     profile: InlineProfile | ProfileReference | None = None
     bindings: tuple[Binding, ...] = ()
     file: str = field(default="", eq=False)
-    positions: Mapping[KeyPath, Place] = field(factory=dict, eq=False, repr=False)
+    locate: Callable[[KeyPath], Place] = field(default=_at_its_start, eq=False, repr=False)
 
     @property
     def gateway(self) -> Client | None:
@@ -270,13 +274,6 @@ class Layout:
     def digest(self) -> str:
         """SHA-256 of the model's canonical JSON, in hex: equal layouts have equal digests."""
         return hashlib.sha256(canonical_json(self).encode()).hexdigest()
-
-    def locate(self, path: KeyPath) -> Place:
-        """Return where ``path``, or else its nearest ancestor, stands in the file."""
-        for length in range(len(path), 0, -1):
-            if place := self.positions.get(path[:length]):
-                return place
-        return Place(1, 1)
 
 
 @frozen

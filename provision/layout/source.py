@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import Factory, define, field, frozen
 
@@ -30,6 +30,11 @@ _ESCAPES: Final = {
 _HEX_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 _FOLD: Final = re.compile(r"[ \t\n]*")
+_STRING: Final = re.compile(
+    r'"""(?:\\.|[^\\])*?"""+|"(?!"")(?:\\.|[^"\\])*"'
+    r"|'''.*?'''+|'(?!'')[^']*'",
+    re.DOTALL,
+)
 _MAX_DEPTH: Final = 100
 
 
@@ -115,15 +120,15 @@ def _escape(text: str, at: int) -> tuple[str, int]:
     return "", folded.end() if folded else at + 1
 
 
+@define
 class _Scanner:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.found = Scan()
-        self._elements: dict[KeyPath, int] = {}
-        self._headers: set[KeyPath] = set()
-        self._by_pairs: set[KeyPath] = set()
-        """What pairs define, the tables of dotted keys too: no header may define it again."""
+    text: str
+    at: int = 0
+    found: Scan = Factory(Scan)
+    _elements: dict[KeyPath, int] = Factory(dict)
+    _headers: set[KeyPath] = Factory(set)
+    _by_pairs: set[KeyPath] = Factory(set)
+    """What pairs define, the tables of dotted keys too: no header may define it again."""
 
     def document(self) -> None:
         table: KeyPath = ()
@@ -249,18 +254,10 @@ class _Scanner:
             self.at += 1
 
     def _string(self) -> None:
-        start = self.at
-        quote = self.text[start]
-        if self.text.startswith(quote * 3, start):
-            quote *= 3
-        end = start + len(quote)
-        while not self.text.startswith(quote, end):
-            if end >= len(self.text):
-                raise _Lost
-            end += 2 if self.text[end] == "\\" and quote[0] == '"' else 1
-        while len(quote) == 3 and self.text.startswith(quote[0], end + 3):
-            end += 1
-        self.at = end + len(quote)
+        string = _STRING.match(self.text, self.at)
+        if string is None:
+            raise _Lost
+        self.at = string.end()
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         if match := pattern.match(self.text, self.at):
@@ -280,12 +277,31 @@ MOST_DUPLICATES: Final = 20
 _INTEGERS: Final = range(-(2**63), 2**63)
 
 
+Moves: TypeAlias = Mapping[KeyPath, KeyPath | None]
+"""Where the tables of a fragment stand in the layout that includes it; None: they gave way."""
+
+_Item = TypeVar("_Item")
+
+
+def moved(items: Mapping[KeyPath, _Item], moves: Moves) -> dict[KeyPath, _Item]:
+    """Return ``items`` of a fragment under their new paths, without those that gave way."""
+    found: dict[KeyPath, _Item] = {}
+    for path, item in items.items():
+        known = next(path[:length] for length in range(len(path), -1, -1) if path[:length] in moves)
+        target = moves[known]
+        if target is not None:
+            found[(*target, *path[len(known) :])] = item
+    return found
+
+
 @frozen
 class Part:
-    """A file whose text is part of a source: it starts at line ``first``, counted from 0."""
+    """A fragment whose text is part of a source, from a line (counted from 0) and an offset on."""
 
-    file: str
-    first: int
+    source: Source
+    line: int
+    offset: int
+    moves: Moves
 
 
 @frozen
@@ -299,7 +315,6 @@ class Source:
     file: str
     text: str
     data: dict[str, JsonValue]
-    marks: Mapping[KeyPath, Mark]
     unfit: Mapping[KeyPath, str]
     parts: tuple[Part, ...] = ()
     _offsets: dict[int, list[int]] = field(factory=dict, init=False, repr=False, eq=False)
@@ -316,9 +331,14 @@ class Source:
         return tuple(itertools.accumulate(lengths, initial=0))[:-1]
 
     @cached_property
-    def positions(self) -> dict[KeyPath, Place]:
-        """Where each key stands."""
-        return {path: self._place(mark.key) for path, mark in self.marks.items()}
+    def _marks(self) -> Mapping[KeyPath, Mark]:
+        """Where each key and value stands: looked for when something is told of the first."""
+        end = self.parts[0].offset if self.parts else len(self.text)
+        marks = scan(self.text[:end]).marks
+        for part in self.parts:
+            for path, mark in moved(scan(part.source.text).marks, part.moves).items():
+                marks.setdefault(path, Mark(mark.key + part.offset, mark.value + part.offset))
+        return marks
 
     @cached_property
     def unfit_within(self) -> Mapping[KeyPath, list[KeyPath]]:
@@ -341,7 +361,7 @@ class Source:
 
     def place_inside(self, path: KeyPath, index: int) -> Place:
         """Return where character ``index`` of the string at ``path`` stands."""
-        mark = self.marks.get(path)
+        mark = self._marks.get(path)
         if mark is None:
             return self.value_place(path)
         offsets = self._offsets.get(mark.value)
@@ -349,6 +369,10 @@ class Source:
             found = [at for _, at in string_characters(self.text, mark.value)]
             offsets = self._offsets[mark.value] = found or [mark.value]
         return self._place(offsets[min(index, len(offsets) - 1)])
+
+    def has(self, path: KeyPath) -> bool:
+        """Return whether the file gives a value for ``path``."""
+        return self.value(path) is not None
 
     def value(self, path: KeyPath) -> JsonValue:
         """Return the value at ``path``, or ``None`` where there is none."""
@@ -372,7 +396,7 @@ class Source:
 
     def line(self, place: Place) -> str:
         """Return the line of ``place``."""
-        first = next((part.first for part in self.parts if part.file == place.file), 0)
+        first = next((part.line for part in self.parts if part.source.file == place.file), 0)
         return self.lines[first + place.line - 1]
 
     def line_name(self, path: KeyPath) -> str:
@@ -382,7 +406,7 @@ class Source:
 
     def _mark(self, path: KeyPath) -> Mark | None:
         for length in range(len(path), 0, -1):
-            if mark := self.marks.get(path[:length]):
+            if mark := self._marks.get(path[:length]):
                 return mark
         return None
 
@@ -390,8 +414,8 @@ class Source:
         line = bisect.bisect_right(self._line_starts, offset) - 1
         column = offset - self._line_starts[line] + 1
         for part in reversed(self.parts):
-            if line >= part.first:
-                return Place(line - part.first + 1, column, part.file)
+            if line >= part.line:
+                return Place(line - part.line + 1, column, part.source.file)
         return Place(line + 1, column)
 
 
@@ -417,7 +441,7 @@ def parse_source(text: str, file: str) -> Source:
         raise _refusal(file, text, 0, "depth", message)
     unfit: dict[KeyPath, str] = {}
     _to_json_types(data, (), unfit)
-    return Source(file, text, data, scan(text).marks, unfit)
+    return Source(file, text, data, unfit)
 
 
 def _syntax_error(file: str, text: str, error: TOMLDecodeError) -> LayoutError:
@@ -473,6 +497,19 @@ def path_text(path: KeyPath) -> str:
         else:
             text += f".{part}" if text else part
     return text
+
+
+def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the strings of ``value``, which stands at ``path``, at any depth, with their paths."""
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from strings_in((*path, key), item)
+        case list():
+            for index, item in enumerate(value):
+                yield from strings_in((*path, index), item)
 
 
 def _to_json_types(node: JsonValue, path: KeyPath, unfit: dict[KeyPath, str]) -> None:

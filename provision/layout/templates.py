@@ -207,7 +207,7 @@ def profile_template(report: Report, data: JsonObject, load: TemplateLoader) -> 
     profile = data.get("profile")
     if profile is None:
         return ""
-    given = [path for path in (_INLINE, _FILE) if path in report.source.marks]
+    given = [path for path in (_INLINE, _FILE) if report.source.has(path)]
     if len(given) != 1:
         found = "both" if given else "neither"
         message = f"[profile] must have content_template or content_template_file, not {found}"
