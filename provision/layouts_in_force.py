@@ -14,7 +14,7 @@ from bootstrap_core.formats.documents import without_mark
 from bootstrap_core.formats.toml import read_toml
 from provision.errors import SettingsError
 from provision.layout.catalog import LayoutCatalog, LayoutState
-from provision.layout.dialect_magistrala import choose_key
+from provision.layout.dialects import choose_key
 from provision.layout.model import Overrides, parse_lifetime
 from provision.layout.report import nearest
 from provision.settings_reader import Loaded

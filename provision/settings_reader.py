@@ -16,7 +16,7 @@ from bootstrap_core.formats.toml import read_toml
 from bootstrap_core.secrets import Secret
 from provision.errors import SettingsError
 from provision.former_settings import platforms_not_meant, unread_keys, unread_variables
-from provision.layout.dialect_magistrala import choose_key
+from provision.layout.dialects import choose_key
 from provision.layout.model import parse_lifetime, parse_overlap
 from provision.settings import DEFAULT_FILE, Settings, names_of
 

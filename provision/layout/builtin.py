@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from provision.layout.dialect_provision import everything_connected
+from provision.layout.dialects import everything_connected
 from provision.layout.model import Channel, Client, Dialect, Layout
 
 BUILTIN_NAME: Final = "default"

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from provision.layout.model import (
     CONNECTION_TYPES,
+    SLOT_TYPES,
     Binding,
     BindingSlot,
     Channel,
@@ -24,7 +25,7 @@ from provision.layout.model import (
 from provision.layout.parameters import value_problem
 from provision.layout.plan import PlannedConnections
 from provision.layout.report import Report
-from provision.layout.schema import TARGETS
+from provision.layout.schema import templates_of
 from provision.layout.source import path_text, strings_in
 from provision.layout.templates import is_template, references
 
@@ -93,14 +94,9 @@ def _check_secret_parameter(report: Report, parameter: Parameter) -> None:
 def layout_texts(layout: Layout) -> Iterator[tuple[KeyPath, str]]:
     """Yield every string of ``layout`` that is expanded, with its path."""
     parts: tuple[Client | Channel, ...] = (*layout.clients, *layout.channels)
-    for part in parts:
-        yield (*part.at, "name"), part.name
-        yield from strings_in((*part.at, "metadata"), part.metadata)
-        yield from strings_in((*part.at, "tags"), list(part.tags))
-        extra = part.identity if isinstance(part, Client) else part.route
-        if extra is not None:
-            yield (*part.at, "identity" if isinstance(part, Client) else "route"), extra
-    yield from strings_in(("bootstrap", "render_context"), layout.bootstrap.render_context)
+    for part, at in (*((part, part.at) for part in parts), (layout.bootstrap, ("bootstrap",))):
+        for _, key, value in templates_of(part):
+            yield from strings_in((*at, key), value)
 
 
 MAX_NAME: Final = 1024
@@ -108,12 +104,6 @@ MAX_NAME: Final = 1024
 
 RESERVED_VARIABLES: Final = ("external_id", "name")
 """Variables of the render context that every gateway gets."""
-
-_PROFILE_WAYS: Final[tuple[KeyPath, ...]] = (
-    ("profile",),
-    ("bootstrap", "profile_id"),
-    ("bootstrap", "profile"),
-)
 
 
 @frozen
@@ -294,9 +284,9 @@ def _check_bindings(report: Report, layout: Layout) -> None:
 
 
 def _check_targets(report: Report, binding: Binding) -> None:
-    given = [target for target in TARGETS if report.source.has((*binding.at, target))]
+    given = [target for target in SLOT_TYPES if report.source.has((*binding.at, target))]
     if len(given) != 1:
-        message = f"[[bindings]] must name exactly one of {', '.join(TARGETS)}, not "
+        message = f"[[bindings]] must name exactly one of {', '.join(SLOT_TYPES)}, not "
         message += " and ".join(given) or "none"
         report.at_key(binding.at, "binding-target", message)
 

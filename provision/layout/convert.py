@@ -17,7 +17,7 @@ from tomlkit import TOMLDocument
 from tomlkit.items import AoT, Item, Table
 
 from bootstrap_core.formats.documents import without_mark
-from provision.layout.dialect_magistrala import PART_KEYS, TOP_KEYS, key_choice
+from provision.layout.dialects import PART_KEYS, TOP_KEYS, key_choice
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.model import Binding, Channel, Client, Dialect, Layout
 from provision.layout.reader import dialect_of, read

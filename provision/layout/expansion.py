@@ -39,6 +39,7 @@ from provision.layout.plan import (
     PlannedClient,
     PlannedConfig,
 )
+from provision.layout.schema import templates_of
 from provision.layout.source import path_text
 from provision.layout.templates import references, render_text
 
@@ -71,9 +72,13 @@ class Renderer:
         except TemplateError as error:
             raise self.error(path, f"template cannot be rendered: {error.message}") from error
 
-    def optional(self, path: KeyPath, template: str | None) -> str | None:
-        """Return ``template`` rendered, or ``None`` where there is none."""
-        return None if template is None else self.text(path, template)
+    def part(self, part: Client | Channel) -> dict[str, JsonValue]:
+        """Return the attributes of a part that are templates, rendered, without its name."""
+        return {
+            name: self.value((*part.at, key), value)
+            for name, key, value in templates_of(part)
+            if name != "name"
+        }
 
     def value(self, path: KeyPath, value: JsonValue) -> JsonValue:
         """Return ``value``, which stands at ``path``, with all its strings rendered."""
@@ -83,7 +88,8 @@ class Renderer:
             case dict():
                 return {key: self.value((*path, key), item) for key, item in value.items()}
             case list() | tuple():
-                return [self.value((*path, index), item) for index, item in enumerate(value)]
+                items = (self.value((*path, index), item) for index, item in enumerate(value))
+                return type(value)(items)
         return value
 
     def error(
@@ -320,9 +326,7 @@ class _Expansion:
                 key=channel.key,
                 id=self.channel_ids[channel.key],
                 name=self.naming.channel(channel, gateway_name),
-                route=self.renderer.optional((*channel.at, "route"), channel.route),
-                metadata=self.renderer.value((*channel.at, "metadata"), channel.metadata),
-                tags=tuple(self.renderer.value((*channel.at, "tags"), channel.tags)),
+                **self.renderer.part(channel),
             )
             for channel in self.renderer.layout.channels
         )
@@ -331,19 +335,17 @@ class _Expansion:
         self, client: Client, identifiers: Identifiers, channels: tuple[PlannedChannel, ...]
     ) -> PlannedClient:
         """Return the client to create, with a new secret."""
-        metadata = self.renderer.value((*client.at, "metadata"), client.metadata)
+        rendered = self.renderer.part(client)
         if client.bootstrap:
-            metadata |= self._gateway_facts(client, channels)
+            rendered["metadata"] |= self._gateway_facts(client, channels)
         return PlannedClient(
             key=client.key,
             id=self.client_ids[client.key],
             name=self.naming.client(client),
-            identity=self.renderer.optional((*client.at, "identity"), client.identity),
             secret=identifiers.secret(),
-            metadata=metadata,
-            tags=tuple(self.renderer.value((*client.at, "tags"), client.tags)),
             is_gateway=client.bootstrap,
             certificate=client.certificate,
+            **rendered,
         )
 
     def _gateway_facts(

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from provision.layout import dialect_magistrala, schema
 from provision.layout.checker import NAME_PATTERN
+from provision.layout.dialects import SHAPES
 from provision.layout.model import Dialect, Layout, Parameter
 from provision.layout.schema import (
     Choice,
@@ -35,13 +35,6 @@ NOT_BLANK: Final = r"\S"
 
 Schema = dict[str, Any]
 
-_SHAPES: Final = {
-    Dialect.PROVISION: schema.SHAPE,
-    Dialect.MAGISTRALA: dialect_magistrala.SHAPE,
-    Dialect.MAINFLUX: dialect_magistrala.MAINFLUX_SHAPE,
-}
-
-
 _INCLUDES: Final[Schema] = {
     "required": ["layout"],
     "properties": {
@@ -60,7 +53,7 @@ def layout_schema(dialect: Dialect = Dialect.PROVISION) -> Schema:
     What is required may be missing in a layout that includes fragments: they may have it.
     """
     schema: Schema = {"$schema": DRAFT, "title": f"Layout ({dialect.value} dialect)"}
-    shape = _SHAPES[dialect]
+    shape = SHAPES[dialect]
     if dialect is not Dialect.PROVISION:
         return schema | _schema(shape)
     return schema | _schema(_part_of(shape)) | {"if": {"not": _INCLUDES}, "then": _demands(shape)}
@@ -68,7 +61,7 @@ def layout_schema(dialect: Dialect = Dialect.PROVISION) -> Schema:
 
 def fragment_schema() -> Schema:
     """Return the JSON Schema of fragments, which layouts include: parts of a layout."""
-    part = _part_of(schema.SHAPE)
+    part = _part_of(SHAPES[Dialect.PROVISION])
     fields = {key: field for key, field in part.fields.items() if key != "layout"}
     return {"$schema": DRAFT, "title": "Fragment of layouts", **_schema(Table(fields))}
 

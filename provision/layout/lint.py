@@ -9,7 +9,7 @@ from typing import Final
 
 from provision.layout.checker import table_label
 from provision.layout.checks import RESERVED_VARIABLES, layout_texts
-from provision.layout.dialect_magistrala import key_choice
+from provision.layout.dialects import key_choice
 from provision.layout.errors import Problem
 from provision.layout.model import (
     Channel,

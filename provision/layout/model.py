@@ -10,16 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 
 import attrs
 from attrs import evolve, field, frozen
 
 from bootstrap_core.secrets import Secret
+from provision.layout.schema import (
+    Choice,
+    Flag,
+    Json,
+    Lifetime,
+    ListOf,
+    Object,
+    Pattern,
+    Scalar,
+    Table,
+    Text,
+    setting,
+    table_of,
+)
 
 _UNITS: Final = {
     "ns": Fraction(1, 10**9),
@@ -85,8 +99,19 @@ KeyType: TypeAlias = Literal["rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25
 Renewal: TypeAlias = Literal["auto", "manual"]
 ConfigStatus: TypeAlias = Literal["enabled", "disabled"]
 
-CONNECTION_TYPES: Final[tuple[ConnectionType, ...]] = ("publish", "subscribe")
+CONNECTION_TYPES: Final[tuple[ConnectionType, ...]] = get_args(ConnectionType)
+SLOT_TYPES: Final[tuple[SlotType, ...]] = get_args(SlotType)
+"""What a binding can name, as key and as type of a slot."""
+
 DEFAULT_TTL_SECONDS: Final = 2400 * 3600
+
+
+def _texts(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(items)
+
+
+def _scalars(items: Iterable[str | float]) -> tuple[str | float, ...]:
+    return tuple(items)
 
 
 class Dialect(StrEnum):
@@ -121,27 +146,64 @@ class Parameter:
     """
 
     name: str
-    type: ParameterType
-    required: bool = False
-    default: str | int | float | bool | None = None
-    enum: tuple[str | int | float | bool, ...] = ()
-    pattern: str | None = None
-    description: str = ""
-    secret: bool = False
+    type: ParameterType = field(
+        default="string",
+        metadata=setting(Choice(get_args(ParameterType)), 'its type; default "string"'),
+    )
+    required: bool = field(
+        default=False, metadata=setting(Flag(), "whether a request must give it; default false")
+    )
+    default: str | int | float | bool | None = field(
+        default=None, metadata=setting(Scalar(), "its value when a request does not give it")
+    )
+    enum: tuple[str | int | float | bool, ...] = field(
+        default=(),
+        converter=_scalars,
+        metadata=setting(ListOf(Scalar(), least=1), "the only values allowed"),
+    )
+    pattern: str | None = field(
+        default=None,
+        metadata=setting(Pattern(), "what a string must match somewhere; anchor with ^ and $"),
+    )
+    description: str = field(default="", metadata=setting(Text(), "what it is for, for people"))
+    secret: bool = field(
+        default=False,
+        metadata=setting(Flag(), "whether its value is sealed and shown as a mask; default false"),
+    )
     at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+_KEY: Final = setting(
+    Text(
+        pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}",
+        pattern_meaning="letters, digits, underscores, dots and dashes, at most 128",
+    ),
+    "how this file refers to it; default: derived from name",
+)
+_NAME: Final = setting(Text(template=True, blank=False), "its name on the platform", required=True)
+_TAGS: Final = setting(ListOf(Text(template=True, blank=False)), "its tags on the platform")
 
 
 @frozen
 class Client:
     """A client to create. ``bootstrap`` marks the gateway, which gets the bootstrap config."""
 
-    key: str
-    name: str
-    identity: str | None = None
-    metadata: JsonObject = field(factory=dict)
-    tags: tuple[str, ...] = ()
-    bootstrap: bool = False
-    certificate: bool = False
+    key: str = field(metadata=_KEY)
+    name: str = field(metadata=_NAME)
+    identity: str | None = field(
+        default=None, metadata=setting(Text(template=True), "the identity of its credentials")
+    )
+    bootstrap: bool = field(
+        default=False,
+        metadata=setting(Flag(), "whether it is the gateway, which gets the bootstrap config"),
+    )
+    certificate: bool = field(
+        default=False, metadata=setting(Flag(), "whether it gets an X.509 certificate")
+    )
+    tags: tuple[str, ...] = field(default=(), converter=_texts, metadata=_TAGS)
+    metadata: JsonObject = field(
+        factory=dict, metadata=setting(Object(template=True), "its metadata on the platform")
+    )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
@@ -149,21 +211,42 @@ class Client:
 class Channel:
     """A channel to create. Metadata ``type`` (control, data, export) names its role."""
 
-    key: str
-    name: str
-    route: str | None = None
-    metadata: JsonObject = field(factory=dict)
-    tags: tuple[str, ...] = ()
+    key: str = field(metadata=_KEY)
+    name: str = field(metadata=_NAME)
+    route: str | None = field(
+        default=None, metadata=setting(Text(template=True), "its route on the platform")
+    )
+    tags: tuple[str, ...] = field(default=(), converter=_texts, metadata=_TAGS)
+    metadata: JsonObject = field(
+        factory=dict,
+        metadata=setting(Object(template=True), "its metadata; type (control, data) is its role"),
+    )
     at: KeyPath = field(default=(), eq=False, repr=False)
+
+
+def in_order(types: Collection[str]) -> tuple[ConnectionType, ...]:
+    """Return connection types in the one order that they are kept in."""
+    return tuple(kind for kind in CONNECTION_TYPES if kind in types)
+
+
+_REFERENCES: Final = ListOf(Text(blank=False), least=1)
 
 
 @frozen
 class Connection:
     """Every one of ``clients`` is connected with every one of ``channels`` (by their keys)."""
 
-    clients: tuple[str, ...]
-    channels: tuple[str, ...]
-    types: tuple[ConnectionType, ...] = CONNECTION_TYPES
+    clients: tuple[str, ...] = field(
+        converter=_texts, metadata=setting(_REFERENCES, "keys of clients", required=True)
+    )
+    channels: tuple[str, ...] = field(
+        converter=_texts, metadata=setting(_REFERENCES, "keys of channels", required=True)
+    )
+    types: tuple[ConnectionType, ...] = field(
+        default=CONNECTION_TYPES,
+        converter=in_order,
+        metadata=setting(ListOf(Choice(CONNECTION_TYPES), least=1), "default: both"),
+    )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
@@ -171,9 +254,16 @@ class Connection:
 class Certificates:
     """What the certificates of the layout's clients are like."""
 
-    ttl_seconds: int = DEFAULT_TTL_SECONDS
-    key_type: KeyType = "ec-p256"
-    renew: Renewal = "manual"
+    ttl_seconds: int = field(
+        default=DEFAULT_TTL_SECONDS,
+        metadata=setting(Lifetime(), 'how long they are valid; default "2400h"', key="ttl"),
+    )
+    key_type: KeyType = field(
+        default="ec-p256", metadata=setting(Choice(get_args(KeyType)), 'default "ec-p256"')
+    )
+    renew: Renewal = field(
+        default="manual", metadata=setting(Choice(get_args(Renewal)), 'default "manual"')
+    )
 
 
 @frozen
@@ -185,39 +275,69 @@ class Bootstrap:
     """
 
     provision: bool = True
-    status: ConfigStatus = "enabled"
-    render_context: JsonObject = field(factory=dict)
-    content: JsonValue = None
+    status: ConfigStatus = field(
+        default="enabled", metadata=setting(Choice(get_args(ConfigStatus)), 'default "enabled"')
+    )
+    render_context: JsonObject = field(
+        factory=dict, metadata=setting(Object(template=True), "variables of the profile")
+    )
+    content: JsonValue = field(
+        default=None, metadata=setting(Json(), "what a gateway without a profile is given")
+    )
 
 
 @frozen
 class BindingSlot:
     """A place in a profile for a resource. ``fields`` restricts its snapshot (empty: all)."""
 
-    name: str
-    type: SlotType
-    required: bool = False
-    fields: tuple[str, ...] = ()
+    name: str = field(
+        metadata=setting(Text(blank=False), "its name: .Bindings.<name>", required=True)
+    )
+    type: SlotType = field(metadata=setting(Choice(SLOT_TYPES), "what fills it", required=True))
+    required: bool = field(
+        default=False, metadata=setting(Flag(), "whether rendering needs it; default false")
+    )
+    fields: tuple[str, ...] = field(
+        default=(),
+        converter=_texts,
+        metadata=setting(ListOf(Text(blank=False)), "what its snapshot keeps; default: all"),
+    )
 
 
 @frozen
 class InlineProfile:
     """A profile that the layout brings along; its template is rendered at the device's fetch."""
 
-    name: str
-    content_template: str
-    content_format: ContentFormat = "go-template"
-    description: str = ""
-    defaults: JsonObject = field(factory=dict)
-    binding_slots: tuple[BindingSlot, ...] = ()
+    name: str = field(metadata=setting(Text(blank=False), "its name in the domain", required=True))
+    description: str = field(default="", metadata=setting(Text(), "what it is for, for people"))
+    content_format: ContentFormat = field(
+        default="go-template",
+        metadata=setting(Choice(get_args(ContentFormat)), 'default "go-template"'),
+    )
+    content_template: str = field(
+        kw_only=True, metadata=setting(Text(), "the template itself, or else content_template_file")
+    )
+    defaults: JsonObject = field(
+        factory=dict, metadata=setting(Object(), "variables; the render context wins over them")
+    )
+    binding_slots: tuple[BindingSlot, ...] = field(
+        default=(),
+        metadata=setting(ListOf(Table(table_of(BindingSlot))), "places for resources"),
+    )
 
 
 @frozen
 class ProfileReference:
     """A profile that exists already, by its ID or, where that is empty, by its name."""
 
-    id: str = ""
-    name: str = ""
+    id: str = field(
+        default="",
+        metadata=setting(Text(blank=False), "an existing profile, by its ID", key="profile_id"),
+    )
+    name: str = field(
+        default="",
+        metadata=setting(Text(blank=False), "an existing profile, by its name", key="profile"),
+    )
 
 
 @frozen

@@ -507,7 +507,7 @@ def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]
         case dict():
             for key, item in value.items():
                 yield from strings_in((*path, key), item)
-        case list():
+        case list() | tuple():
             for index, item in enumerate(value):
                 yield from strings_in((*path, index), item)
 

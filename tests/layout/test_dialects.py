@@ -56,11 +56,11 @@ def test_all_of_this_projects_dialect_reaches_the_model() -> None:
     assert layout.bootstrap.render_context == {"region": "eu", "at": "2026-01-02T03:04:05Z"}
     assert layout.profile == InlineProfile(
         "p",
-        "{}",
-        "json",
         "d",
-        {"qos": 1},
-        (
+        "json",
+        content_template="{}",
+        defaults={"qos": 1},
+        binding_slots=(
             BindingSlot("mqtt", "client", required=True, fields=("id", "secret")),
             BindingSlot("tls", "certificate"),
         ),

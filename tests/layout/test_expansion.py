@@ -203,7 +203,7 @@ def test_static_content_and_a_profile_by_name() -> None:
 
 def test_a_profile_is_a_template_unless_it_says_otherwise() -> None:
     plan = plan_of(OWN + '[profile]\nname = "p"\ncontent_template = "{}"\n')
-    assert plan.profile == InlineProfile("p", "{}", content_format="go-template")
+    assert plan.profile == InlineProfile("p", content_format="go-template", content_template="{}")
 
 
 def test_a_layout_may_have_no_channels() -> None:

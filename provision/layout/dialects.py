@@ -1,47 +1,193 @@
-"""The dialects of Magistrala's and Mainflux's ``config.toml``, read into the model."""
+"""The dialects of layout files: what may stand in a file of each, and how it becomes the model.
+
+This project's own says what the model has. Those of Magistrala's and Mainflux's ``config.toml``
+are one but for the name of a table; their strings are no templates.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
-from typing import Final, Literal
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from attrs import fields, frozen
 
 from bootstrap_core.formats.documents import is_too_deep, without_mark
 from provision.former_settings import UNUSED_KEYS
-from provision.layout.dialect_provision import derived_key, everything_connected
 from provision.layout.model import (
+    SLOT_TYPES,
     Binding,
+    BindingSlot,
     Bootstrap,
     Certificates,
     Channel,
     Client,
+    Connection,
     Dialect,
+    InlineProfile,
     JsonObject,
     JsonValue,
     KeyPath,
     KeyType,
     Layout,
+    Parameter,
     ProfileReference,
 )
 from provision.layout.report import Report
 from provision.layout.schema import (
-    TARGETS,
     Choice,
     Field,
     Flag,
     Json,
     Lifetime,
     ListOf,
+    MapOf,
     Object,
     Table,
     Text,
+    from_table,
+    table_of,
 )
 from provision.layout.source import MAX_DEPTH
-from provision.layout.templates import literal
+from provision.layout.templates import TemplateLoader, literal, profile_template
 from provision.settings import Settings, names_of
+
+
+def _profile_keys() -> Iterator[tuple[str, Field]]:
+    for key, known in table_of(InlineProfile).items():
+        yield key, known
+        if key == "content_template":
+            yield "content_template_file", Field(Text(blank=False), "a file beside this one")
+
+
+_LAYOUT: Final = Table(
+    {
+        "name": Field(Text(blank=False), "the file's name without .toml"),
+        "description": Field(Text(), "what it is for, for people"),
+        "include": Field(ListOf(Text(blank=False)), "files of tables that this layout shares"),
+    }
+)
+_OWN_BINDING: Final = Table(
+    {
+        "slot": Field(Text(blank=False), "a slot of the profile", required=True),
+        "client": Field(Text(blank=False), "key of a client"),
+        "channel": Field(Text(blank=False), "key of a channel"),
+        "certificate": Field(Text(blank=False), "key of a client with one"),
+    },
+    exactly_one=SLOT_TYPES,
+)
+_OWN_SHAPE: Final = Table(
+    {
+        "layout": Field(_LAYOUT, "what this layout is"),
+        "parameters": Field(MapOf(Table(table_of(Parameter))), "values that requests give"),
+        "clients": Field(
+            ListOf(Table(table_of(Client)), least=1), "clients to create", required=True
+        ),
+        "channels": Field(ListOf(Table(table_of(Channel))), "channels to create"),
+        "connections": Field(
+            ListOf(Table(table_of(Connection))),
+            "what is connected; default: every client with every channel",
+        ),
+        "certificates": Field(Table(table_of(Certificates)), "what the certificates are like"),
+        "bootstrap": Field(
+            Table(
+                {**table_of(Bootstrap), **table_of(ProfileReference)},
+                at_most_one=tuple(table_of(ProfileReference)),
+            ),
+            "the bootstrap config",
+        ),
+        "profile": Field(
+            Table(dict(_profile_keys()), exactly_one=("content_template", "content_template_file")),
+            "a profile that comes with this layout",
+        ),
+        "bindings": Field(ListOf(_OWN_BINDING), "what fills the slots"),
+    }
+)
+
+
+def _read_own(report: Report, data: JsonObject, name: str, load: TemplateLoader) -> Layout:
+    clients = tuple(
+        from_table(
+            Client,
+            item,
+            key=item.get("key") or derived_key(item.get("name", "")),
+            bootstrap=item.get("bootstrap", "external_id" in item.get("metadata", {})),
+            at=("clients", index),
+        )
+        for index, item in enumerate(data.get("clients", ()))
+    )
+    channels = tuple(
+        from_table(
+            Channel,
+            item,
+            key=item.get("key") or derived_key(item.get("name", "")),
+            at=("channels", index),
+        )
+        for index, item in enumerate(data.get("channels", ()))
+    )
+    connections = tuple(
+        from_table(Connection, item, at=("connections", index))
+        for index, item in enumerate(data.get("connections", ()))
+    )
+    return Layout(
+        name=name,
+        dialect=Dialect.PROVISION,
+        description=data.get("layout", {}).get("description", ""),
+        parameters=tuple(
+            from_table(Parameter, item, name=key, at=("parameters", key))
+            for key, item in data.get("parameters", {}).items()
+        ),
+        clients=clients,
+        channels=channels,
+        connections=connections
+        if "connections" in data
+        else everything_connected(clients, channels),
+        certificates=from_table(Certificates, data.get("certificates", {})),
+        bootstrap=from_table(Bootstrap, data.get("bootstrap", {})),
+        profile=_own_profile(data, profile_template(report, data, load)),
+        bindings=tuple(_own_bindings(data)),
+        file=report.source.file,
+        locate=report.source.key_place,
+    )
+
+
+def derived_key(name: str) -> str:
+    """Return the key of a client or channel without one: its name without template actions."""
+    bare = re.sub(r"\{\{.*?(?:\}\}|\n|\Z)", " ", name)
+    return "-".join(re.findall(r"[A-Za-z0-9_.]+", bare)).strip("._")[:128]
+
+
+def everything_connected(
+    clients: tuple[Client, ...], channels: tuple[Channel, ...]
+) -> tuple[Connection, ...]:
+    """Return the connections of a layout that names none: every client with every channel."""
+    if not clients or not channels:
+        return ()
+    return (Connection([client.key for client in clients], [channel.key for channel in channels]),)
+
+
+def _own_profile(data: JsonObject, template: str) -> InlineProfile | ProfileReference | None:
+    bootstrap = data.get("bootstrap", {})
+    if not table_of(ProfileReference).keys().isdisjoint(bootstrap):
+        return from_table(ProfileReference, bootstrap)
+    if "profile" not in data:
+        return None
+    slots = data["profile"].get("binding_slots", ())
+    return from_table(
+        InlineProfile,
+        data["profile"],
+        content_template=template,
+        binding_slots=tuple(from_table(BindingSlot, slot) for slot in slots),
+    )
+
+
+def _own_bindings(data: JsonObject) -> Iterator[Binding]:
+    for index, item in enumerate(data.get("bindings", ())):
+        kind = next((kind for kind in SLOT_TYPES if kind in item), SLOT_TYPES[0])
+        yield Binding(item.get("slot", ""), kind, item.get(kind, ""), at=("bindings", index))
+
 
 _NAMED_ONLY: Final = "the releases take nothing but name and metadata from here"
 _SPELLINGS: Final = ("key_type", "KeyType", "keyType", "keytype", "KEYTYPE")
@@ -99,7 +245,7 @@ CERTIFICATE_KEYS: Final[Mapping[str, Field]] = {
     "ttl": Field(Lifetime(blank=True), 'default "2400h"'),
     "days_valid": Field(Lifetime(blank=True), "the same as ttl, in spite of its name"),
     "key_bits": Field(Json(), "bits of RSA keys: 2048 or 4096"),
-    **{each: Field(Json(), "rsa or ec") for each in _SPELLINGS},
+    **{spelling: Field(Json(), "rsa or ec") for spelling in _SPELLINGS},
 }
 """Keys of ``[cert]``, which is ``[certs]`` in Mainflux 0.12."""
 
@@ -125,7 +271,9 @@ def lifetime_of(certificates: JsonObject) -> int | None:
 
 def key_choice(certificates: JsonObject) -> KeyChoice:
     """Return the kind of key that ``key_bits`` and ``KeyType`` of a file name."""
-    family = next((certificates[each] for each in _SPELLINGS if certificates.get(each)), "")
+    family = next(
+        (certificates[spelling] for spelling in _SPELLINGS if certificates.get(spelling)), ""
+    )
     return choose_key(family, certificates.get("key_bits", 0))
 
 
@@ -153,69 +301,58 @@ def choose_key(family: JsonValue, bits: JsonValue) -> KeyChoice:
     )
 
 
-_PARTS: Final = Table(PART_KEYS)
+_PART: Final = Table(PART_KEYS)
 _BINDING: Final = Table(
     {
         "slot": Field(Text(blank=False), "a slot of the profile", required=True),
-        "type": Field(Choice(TARGETS), "what fills it", required=True),
+        "type": Field(Choice(SLOT_TYPES), "what fills it", required=True),
         "name": Field(Text(), "name of the created client or channel"),
         "metadata_key": Field(Text(), "a key that its metadata has"),
         "metadata_value": Field(Text(), "the value of that key"),
     }
 )
-_BOOTSTRAP: Final = Table(
-    {
-        "x509_provision": Field(Flag(), "whether clients get certificates; default false"),
-        "provision": Field(Flag(), "whether there is a bootstrap config; default true"),
-        "autowhite_list": Field(Flag(), "whether it is enabled at once; default true"),
-        "profile_id": Field(Text(), "an existing profile, by its ID"),
-        "render_context": Field(Object(), "variables of the profile"),
-        "bindings": Field(ListOf(_BINDING), "what fills the profile's slots"),
-        "content": Field(Json(), "what a gateway without a profile is given"),
-    }
-)
+BOOTSTRAP_KEYS: Final[Mapping[str, Field]] = {
+    "x509_provision": Field(Flag(), "whether clients get certificates; default false"),
+    "provision": Field(Flag(), "whether there is a bootstrap config; default true"),
+    "autowhite_list": Field(Flag(), "whether it is enabled at once; default true"),
+    "profile_id": Field(Text(), "an existing profile, by its ID"),
+    "render_context": Field(Object(), "variables of the profile"),
+    "bindings": Field(ListOf(_BINDING), "what fills the profile's slots"),
+    "content": Field(Json(), "what a gateway without a profile is given"),
+}
+"""Keys of ``[bootstrap]``."""
+
+_CLIENTS: Final = {Dialect.MAGISTRALA: "clients", Dialect.MAINFLUX: "things"}
+"""The table of clients in the dialects of ``config.toml``."""
 
 
-def shape(clients_table: Literal["clients", "things"]) -> Table:
-    """Return the shape of a file whose clients stand in ``clients_table``."""
+def _go_shape(dialect: Dialect) -> Table:
     return Table(
         {
             **TOP_KEYS,
             "server": settings_table("server"),
             "layouts": settings_table("layouts"),
-            "bootstrap": Field(_BOOTSTRAP, "the bootstrap config"),
-            clients_table: Field(ListOf(_PARTS), "clients to create"),
-            "channels": Field(ListOf(_PARTS), "channels to create"),
+            "bootstrap": Field(Table(BOOTSTRAP_KEYS), "the bootstrap config"),
+            _CLIENTS[dialect]: Field(ListOf(_PART), "clients to create"),
+            "channels": Field(ListOf(_PART), "channels to create"),
             "cert": Field(Table(CERTIFICATE_KEYS), "certificates"),
             "certs": Field(Table(CERTIFICATE_KEYS), "the same as cert"),
         }
     )
 
 
-SHAPE: Final = shape("clients")
-
-
-def build(report: Report, data: JsonObject, name: str) -> Layout:
-    """Return the model of checked ``data`` in Magistrala's dialect."""
-    return build_legacy(report, data, name, Dialect.MAGISTRALA, "clients")
-
-
-def build_legacy(
-    report: Report, data: JsonObject, name: str, dialect: Dialect, clients_table: str
-) -> Layout:
-    """Return the model of checked ``data`` whose clients stand in ``clients_table``."""
+def _read_go(report: Report, data: JsonObject, name: str, dialect: Dialect) -> Layout:
     bootstrap = data.get("bootstrap", {})
-    certificate = bootstrap.get("x509_provision", False)
     clients = tuple(
         Client(
             key=key,
             name=literal(_either(item, "name") or ""),
             metadata=_literals(_either(item, "metadata") or {}),
             bootstrap="external_id" in (_either(item, "metadata") or {}),
-            certificate=certificate,
+            certificate=bootstrap.get("x509_provision", False),
             at=at,
         )
-        for key, item, at in _keyed(data, clients_table)
+        for key, item, at in _keyed(data, _CLIENTS[dialect])
     )
     channels = tuple(
         Channel(
@@ -305,7 +442,7 @@ def _keyed(data: JsonObject, table: str) -> list[tuple[str, JsonObject, KeyPath]
     for index, item in enumerate(data.get(table, ())):
         base = derived_key(_either(item, "name") or "") or table.removesuffix("s")
         numbered = (f"{base}-{number}" for number in itertools.count(2))
-        key = next(each for each in itertools.chain([base], numbered) if each not in taken)
+        key = next(key for key in itertools.chain([base], numbered) if key not in taken)
         taken.add(key)
         keyed.append((key, item, (table, index)))
     return keyed
@@ -323,9 +460,21 @@ def _literals(value: JsonValue) -> JsonValue:
     return value
 
 
-MAINFLUX_SHAPE: Final = shape("things")
+SHAPES: Final = {
+    Dialect.PROVISION: _OWN_SHAPE,
+    Dialect.MAGISTRALA: _go_shape(Dialect.MAGISTRALA),
+    Dialect.MAINFLUX: _go_shape(Dialect.MAINFLUX),
+}
+"""What may stand in a file of each dialect."""
 
 
-def build_mainflux(report: Report, data: JsonObject, name: str) -> Layout:
-    """Return the model of checked ``data`` in Mainflux's dialect."""
-    return build_legacy(report, data, name, Dialect.MAINFLUX, "things")
+def build(
+    dialect: Dialect, report: Report, data: JsonObject, name: str, load: TemplateLoader
+) -> Layout:
+    """Return the model of ``data``, which was held against the shape of its dialect.
+
+    ``load`` reads the files of templates. What is missing was reported already, and is empty.
+    """
+    if dialect is Dialect.PROVISION:
+        return _read_own(report, data, name, load)
+    return _read_go(report, data, name, dialect)
