@@ -108,7 +108,7 @@ def _tell(states: Iterable[LayoutState]) -> None:
     log = structlog.get_logger()
     for state in states:
         if state.good and state.problems:
-            problems = [each.headline for each in state.problems]
+            problems = [problem.headline for problem in state.problems]
             log.warning("layout read with warnings", layout=state.name, problems=problems)
         elif state.good:
             log.debug("layout read", layout=state.name)
@@ -117,5 +117,5 @@ def _tell(states: Iterable[LayoutState]) -> None:
                 "layout refused",
                 layout=state.name,
                 serves="its last good version" if state.layout else "nothing",
-                problems=[str(each) for each in state.problems],
+                problems=[str(problem) for problem in state.problems],
             )

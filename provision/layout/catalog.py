@@ -16,9 +16,9 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from bootstrap_core.formats.documents import decode_text
-from provision.layout.builtin import BUILTIN_NAME, builtin_layout
+from provision.layout.dialects import everything_connected
 from provision.layout.errors import LayoutError, Problem, TemplateFileError, UnknownLayoutError
-from provision.layout.model import Layout, Overrides, with_overrides
+from provision.layout.model import Channel, Client, Dialect, Layout, Overrides, with_overrides
 from provision.layout.reader import Reading, read
 from provision.layout.report import nearest
 from provision.layout.source import MAX_CHARACTERS
@@ -126,7 +126,7 @@ class LayoutFiles:
 def _near(path: Path, name: str) -> str:
     """Return a question about the file beside ``path`` whose name is nearest, if there is one."""
     try:
-        known = sorted(each.name for each in path.parent.iterdir() if each.is_file())
+        known = sorted(file.name for file in path.parent.iterdir() if file.is_file())
     except OSError:
         return ""
     found = nearest(path.name, known)
@@ -151,7 +151,26 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
+BUILTIN_NAME: Final = "default"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def builtin_layout() -> Layout:
+    """Return the layout that serves when there is no file: what the Go service has built in."""
+    clients = (Client("client", "client", metadata={"external_id": ""}, bootstrap=True),)
+    channels = (
+        Channel("control-channel", "control-channel", metadata={"type": "control"}),
+        Channel("data-channel", "data-channel", metadata={"type": "data"}),
+    )
+    return Layout(
+        name=BUILTIN_NAME,
+        description="One client, a control and a data channel (built in)",
+        dialect=Dialect.MAGISTRALA,
+        clients=clients,
+        channels=channels,
+        connections=everything_connected(clients, channels),
+        file="(built in)",
+    )
 
 
 @frozen
@@ -287,7 +306,7 @@ class LayoutCatalog:
         known = self._entries.get(name)
         if known is None or known.path != path:
             return self._read(name, path, None)
-        if all(stamp_of(each) == stamp for each, stamp in known.stamps.items()):
+        if all(stamp_of(path) == stamp for path, stamp in known.stamps.items()):
             return known
         fresh = self._read(name, path, known.state.layout)
         if fresh.digest == known.digest:

@@ -1,71 +1,266 @@
-"""What must hold between the parts of a layout, whatever the request."""
+"""What a layout file is held against: the shape of its dialect, then its parts each other."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
 from provision.layout.model import (
-    CONNECTION_TYPES,
     SLOT_TYPES,
     Binding,
     BindingSlot,
     Channel,
     Client,
-    Connection,
-    ConnectionType,
     Dialect,
     InlineProfile,
+    JsonValue,
     KeyPath,
     Layout,
     Parameter,
+    parse_lifetime,
 )
-from provision.layout.parameters import value_problem
-from provision.layout.plan import PlannedConnections
+from provision.layout.parameters import PatternError, compile_pattern, value_problem
 from provision.layout.report import Report
-from provision.layout.schema import templates_of
+from provision.layout.schema import (
+    Choice,
+    Flag,
+    Json,
+    Lifetime,
+    ListOf,
+    MapOf,
+    Object,
+    Pattern,
+    Scalar,
+    Shape,
+    Table,
+    Text,
+    templates_of,
+)
 from provision.layout.source import path_text, strings_in
-from provision.layout.templates import is_template, references
+from provision.layout.templates import is_template, references, template_problems
+
+MISSING: Final = object()
+"""Stands for a value that was refused, so that reading goes on without it."""
+
+NAME_PATTERN: Final = "[A-Za-z_][A-Za-z0-9_]*"
+"""What names of parameters are like."""
+
+_NAME: Final = re.compile(NAME_PATTERN)
+
+MAX_NAME: Final = 1024
+"""Characters that the platform allows in a name."""
+
+RESERVED_VARIABLES: Final = ("external_id", "name")
+"""Variables of the render context that every gateway gets."""
 
 
-def plan_connections(
-    connections: Iterable[Connection], clients: Mapping[str, str], channels: Mapping[str, str]
-) -> tuple[PlannedConnections, ...]:
-    """Return few calls that make all ``connections``; the mappings give IDs by key.
+def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> JsonValue:
+    """Return ``value`` without the parts that do not fit ``shape``; problems go to ``report``.
 
-    Pairs that are named more than once get all their types together. The order is that of the
-    mappings.
+    What is left has the types of the shape (a :class:`Lifetime` becomes seconds), though required
+    keys may be absent. A value that does not fit at all becomes :data:`MISSING`.
     """
-    wanted: dict[tuple[str, str], set[ConnectionType]] = {}
-    for connection in connections:
-        for client in connection.clients:
-            for channel in connection.channels:
-                wanted.setdefault((client, channel), set()).update(connection.types)
-    products: dict[tuple[tuple[ConnectionType, ...], tuple[str, ...]], list[str]] = {}
-    for client in clients:
-        reached: dict[tuple[ConnectionType, ...], list[str]] = {}
-        for channel in channels:
-            types = wanted.get((client, channel), set())
-            ordered = tuple(each for each in CONNECTION_TYPES if each in types)
-            if ordered:
-                reached.setdefault(ordered, []).append(channel)
-        for types_together, keys in reached.items():
-            products.setdefault((types_together, tuple(keys)), []).append(client)
-    return tuple(
-        PlannedConnections(
-            client_ids=tuple(clients[key] for key in client_keys),
-            channel_ids=tuple(channels[key] for key in channel_keys),
-            types=types,
-        )
-        for (types, channel_keys), client_keys in products.items()
-    )
+    match shape:
+        case Table():
+            return _table(report, value, shape, path)
+        case MapOf():
+            return _map(report, value, shape, path)
+        case ListOf():
+            return _list(report, value, shape, path)
+        case Object() | Json():
+            return _json(report, value, shape, path)
+        case Flag():
+            return (
+                value if isinstance(value, bool) else _wrong_type(report, value, "a boolean", path)
+            )
+        case Scalar():
+            return _scalar(report, value, path)
+    if not isinstance(value, str):
+        return _wrong_type(report, value, "a string", path)
+    match shape:
+        case Text():
+            return _text(report, value, shape, path)
+        case Choice():
+            return _choice(report, value, shape, path)
+        case Lifetime():
+            return MISSING if shape.blank and not value else _lifetime(report, value, path)
+        case Pattern():
+            return _pattern(report, value, path)
+
+
+def table_label(path: KeyPath) -> str:
+    """Return a table's name as it is written: ``[[clients]]``, ``[clients.metadata]``."""
+    names = ".".join(part for part in path if isinstance(part, str))
+    if not names:
+        return "the top level"
+    return f"[[{names}]]" if isinstance(path[-1], int) else f"[{names}]"
+
+
+def _table(report: Report, value: JsonValue, shape: Table, path: KeyPath) -> JsonValue:
+    if not isinstance(value, dict):
+        return _wrong_type(report, value, "a table", path)
+    kept: dict[str, JsonValue] = {}
+    meant: set[str] = set()
+    for key, item in value.items():
+        known = shape.fields.get(key)
+        if known is None and shape.lenient:
+            continue
+        if known is None:
+            suggestion = report.nearest(key, shape.fields)
+            meant.add(suggestion)
+            report.at_key(
+                (*path, key),
+                "unknown-key",
+                f'unknown key "{key}" in {table_label(path)}',
+                allowed=shape.fields,
+                suggestion=suggestion,
+            )
+            continue
+        checked = check(report, item, known.shape, (*path, key))
+        if checked is not MISSING:
+            kept[key] = checked
+    for key, field in shape.fields.items():
+        if field.required and key not in value and key not in meant:
+            message = f'missing key "{key}" in {table_label(path)}'
+            report.at_key((*path, key), "missing-key", message)
+    return kept
+
+
+def _map(report: Report, value: JsonValue, shape: MapOf, path: KeyPath) -> JsonValue:
+    if not isinstance(value, dict):
+        return _wrong_type(report, value, "a table", path)
+    kept: dict[str, JsonValue] = {}
+    for key, item in value.items():
+        if not _NAME.fullmatch(key):
+            report.at_key(
+                (*path, key),
+                "bad-name",
+                f'"{key}" is not a name: letters, digits and underscores, no digit first',
+            )
+        checked = check(report, item, shape.item, (*path, key))
+        if checked is not MISSING:
+            kept[key] = checked
+    return kept
+
+
+def _list(report: Report, value: JsonValue, shape: ListOf, path: KeyPath) -> JsonValue:
+    if not isinstance(value, list):
+        what = "an array of tables" if isinstance(shape.item, Table) else "an array"
+        return _wrong_type(report, value, what, path)
+    if len(value) < shape.least:
+        report.at_value(path, "too-few", f"{path_text(path)} must have at least {shape.least}")
+    checked = (check(report, item, shape.item, (*path, at)) for at, item in enumerate(value))
+    if isinstance(shape.item, Table):
+        return [{} if item is MISSING else item for item in checked]
+    return [item for item in checked if item is not MISSING]
+
+
+def _json(report: Report, value: JsonValue, shape: Object | Json, path: KeyPath) -> JsonValue:
+    if isinstance(shape, Object) and not isinstance(value, dict):
+        return _wrong_type(report, value, "a table", path)
+    if _is_unfit(report, path):
+        return MISSING
+    if shape.template:
+        _templates_inside(report, value, path)
+    return value
+
+
+def _templates_inside(report: Report, value: JsonValue, path: KeyPath) -> None:
+    match value:
+        case str():
+            _text(report, value, Text(template=True), path)
+        case dict():
+            for key, item in value.items():
+                _templates_inside(report, item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                _templates_inside(report, item, (*path, index))
+
+
+def _scalar(report: Report, value: JsonValue, path: KeyPath) -> JsonValue:
+    if not isinstance(value, str | bool | int | float):
+        return _wrong_type(report, value, "a string, a number or a boolean", path)
+    return MISSING if _is_unfit(report, path) else value
+
+
+def _is_unfit(report: Report, path: KeyPath) -> bool:
+    unfit = report.source.unfit_within.get(path, ())
+    for within in unfit:
+        report.at_value(within, "not-json", f"{path_text(within)}: {report.source.unfit[within]}")
+    return bool(unfit)
+
+
+def _text(report: Report, value: str, shape: Text, path: KeyPath) -> JsonValue:
+    if not shape.blank and not value.strip():
+        report.at_value(path, "blank", f"{path_text(path)} must not be blank")
+        return MISSING
+    if shape.pattern and not re.fullmatch(shape.pattern, value):
+        message = f'{path_text(path)} is "{value}", but must be {shape.pattern_meaning}'
+        report.at_value(path, "bad-text", message)
+        return MISSING
+    if shape.template:
+        found = template_problems(value)
+        for problem in found:
+            report.inside(path, problem.index, problem.rule, problem.message)
+        if found:
+            return MISSING
+    return value
+
+
+def _choice(report: Report, value: str, shape: Choice, path: KeyPath) -> JsonValue:
+    if value not in shape.values:
+        message = f'{path_text(path)} cannot be "{value}"'
+        report.unknown(path, "bad-value", message, value, shape.values)
+        return MISSING
+    return value
+
+
+def _lifetime(report: Report, value: str, path: KeyPath) -> JsonValue:
+    try:
+        return parse_lifetime(value)
+    except ValueError as error:
+        report.at_value(path, "bad-duration", f"{path_text(path)}: {error}")
+        return MISSING
+
+
+def _pattern(report: Report, value: str, path: KeyPath) -> JsonValue:
+    try:
+        compile_pattern(value)
+    except PatternError as error:
+        message = f"{path_text(path)} is not a regular expression: {error}"
+        report.inside(path, error.index, "bad-pattern", message)
+        return MISSING
+    return value
+
+
+def _wrong_type(report: Report, value: JsonValue, wanted: str, path: KeyPath) -> JsonValue:
+    message = f"{path_text(path) or 'the file'} must be {wanted}, not {type_name(value)}"
+    report.at_value(path, "wrong-type", message)
+    return MISSING
+
+
+def type_name(value: JsonValue) -> str:
+    """Return what TOML calls the type of ``value``."""
+    match value:
+        case bool():
+            return "a boolean"
+        case int():
+            return "an integer"
+        case float():
+            return "a float"
+        case dict():
+            return "a table"
+        case list():
+            return "an array"
+    return "a string"
 
 
 def check_secrets(report: Report, layout: Layout) -> None:
     """Note in ``report`` where a secret would stand in clear, or be shown."""
-    secret = {each.name for each in layout.parameters if each.secret}
+    secret = {parameter.name for parameter in layout.parameters if parameter.secret}
     for parameter in layout.parameters:
         if parameter.secret:
             _check_secret_parameter(report, parameter)
@@ -97,13 +292,6 @@ def layout_texts(layout: Layout) -> Iterator[tuple[KeyPath, str]]:
     for part, at in (*((part, part.at) for part in parts), (layout.bootstrap, ("bootstrap",))):
         for _, key, value in templates_of(part):
             yield from strings_in((*at, key), value)
-
-
-MAX_NAME: Final = 1024
-"""Characters that the platform allows in a name."""
-
-RESERVED_VARIABLES: Final = ("external_id", "name")
-"""Variables of the render context that every gateway gets."""
 
 
 @frozen
@@ -218,7 +406,7 @@ def _check_reference(
 
 
 def _check_gateway(report: Report, layout: Layout) -> None:
-    gateways = [each for each in layout.clients if each.bootstrap]
+    gateways = [client for client in layout.clients if client.bootstrap]
     for extra in gateways[1:]:
         first = report.source.line_name(gateways[0].at)
         path = next(

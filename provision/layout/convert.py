@@ -213,13 +213,13 @@ def _bindings(work: _Work) -> None:
 
 def _resource(layout: Layout, binding: Binding) -> str | None:
     """Return the key of what ``binding`` describes: by its name in the layout, and metadata."""
-    clients = sorted(layout.clients, key=lambda each: not each.bootstrap)
+    clients = sorted(layout.clients, key=lambda client: not client.bootstrap)
     candidates: Mapping[str, Sequence[Client | Channel]] = {
         "client": clients,
-        "certificate": [each for each in clients if each.certificate],
+        "certificate": [client for client in clients if client.certificate],
         "channel": layout.channels,
     }
-    fitting = (each.key for each in candidates[binding.type] if _fits(binding, each))
+    fitting = (part.key for part in candidates[binding.type] if _fits(binding, part))
     return next(fitting, None)
 
 
@@ -227,14 +227,7 @@ def _fits(binding: Binding, candidate: Client | Channel) -> bool:
     created = binding.name.endswith(f"_{candidate.name}") and isinstance(candidate, Channel)
     if binding.name and binding.name != candidate.name and not created:
         return False
-    if not binding.metadata_key:
-        return True
-    value = candidate.metadata.get(binding.metadata_key)
-    return value is not None and binding.metadata_value in {"", _as_text(value)}
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return binding.fits(candidate.metadata)
 
 
 def _entries(document: TOMLDocument, table: str) -> list[Entry]:

@@ -17,6 +17,7 @@ from attrs import fields, frozen
 from bootstrap_core.formats.documents import is_too_deep, without_mark
 from provision.former_settings import UNUSED_KEYS
 from provision.layout.model import (
+    CONNECTION_TYPES,
     SLOT_TYPES,
     Binding,
     BindingSlot,
@@ -34,10 +35,10 @@ from provision.layout.model import (
     Layout,
     Parameter,
     ProfileReference,
+    in_order,
 )
 from provision.layout.report import Report
 from provision.layout.schema import (
-    Choice,
     Field,
     Flag,
     Json,
@@ -128,7 +129,12 @@ def _read_own(report: Report, data: JsonObject, name: str, load: TemplateLoader)
         for index, item in enumerate(data.get("channels", ()))
     )
     connections = tuple(
-        from_table(Connection, item, at=("connections", index))
+        from_table(
+            Connection,
+            item,
+            types=in_order(item.get("types", CONNECTION_TYPES)),
+            at=("connections", index),
+        )
         for index, item in enumerate(data.get("connections", ()))
     )
     return Layout(
@@ -149,7 +155,7 @@ def _read_own(report: Report, data: JsonObject, name: str, load: TemplateLoader)
         profile=_own_profile(data, profile_template(report, data, load)),
         bindings=tuple(_own_bindings(data)),
         file=report.source.file,
-        locate=report.source.key_place,
+        locate=report.source.key_position,
     )
 
 
@@ -165,7 +171,8 @@ def everything_connected(
     """Return the connections of a layout that names none: every client with every channel."""
     if not clients or not channels:
         return ()
-    return (Connection([client.key for client in clients], [channel.key for channel in channels]),)
+    keys = tuple(client.key for client in clients)
+    return (Connection(keys, tuple(channel.key for channel in channels)),)
 
 
 def _own_profile(data: JsonObject, template: str) -> InlineProfile | ProfileReference | None:
@@ -247,7 +254,7 @@ CERTIFICATE_KEYS: Final[Mapping[str, Field]] = {
     "key_bits": Field(Json(), "bits of RSA keys: 2048 or 4096"),
     **{spelling: Field(Json(), "rsa or ec") for spelling in _SPELLINGS},
 }
-"""Keys of ``[cert]``, which is ``[certs]`` in Mainflux 0.12."""
+"""Keys of ``[cert]``, which is ``[certs]`` in Mainflux 0.12; both may stand in a file."""
 
 
 @frozen
@@ -256,17 +263,6 @@ class KeyChoice:
 
     key_type: KeyType | None = None
     note: str = ""
-
-
-def certificate_keys(data: JsonObject) -> JsonObject:
-    """Return what a file says of certificates, from whichever table it has."""
-    return {**data.get("certs", {}), **data.get("cert", {})}
-
-
-def lifetime_of(certificates: JsonObject) -> int | None:
-    """Return the seconds that certificates live, where a file says so."""
-    seconds: int | None = certificates.get("ttl", certificates.get("days_valid"))
-    return seconds
 
 
 def key_choice(certificates: JsonObject) -> KeyChoice:
@@ -302,22 +298,13 @@ def choose_key(family: JsonValue, bits: JsonValue) -> KeyChoice:
 
 
 _PART: Final = Table(PART_KEYS)
-_BINDING: Final = Table(
-    {
-        "slot": Field(Text(blank=False), "a slot of the profile", required=True),
-        "type": Field(Choice(SLOT_TYPES), "what fills it", required=True),
-        "name": Field(Text(), "name of the created client or channel"),
-        "metadata_key": Field(Text(), "a key that its metadata has"),
-        "metadata_value": Field(Text(), "the value of that key"),
-    }
-)
 BOOTSTRAP_KEYS: Final[Mapping[str, Field]] = {
     "x509_provision": Field(Flag(), "whether clients get certificates; default false"),
     "provision": Field(Flag(), "whether there is a bootstrap config; default true"),
     "autowhite_list": Field(Flag(), "whether it is enabled at once; default true"),
     "profile_id": Field(Text(), "an existing profile, by its ID"),
     "render_context": Field(Object(), "variables of the profile"),
-    "bindings": Field(ListOf(_BINDING), "what fills the profile's slots"),
+    "bindings": Field(ListOf(Table(table_of(Binding))), "what fills the profile's slots"),
     "content": Field(Json(), "what a gateway without a profile is given"),
 }
 """Keys of ``[bootstrap]``."""
@@ -370,12 +357,15 @@ def _read_go(report: Report, data: JsonObject, name: str, dialect: Dialect) -> L
         clients=clients,
         channels=channels,
         connections=everything_connected(clients, channels),
-        certificates=_certificates(certificate_keys(data)),
+        certificates=_certificates({**data.get("certs", {}), **data.get("cert", {})}),
         bootstrap=_bootstrap(report, bootstrap),
         profile=ProfileReference(id=profile_id) if profile_id else None,
-        bindings=_bindings(bootstrap),
+        bindings=tuple(
+            from_table(Binding, item, at=("bootstrap", "bindings", index))
+            for index, item in enumerate(bootstrap.get("bindings", ()))
+        ),
         file=report.source.file,
-        locate=report.source.key_place,
+        locate=report.source.key_position,
     )
 
 
@@ -387,7 +377,8 @@ def _either(item: JsonObject, key: str) -> JsonValue:
 def _certificates(item: JsonObject) -> Certificates:
     default = Certificates()
     return Certificates(
-        lifetime_of(item) or default.ttl_seconds, key_choice(item).key_type or default.key_type
+        item.get("ttl", item.get("days_valid")) or default.ttl_seconds,
+        key_choice(item).key_type or default.key_type,
     )
 
 
@@ -419,20 +410,6 @@ def _content(report: Report, content: JsonValue) -> JsonValue:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
-
-
-def _bindings(bootstrap: JsonObject) -> tuple[Binding, ...]:
-    return tuple(
-        Binding(
-            slot=item.get("slot", ""),
-            type=item.get("type", "client"),
-            name=item.get("name", ""),
-            metadata_key=item.get("metadata_key", ""),
-            metadata_value=item.get("metadata_value", ""),
-            at=("bootstrap", "bindings", index),
-        )
-        for index, item in enumerate(bootstrap.get("bindings", ()))
-    )
 
 
 def _keyed(data: JsonObject, table: str) -> list[tuple[str, JsonObject, KeyPath]]:

@@ -35,8 +35,8 @@ def columns(text: str) -> int:
 def visible(text: str) -> str:
     """Return ``text`` with what would steer a terminal made visible; tabs stay."""
     return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) == "Cc" and each != "\t" else each
-        for each in text
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) == "Cc" and sign != "\t" else sign
+        for sign in text
     )
 
 
@@ -80,18 +80,18 @@ class Problem:
 
     @property
     def advice(self) -> str:
-        """The message, the nearest spelling and what is allowed, without the place."""
+        """The message, the nearest spelling and what is allowed, without the position."""
         return _advised(self.message, self.suggestion, self.allowed)
 
     @property
     def excerpt(self) -> str:
-        """The line of the file and a caret under the place, indented; empty for a blank line."""
+        """The line of the file and a caret under the position, indented; empty for a blank line."""
         if not self.source.strip():
             return ""
         cut = max(0, self.column - _SHOWN_BEFORE)
         before = self.source[cut : self.column - 1]
         shown = self.source[cut : cut + _SHOWN]
-        indent = "".join(each if each == "\t" else " " * columns(each) for each in before)
+        indent = "".join("\t" if sign == "\t" else " " * columns(sign) for sign in before)
         return f"  {visible(shown)}\n  {indent}^"
 
     def __str__(self) -> str:
@@ -134,8 +134,8 @@ class LayoutError(LayoutFault):
     code = "layout_invalid"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda each: (each.line, each.column)))
-        self.details = [asdict(each) for each in self.problems]
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        self.details = [asdict(problem) for problem in self.problems]
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -165,10 +165,10 @@ class ParameterError(LayoutFault):
 
     def __init__(self, layout: str, problems: Sequence[ParameterProblem]) -> None:
         self.layout, self.problems = layout, tuple(problems)
-        self.details = [asdict(each) for each in problems]
+        self.details = [asdict(problem) for problem in problems]
         listed = "; ".join(
-            f"{each.field}: {_advised(each.message, each.suggestion, each.allowed)}"
-            for each in problems
+            f"{problem.field}: {_advised(problem.message, problem.suggestion, problem.allowed)}"
+            for problem in problems
         )
         super().__init__(f'parameters do not fit layout "{layout}": {listed}')
 

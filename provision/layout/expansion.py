@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from attrs import frozen
 
 from bootstrap_core.gotemplate import TemplateError
 from bootstrap_core.secrets import MASK, Secret
-from provision.layout.checks import MAX_NAME, plan_connections
+from provision.layout.checks import MAX_NAME
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
-from provision.layout.go_json import go_json
 from provision.layout.model import (
     Binding,
     Channel,
     Client,
+    ConnectionType,
     Dialect,
     GatewayRequest,
     Identifiers,
@@ -38,6 +39,7 @@ from provision.layout.plan import (
     PlannedChannel,
     PlannedClient,
     PlannedConfig,
+    PlannedConnections,
 )
 from provision.layout.schema import templates_of
 from provision.layout.source import path_text
@@ -96,12 +98,12 @@ class Renderer:
         self, path: KeyPath, message: str, kind: type[ExpansionError] = ExpansionError
     ) -> ExpansionError:
         """Return the error that something at ``path`` does not work for this request."""
-        place = self.layout.locate(path)
+        position = self.layout.locate(path)
         return kind(
             message,
-            file=place.file or self.layout.file,
-            line=place.line,
-            column=place.column,
+            file=position.file or self.layout.file,
+            line=position.line,
+            column=position.column,
             key=path_text(path),
         )
 
@@ -186,7 +188,7 @@ def _resource(
     for candidate in candidates:
         if _fits(binding, candidate):
             return candidate
-    names = ", ".join(f'"{each.name}"' for each in candidates) or "none"
+    names = ", ".join(f'"{candidate.name}"' for candidate in candidates) or "none"
     raise renderer.error(
         binding.at,
         f'slot "{binding.slot}": no {binding.type} with {_description(binding)}; created: {names}',
@@ -199,16 +201,7 @@ def _fits(binding: Binding, candidate: PlannedClient | PlannedChannel) -> bool:
         return candidate.key == binding.resource
     if binding.name and candidate.name != binding.name:
         return False
-    if not binding.metadata_key:
-        return True
-    if binding.metadata_key not in candidate.metadata:
-        return False
-    value = candidate.metadata[binding.metadata_key]
-    return not binding.metadata_value or _as_text(value) == binding.metadata_value
-
-
-def _as_text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return binding.fits(candidate.metadata)
 
 
 def _description(binding: Binding) -> str:
@@ -239,9 +232,9 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
     """
     given = validate_parameters(layout, request.parameters)
     secrets = {
-        each.name: Secret(str(given[each.name]))
-        for each in layout.parameters
-        if each.secret and each.name in given
+        parameter.name: Secret(str(given[parameter.name]))
+        for parameter in layout.parameters
+        if parameter.secret and parameter.name in given
     }
     parameters = {**given, **dict.fromkeys(secrets, MASK)}
     # What is rendered here is shown: a secret is for the profile's template alone.
@@ -269,9 +262,7 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
         secret_parameters=secrets,
         clients=clients,
         channels=channels,
-        connections=plan_connections(
-            layout.connections, expansion.client_ids, expansion.channel_ids
-        ),
+        connections=_connections(layout, expansion.client_ids, expansion.channel_ids),
         certificates=_certificates(layout, clients),
         config=config,
         profile=layout.profile if config else None,
@@ -287,6 +278,28 @@ def _refuse_empty(renderer: Renderer) -> None:
     if not layout.channels and layout.dialect is not Dialect.PROVISION:
         message = "the layout has no channels, which this dialect requires"
         raise renderer.error(("channels",), message, EmptyLayoutError)
+
+
+def _connections(
+    layout: Layout, clients: Mapping[str, str], channels: Mapping[str, str]
+) -> tuple[PlannedConnections, ...]:
+    """Return few calls that make all connections; the mappings give IDs by key, and the order."""
+    products: dict[tuple[tuple[ConnectionType, ...], tuple[str, ...]], list[str]] = {}
+    for client in clients:
+        reached: dict[tuple[ConnectionType, ...], list[str]] = {}
+        for channel in channels:
+            if types := layout.pairs.get((client, channel)):
+                reached.setdefault(types, []).append(channel)
+        for types, keys in reached.items():
+            products.setdefault((types, tuple(keys)), []).append(client)
+    return tuple(
+        PlannedConnections(
+            client_ids=tuple(clients[key] for key in client_keys),
+            channel_ids=tuple(channels[key] for key in channel_keys),
+            types=types,
+        )
+        for (types, channel_keys), client_keys in products.items()
+    )
 
 
 def _certificates(
@@ -385,3 +398,45 @@ class _Expansion:
             },
             content="" if nothing else go_json(layout.bootstrap.content),
         )
+
+
+_ESCAPED: Final = str.maketrans(
+    {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+)
+
+
+def go_json(value: JsonValue) -> str:
+    """Return ``value`` as JSON text as Go's ``encoding/json`` writes it, for the config's content.
+
+    Keys sorted, no blanks, ``<``, ``>``, ``&`` and the line separators escaped, numbers in Go's
+    form. The keys of objects are strings, numbers are finite.
+    """
+    match value:
+        case dict():
+            members = (
+                f"{_json_text(key)}:{go_json(value[key])}" for key in sorted(value, key=_in_bytes)
+            )
+            return f"{{{','.join(members)}}}"
+        case list() | tuple():
+            return f"[{','.join(map(go_json, value))}]"
+        case str():
+            return _json_text(value)
+        case float():
+            return _json_number(value)
+    return json.dumps(value)
+
+
+def _in_bytes(key: str) -> bytes:
+    return key.encode(errors="surrogatepass")
+
+
+def _json_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).translate(_ESCAPED)
+
+
+def _json_number(number: float) -> str:
+    """Return the shortest digits; an exponent below 1e-6 and from 1e21 on."""
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        return format(Decimal(repr(number)), "f").removesuffix(".0")
+    mantissa, exponent = repr(number).split("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent):+d}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from provision.layout.checker import NAME_PATTERN
+from provision.layout.checks import NAME_PATTERN
 from provision.layout.dialects import SHAPES
 from provision.layout.model import Dialect, Layout, Parameter
 from provision.layout.schema import (
@@ -68,12 +68,12 @@ def fragment_schema() -> Schema:
 
 def parameters_schema(layout: Layout) -> Schema:
     """Return the JSON Schema of what a request for ``layout`` gives as ``parameters``."""
-    required = [each.name for each in layout.parameters if each.required]
+    required = [parameter.name for parameter in layout.parameters if parameter.required]
     return {
         "$schema": DRAFT,
         "title": f"Parameters of layout {layout.name}",
         "type": "object",
-        "properties": {each.name: _parameter(each) for each in layout.parameters},
+        "properties": {parameter.name: _parameter(parameter) for parameter in layout.parameters},
         "additionalProperties": False,
         **({"required": required} if required else {}),
     }

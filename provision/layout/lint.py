@@ -7,8 +7,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from provision.layout.checker import table_label
-from provision.layout.checks import RESERVED_VARIABLES, layout_texts
+from provision.layout.checks import RESERVED_VARIABLES, layout_texts, table_label
 from provision.layout.dialects import key_choice
 from provision.layout.errors import Problem
 from provision.layout.model import (
@@ -30,8 +29,12 @@ _DEVICE_FIELDS: Final = ("ID", "ExternalID", "DomainID")
 
 def lint_variables(report: Report, layout: Layout) -> None:
     """Note template variables that nothing gives, and parameters that nothing uses."""
-    names = dict.fromkeys(each.name for each in layout.parameters)
-    unset = {each.name for each in layout.parameters if each.default is None and not each.required}
+    names = dict.fromkeys(parameter.name for parameter in layout.parameters)
+    unset = {
+        parameter.name
+        for parameter in layout.parameters
+        if parameter.default is None and not parameter.required
+    }
     used: set[str] = set()
     for path, text in layout_texts(layout):
         for reference in references(text):
@@ -75,7 +78,7 @@ def _lint_profile_template(
     report: Report, layout: Layout, profile: InlineProfile, unset: set[str]
 ) -> None:
     given = {*profile.defaults, *layout.bootstrap.render_context, *RESERVED_VARIABLES}
-    variables = {*given, *(each.name for each in layout.parameters)}
+    variables = {*given, *(parameter.name for parameter in layout.parameters)}
     slots = {slot.name for slot in profile.binding_slots}
     inline = ("profile", "content_template")
     for reference in references(profile.content_template):
@@ -141,7 +144,7 @@ _GATEWAY_METADATA: Final = (
 
 
 def lint(layout: Layout, source: Source, shape: Table) -> tuple[Problem, ...]:
-    """Return warnings about ``layout``, read from ``source`` of ``shape``, by their places."""
+    """Return warnings about ``layout``, read from ``source`` of ``shape``, by their positions."""
     report = Report(source, severity="warning")
     _lint_keys(report, source.data, shape, ())
     _lint_completeness(report, layout)
@@ -153,7 +156,7 @@ def lint(layout: Layout, source: Source, shape: Table) -> tuple[Problem, ...]:
         _lint_certificates(report, layout)
     else:
         _lint_legacy(report, layout)
-    return tuple(sorted(report.problems, key=lambda each: (each.line, each.column)))
+    return tuple(sorted(report.problems, key=lambda problem: (problem.line, problem.column)))
 
 
 def _lint_keys(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> None:
@@ -189,12 +192,12 @@ def _lint_completeness(report: Report, layout: Layout) -> None:
 
 
 def _lint_channels(report: Report, layout: Layout) -> None:
-    connected = {key for each in layout.connections for key in each.channels}
+    connected = {channel for _, channel in layout.pairs}
     for channel in layout.channels:
         if layout.clients and channel.key not in connected:
             message = f'nobody is connected to channel "{channel.key}"'
             report.at_key(channel.at, "unconnected-channel", message)
-    connected = {key for each in layout.connections for key in each.clients}
+    connected = {client for client, _ in layout.pairs}
     for client in layout.clients:
         if layout.channels and client.key not in connected:
             message = f'client "{client.key}" is connected to no channel'
@@ -244,13 +247,11 @@ def _lint_gateway(report: Report, layout: Layout) -> None:
             report.at_key((*gateway.at, "metadata", key), "reserved-metadata", message)
     if not layout.channels:
         return
-    reached = {
-        key for each in layout.connections if gateway.key in each.clients for key in each.channels
-    }
-    kinds = [each.metadata.get("type") for each in layout.channels if each.key in reached]
-    _lint_kinds(report, [each for each in layout.channels if each.key in reached])
+    reached = [channel for channel in layout.channels if (gateway.key, channel.key) in layout.pairs]
+    kinds = [channel.metadata.get("type") for channel in reached]
+    _lint_kinds(report, reached)
     for kind in _AGENT_KINDS:
-        if kind not in kinds and not any(is_template(str(each)) for each in kinds):
+        if kind not in kinds and not any(map(is_template, map(str, kinds))):
             message = (
                 f'gateway "{gateway.key}" is connected to no {kind} channel '
                 f'(one with metadata type = "{kind}"), which a device agent needs'
@@ -284,7 +285,7 @@ def _lint_certificates(report: Report, layout: Layout) -> None:
 
 def _lint_delivery(report: Report, layout: Layout) -> None:
     """Warn of a client whose secret the profile delivers, and whose certificate it does not."""
-    bound = {(each.type, each.resource) for each in layout.bindings}
+    bound = {(binding.type, binding.resource) for binding in layout.bindings}
     for client in layout.clients:
         delivered = client.bootstrap or ("certificate", client.key) in bound
         if client.certificate and not delivered and ("client", client.key) in bound:

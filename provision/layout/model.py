@@ -8,16 +8,17 @@ render context are Go templates over ``.ExternalID``, ``.Name``, ``.DomainID`` a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 
 import attrs
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from bootstrap_core.secrets import Secret
 from provision.layout.schema import (
@@ -106,14 +107,6 @@ SLOT_TYPES: Final[tuple[SlotType, ...]] = get_args(SlotType)
 DEFAULT_TTL_SECONDS: Final = 2400 * 3600
 
 
-def _texts(items: Iterable[str]) -> tuple[str, ...]:
-    return tuple(items)
-
-
-def _scalars(items: Iterable[str | float]) -> tuple[str | float, ...]:
-    return tuple(items)
-
-
 class Dialect(StrEnum):
     """The dialect a layout file is written in."""
 
@@ -126,7 +119,7 @@ class Dialect(StrEnum):
 
 
 @frozen(order=True)
-class Place:
+class Position:
     """Where something stands in a text: line and column, both counted from 1.
 
     ``file`` is empty where it stands in the layout's own file.
@@ -135,6 +128,11 @@ class Place:
     line: int
     column: int
     file: str = ""
+
+
+def in_order(types: Collection[ConnectionType]) -> tuple[ConnectionType, ...]:
+    """Return connection types in the one order that they are kept in."""
+    return tuple(kind for kind in CONNECTION_TYPES if kind in types)
 
 
 @frozen
@@ -146,63 +144,52 @@ class Parameter:
     """
 
     name: str
-    type: ParameterType = field(
-        default="string",
-        metadata=setting(Choice(get_args(ParameterType)), 'its type; default "string"'),
+    type: ParameterType = setting(
+        Choice(get_args(ParameterType)), 'its type; default "string"', default="string"
     )
-    required: bool = field(
-        default=False, metadata=setting(Flag(), "whether a request must give it; default false")
+    required: bool = setting(Flag(), "whether a request must give it; default false", default=False)
+    default: str | int | float | bool | None = setting(
+        Scalar(), "its value when a request does not give it", default=None
     )
-    default: str | int | float | bool | None = field(
-        default=None, metadata=setting(Scalar(), "its value when a request does not give it")
+    enum: tuple[str | int | float | bool, ...] = setting(
+        ListOf(Scalar(), least=1), "the only values allowed", default=()
     )
-    enum: tuple[str | int | float | bool, ...] = field(
-        default=(),
-        converter=_scalars,
-        metadata=setting(ListOf(Scalar(), least=1), "the only values allowed"),
+    pattern: str | None = setting(
+        Pattern(), "what a string must match somewhere; anchor with ^ and $", default=None
     )
-    pattern: str | None = field(
-        default=None,
-        metadata=setting(Pattern(), "what a string must match somewhere; anchor with ^ and $"),
-    )
-    description: str = field(default="", metadata=setting(Text(), "what it is for, for people"))
-    secret: bool = field(
-        default=False,
-        metadata=setting(Flag(), "whether its value is sealed and shown as a mask; default false"),
+    description: str = setting(Text(), "what it is for, for people", default="")
+    secret: bool = setting(
+        Flag(), "whether its value is sealed and shown as a mask; default false", default=False
     )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
 
-_KEY: Final = setting(
-    Text(
-        pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}",
-        pattern_meaning="letters, digits, underscores, dots and dashes, at most 128",
-    ),
-    "how this file refers to it; default: derived from name",
+_KEY: Final = Text(
+    pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}",
+    pattern_meaning="letters, digits, underscores, dots and dashes, at most 128",
 )
-_NAME: Final = setting(Text(template=True, blank=False), "its name on the platform", required=True)
-_TAGS: Final = setting(ListOf(Text(template=True, blank=False)), "its tags on the platform")
+_KEY_MEANING: Final = "how this file refers to it; default: derived from name"
+_NAME: Final = Text(template=True, blank=False)
+_TAGS: Final = ListOf(Text(template=True, blank=False))
+_REFERENCES: Final = ListOf(Text(blank=False), least=1)
 
 
 @frozen
 class Client:
     """A client to create. ``bootstrap`` marks the gateway, which gets the bootstrap config."""
 
-    key: str = field(metadata=_KEY)
-    name: str = field(metadata=_NAME)
-    identity: str | None = field(
-        default=None, metadata=setting(Text(template=True), "the identity of its credentials")
+    key: str = setting(_KEY, _KEY_MEANING)
+    name: str = setting(_NAME, "its name on the platform", required=True)
+    identity: str | None = setting(
+        Text(template=True), "the identity of its credentials", default=None
     )
-    bootstrap: bool = field(
-        default=False,
-        metadata=setting(Flag(), "whether it is the gateway, which gets the bootstrap config"),
+    bootstrap: bool = setting(
+        Flag(), "whether it is the gateway, which gets the bootstrap config", default=False
     )
-    certificate: bool = field(
-        default=False, metadata=setting(Flag(), "whether it gets an X.509 certificate")
-    )
-    tags: tuple[str, ...] = field(default=(), converter=_texts, metadata=_TAGS)
-    metadata: JsonObject = field(
-        factory=dict, metadata=setting(Object(template=True), "its metadata on the platform")
+    certificate: bool = setting(Flag(), "whether it gets an X.509 certificate", default=False)
+    tags: tuple[str, ...] = setting(_TAGS, "its tags on the platform", default=())
+    metadata: JsonObject = setting(
+        Object(template=True), "its metadata on the platform", default=Factory(dict)
     )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
@@ -211,41 +198,26 @@ class Client:
 class Channel:
     """A channel to create. Metadata ``type`` (control, data, export) names its role."""
 
-    key: str = field(metadata=_KEY)
-    name: str = field(metadata=_NAME)
-    route: str | None = field(
-        default=None, metadata=setting(Text(template=True), "its route on the platform")
-    )
-    tags: tuple[str, ...] = field(default=(), converter=_texts, metadata=_TAGS)
-    metadata: JsonObject = field(
-        factory=dict,
-        metadata=setting(Object(template=True), "its metadata; type (control, data) is its role"),
+    key: str = setting(_KEY, _KEY_MEANING)
+    name: str = setting(_NAME, "its name on the platform", required=True)
+    route: str | None = setting(Text(template=True), "its route on the platform", default=None)
+    tags: tuple[str, ...] = setting(_TAGS, "its tags on the platform", default=())
+    metadata: JsonObject = setting(
+        Object(template=True),
+        "its metadata; type (control, data) is its role",
+        default=Factory(dict),
     )
     at: KeyPath = field(default=(), eq=False, repr=False)
-
-
-def in_order(types: Collection[str]) -> tuple[ConnectionType, ...]:
-    """Return connection types in the one order that they are kept in."""
-    return tuple(kind for kind in CONNECTION_TYPES if kind in types)
-
-
-_REFERENCES: Final = ListOf(Text(blank=False), least=1)
 
 
 @frozen
 class Connection:
     """Every one of ``clients`` is connected with every one of ``channels`` (by their keys)."""
 
-    clients: tuple[str, ...] = field(
-        converter=_texts, metadata=setting(_REFERENCES, "keys of clients", required=True)
-    )
-    channels: tuple[str, ...] = field(
-        converter=_texts, metadata=setting(_REFERENCES, "keys of channels", required=True)
-    )
-    types: tuple[ConnectionType, ...] = field(
-        default=CONNECTION_TYPES,
-        converter=in_order,
-        metadata=setting(ListOf(Choice(CONNECTION_TYPES), least=1), "default: both"),
+    clients: tuple[str, ...] = setting(_REFERENCES, "keys of clients", required=True)
+    channels: tuple[str, ...] = setting(_REFERENCES, "keys of channels", required=True)
+    types: tuple[ConnectionType, ...] = setting(
+        ListOf(Choice(CONNECTION_TYPES), least=1), "default: both", default=CONNECTION_TYPES
     )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
@@ -254,16 +226,14 @@ class Connection:
 class Certificates:
     """What the certificates of the layout's clients are like."""
 
-    ttl_seconds: int = field(
+    ttl_seconds: int = setting(
+        Lifetime(),
+        'how long they are valid; default "2400h"',
+        key="ttl",
         default=DEFAULT_TTL_SECONDS,
-        metadata=setting(Lifetime(), 'how long they are valid; default "2400h"', key="ttl"),
     )
-    key_type: KeyType = field(
-        default="ec-p256", metadata=setting(Choice(get_args(KeyType)), 'default "ec-p256"')
-    )
-    renew: Renewal = field(
-        default="manual", metadata=setting(Choice(get_args(Renewal)), 'default "manual"')
-    )
+    key_type: KeyType = setting(Choice(get_args(KeyType)), 'default "ec-p256"', default="ec-p256")
+    renew: Renewal = setting(Choice(get_args(Renewal)), 'default "manual"', default="manual")
 
 
 @frozen
@@ -275,32 +245,24 @@ class Bootstrap:
     """
 
     provision: bool = True
-    status: ConfigStatus = field(
-        default="enabled", metadata=setting(Choice(get_args(ConfigStatus)), 'default "enabled"')
+    status: ConfigStatus = setting(
+        Choice(get_args(ConfigStatus)), 'default "enabled"', default="enabled"
     )
-    render_context: JsonObject = field(
-        factory=dict, metadata=setting(Object(template=True), "variables of the profile")
+    render_context: JsonObject = setting(
+        Object(template=True), "variables of the profile", default=Factory(dict)
     )
-    content: JsonValue = field(
-        default=None, metadata=setting(Json(), "what a gateway without a profile is given")
-    )
+    content: JsonValue = setting(Json(), "what a gateway without a profile is given", default=None)
 
 
 @frozen
 class BindingSlot:
     """A place in a profile for a resource. ``fields`` restricts its snapshot (empty: all)."""
 
-    name: str = field(
-        metadata=setting(Text(blank=False), "its name: .Bindings.<name>", required=True)
-    )
-    type: SlotType = field(metadata=setting(Choice(SLOT_TYPES), "what fills it", required=True))
-    required: bool = field(
-        default=False, metadata=setting(Flag(), "whether rendering needs it; default false")
-    )
-    fields: tuple[str, ...] = field(
-        default=(),
-        converter=_texts,
-        metadata=setting(ListOf(Text(blank=False)), "what its snapshot keeps; default: all"),
+    name: str = setting(Text(blank=False), "its name: .Bindings.<name>", required=True)
+    type: SlotType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
+    required: bool = setting(Flag(), "whether rendering needs it; default false", default=False)
+    fields: tuple[str, ...] = setting(
+        ListOf(Text(blank=False)), "what its snapshot keeps; default: all", default=()
     )
 
 
@@ -308,21 +270,19 @@ class BindingSlot:
 class InlineProfile:
     """A profile that the layout brings along; its template is rendered at the device's fetch."""
 
-    name: str = field(metadata=setting(Text(blank=False), "its name in the domain", required=True))
-    description: str = field(default="", metadata=setting(Text(), "what it is for, for people"))
-    content_format: ContentFormat = field(
-        default="go-template",
-        metadata=setting(Choice(get_args(ContentFormat)), 'default "go-template"'),
+    name: str = setting(Text(blank=False), "its name in the domain", required=True)
+    description: str = setting(Text(), "what it is for, for people", default="")
+    content_format: ContentFormat = setting(
+        Choice(get_args(ContentFormat)), 'default "go-template"', default="go-template"
     )
-    content_template: str = field(
-        kw_only=True, metadata=setting(Text(), "the template itself, or else content_template_file")
+    content_template: str = setting(
+        Text(), "the template itself, or else content_template_file", kw_only=True
     )
-    defaults: JsonObject = field(
-        factory=dict, metadata=setting(Object(), "variables; the render context wins over them")
+    defaults: JsonObject = setting(
+        Object(), "variables; the render context wins over them", default=Factory(dict)
     )
-    binding_slots: tuple[BindingSlot, ...] = field(
-        default=(),
-        metadata=setting(ListOf(Table(table_of(BindingSlot))), "places for resources"),
+    binding_slots: tuple[BindingSlot, ...] = setting(
+        ListOf(Table(table_of(BindingSlot))), "places for resources", default=()
     )
 
 
@@ -330,13 +290,11 @@ class InlineProfile:
 class ProfileReference:
     """A profile that exists already, by its ID or, where that is empty, by its name."""
 
-    id: str = field(
-        default="",
-        metadata=setting(Text(blank=False), "an existing profile, by its ID", key="profile_id"),
+    id: str = setting(
+        Text(blank=False), "an existing profile, by its ID", key="profile_id", default=""
     )
-    name: str = field(
-        default="",
-        metadata=setting(Text(blank=False), "an existing profile, by its name", key="profile"),
+    name: str = setting(
+        Text(blank=False), "an existing profile, by its name", key="profile", default=""
     )
 
 
@@ -346,20 +304,30 @@ class Binding:
 
     Either ``resource`` is the key of a client (types client and certificate) or channel, or it is
     looked for among the created ones: by ``name`` and by ``metadata_key`` with ``metadata_value``,
-    each where given, the gateway client first.
+    each where given, the gateway client first. The keys are those of Magistrala's dialect.
     """
 
-    slot: str
-    type: SlotType
+    slot: str = setting(Text(blank=False), "a slot of the profile", required=True)
+    type: SlotType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
     resource: str = ""
-    name: str = ""
-    metadata_key: str = ""
-    metadata_value: str = ""
+    name: str = setting(Text(), "name of the created client or channel", default="")
+    metadata_key: str = setting(Text(), "a key that its metadata has", default="")
+    metadata_value: str = setting(Text(), "the value of that key", default="")
     at: KeyPath = field(default=(), eq=False, repr=False)
 
+    def fits(self, metadata: JsonObject) -> bool:
+        """Return whether ``metadata`` are those that the binding looks for."""
+        if not self.metadata_key:
+            return True
+        if self.metadata_key not in metadata:
+            return False
+        value = metadata[self.metadata_key]
+        text = value if isinstance(value, str) else json.dumps(value)
+        return self.metadata_value in {"", text}
 
-def _at_its_start(_: KeyPath) -> Place:
-    return Place(1, 1)
+
+def _at_its_start(_: KeyPath) -> Position:
+    return Position(1, 1)
 
 
 @frozen
@@ -383,12 +351,21 @@ class Layout:
     profile: InlineProfile | ProfileReference | None = None
     bindings: tuple[Binding, ...] = ()
     file: str = field(default="", eq=False)
-    locate: Callable[[KeyPath], Place] = field(default=_at_its_start, eq=False, repr=False)
+    locate: Callable[[KeyPath], Position] = field(default=_at_its_start, eq=False, repr=False)
 
     @property
     def gateway(self) -> Client | None:
         """The client that gets the bootstrap config, if there is one."""
         return next((client for client in self.clients if client.bootstrap), None)
+
+    @cached_property
+    def pairs(self) -> Mapping[tuple[str, str], tuple[ConnectionType, ...]]:
+        """Which client is connected with which channel, by their keys, and for what."""
+        wanted: dict[tuple[str, str], set[ConnectionType]] = {}
+        for connection in self.connections:
+            for pair in itertools.product(connection.clients, connection.channels):
+                wanted.setdefault(pair, set()).update(connection.types)
+        return {pair: in_order(types) for pair, types in wanted.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -424,7 +401,7 @@ def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
         return layout
     clients = layout.clients
     if overrides.x509_provision is not None:
-        clients = tuple(evolve(each, certificate=overrides.x509_provision) for each in clients)
+        clients = tuple(evolve(client, certificate=overrides.x509_provision) for client in clients)
     bootstrap = layout.bootstrap
     if overrides.bootstrap_provision is not None:
         bootstrap = evolve(bootstrap, provision=overrides.bootstrap_provision)

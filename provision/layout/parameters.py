@@ -238,7 +238,7 @@ def value_problem(parameter: Parameter, value: JsonValue) -> ValueProblem | None
         return ValueProblem(f"must be {article} {parameter.type}, not {_json_type(value)}")
     if parameter.secret and value == MASK:
         return ValueProblem("is the mask that the value is shown as: give the value itself")
-    if parameter.enum and not any(_same(value, each) for each in parameter.enum):
+    if parameter.enum and not any(_same(value, choice) for choice in parameter.enum):
         allowed = tuple(map(_as_text, parameter.enum))
         return ValueProblem(f"must be one of {', '.join(allowed)}", allowed)
     if not isinstance(value, str):

@@ -189,8 +189,8 @@ def plan_from_json(document: JsonValue) -> Plan:
 def _from_version_1(body: JsonObject) -> JsonObject:
     """Drop what version 1 says twice: a certificate's common name is its client's ID."""
     certificates = [
-        {name: value for name, value in each.items() if name != "common_name"}
-        for each in body["certificates"]
+        {name: value for name, value in certificate.items() if name != "common_name"}
+        for certificate in body["certificates"]
     ]
     return {**body, "certificates": certificates}
 

@@ -15,8 +15,7 @@ from typing import Final
 
 from attrs import frozen
 
-from provision.layout.checker import check
-from provision.layout.checks import check_layout
+from provision.layout.checks import check, check_layout
 from provision.layout.dialects import BOOTSTRAP_KEYS, SHAPES, build
 from provision.layout.errors import LayoutError, Problem, TemplateFileError
 from provision.layout.lint import lint
@@ -125,9 +124,9 @@ def _with_fragments(report: Report, load: TemplateLoader) -> Report:
             merged = _merged(merged, fragment)
             if "layout" in fragment.data:
                 message = "a fragment has no [layout] of its own; put it into the layout's file"
-                place = Report(fragment)
-                place.at_key(("layout",), "fragment-layout", message)
-                report.take(place.problems)
+                own = Report(fragment)
+                own.at_key(("layout",), "fragment-layout", message)
+                report.take(own.problems)
     return Report(merged, problems=report.problems, is_incomplete=incomplete)
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from attrs import Factory, define, evolve
 
 from provision.layout.errors import Problem
-from provision.layout.model import KeyPath, Place
+from provision.layout.model import KeyPath, Position
 from provision.layout.source import Source, path_text
 
 MOST_HINTED: Final = 10
@@ -81,8 +81,8 @@ class Report:
     ) -> None:
         """Note a problem where the key of ``path`` stands."""
         if not self.full:
-            place = self.source.key_place(path)
-            self._note(path, place, rule, message, tuple(allowed), suggestion)
+            position = self.source.key_position(path)
+            self._note(path, position, rule, message, tuple(allowed), suggestion)
 
     def at_value(
         self,
@@ -95,13 +95,13 @@ class Report:
     ) -> None:
         """Note a problem where the value of ``path`` stands."""
         if not self.full:
-            place = self.source.value_place(path)
-            self._note(path, place, rule, message, tuple(allowed), suggestion)
+            position = self.source.value_position(path)
+            self._note(path, position, rule, message, tuple(allowed), suggestion)
 
     def inside(self, path: KeyPath, index: int, rule: str, message: str) -> None:
         """Note a problem at character ``index`` of the string at ``path``."""
         if not self.full:
-            self._note(path, self.source.place_inside(path, index), rule, message, (), "")
+            self._note(path, self.source.position_inside(path, index), rule, message, (), "")
 
     def unknown(
         self, path: KeyPath, rule: str, message: str, wrong: str, allowed: Iterable[str]
@@ -115,15 +115,15 @@ class Report:
     def refused(self, table: str) -> bool:
         """Return whether ``table`` is misspelled or of a wrong type, so that it is not known."""
         return any(
-            (each.rule == "unknown-key" and each.suggestion == table)
-            or (each.rule in {"wrong-type", "missing-key"} and each.key == table)
-            for each in self.problems
+            (problem.rule == "unknown-key" and problem.suggestion == table)
+            or (problem.rule in {"wrong-type", "missing-key"} and problem.key == table)
+            for problem in self.problems
         )
 
     def _note(
         self,
         path: KeyPath,
-        place: Place,
+        position: Position,
         rule: str,
         message: str,
         allowed: tuple[str, ...],
@@ -132,16 +132,16 @@ class Report:
         if self.is_incomplete and rule in FOLLOWING:
             return
         problem = Problem(
-            file=place.file or self.source.file,
-            line=place.line,
-            column=place.column,
+            file=position.file or self.source.file,
+            line=position.line,
+            column=position.column,
             rule=rule,
             severity=self.severity,
             message=message,
             key=path_text(path),
             allowed=allowed[:MOST_LISTED],
             suggestion=suggestion,
-            source=self.source.line(place),
+            source=self.source.line(position),
         )
         if more := allowed[MOST_LISTED:]:
             problem = evolve(problem, message=f"{message} ({len(more):,} more names are allowed)")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
-from attrs import AttrsInstance, fields, frozen
+from attrs import NOTHING, AttrsInstance, field, fields, frozen
 
 _Made = TypeVar("_Made", bound=AttrsInstance)
 
@@ -113,10 +113,24 @@ Shape: TypeAlias = (
 
 
 def setting(
-    shape: Shape, description: str, *, required: bool = False, key: str = ""
-) -> dict[str, Any]:
-    """Return the metadata of an attribute that layout files set: by ``key``, or by its own name."""
-    return {"setting": Field(shape, description, required), "key": key}
+    shape: Shape,
+    description: str,
+    *,
+    default: Any = NOTHING,  # noqa: ANN401 - any attribute's
+    required: bool = False,
+    key: str = "",
+    kw_only: bool = False,
+) -> Any:  # noqa: ANN401 - any attribute's
+    """Return an attribute that layout files set: by ``key``, or by its own name.
+
+    A list becomes a tuple.
+    """
+    return field(
+        default=default,
+        kw_only=kw_only,
+        converter=tuple if isinstance(shape, ListOf) else None,
+        metadata={"setting": Field(shape, description, required), "key": key},
+    )
 
 
 @cache
@@ -131,14 +145,14 @@ def settings_of(kind: type[AttrsInstance]) -> Sequence[tuple[str, str, Field]]:
 
 def templates_of(part: AttrsInstance) -> Iterator[tuple[str, str, Any]]:
     """Yield the attributes of a part whose strings are templates: the name, the key, the value."""
-    for name, key, field in settings_of(type(part)):
-        if _has_templates(field.shape):
+    for name, key, known in settings_of(type(part)):
+        if _has_templates(known.shape):
             yield name, key, getattr(part, name)
 
 
 def table_of(kind: type[AttrsInstance]) -> dict[str, Field]:
     """Return the keys that a table of a class has."""
-    return {key: field for _, key, field in settings_of(kind)}
+    return {key: known for _, key, known in settings_of(kind)}
 
 
 def from_table(kind: type[_Made], table: Mapping[str, Any], **given: Any) -> _Made:  # noqa: ANN401
@@ -147,11 +161,11 @@ def from_table(kind: type[_Made], table: Mapping[str, Any], **given: Any) -> _Ma
     A required key that is missing, which was reported already, is empty.
     """
     values: dict[str, Any] = {}
-    for name, key, field in settings_of(kind):
+    for name, key, known in settings_of(kind):
         if key in table:
             values[name] = table[key]
-        elif field.required:
-            values[name] = _nothing(field.shape)
+        elif known.required:
+            values[name] = _nothing(known.shape)
     return kind(**{**values, **given})
 
 

@@ -18,7 +18,7 @@ from attrs import Factory, define, field, frozen
 from bootstrap_core.formats.documents import is_too_deep, without_mark
 from bootstrap_core.formats.toml import TOMLDecodeError, TOMLTooDeep, read_toml
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.model import JsonValue, KeyPath, Place
+from provision.layout.model import JsonValue, KeyPath, Position
 
 _BLANK: Final = re.compile(r"[ \t]*")
 _FILLER: Final = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
@@ -62,20 +62,12 @@ class _Lost(Exception):
     """The text is not what valid TOML has here."""
 
 
-@define
-class Scan:
-    """What a walk over the text found."""
-
-    marks: dict[KeyPath, Mark] = Factory(dict)
-    duplicates: list[Duplicate] = Factory(list)
-
-
 def scan(text: str) -> Scan:
     """Return the positions of all keys and values of ``text``, whose lines end with LF."""
-    scanner = _Scanner(text)
+    found = Scan(text)
     with contextlib.suppress(_Lost):
-        scanner.document()
-    return scanner.found
+        found.document()
+    return found
 
 
 def string_characters(text: str, start: int) -> Iterator[tuple[str, int]]:
@@ -121,16 +113,20 @@ def _escape(text: str, at: int) -> tuple[str, int]:
 
 
 @define
-class _Scanner:
+class Scan:
+    """A walk over a text, and what it found."""
+
     text: str
     at: int = 0
-    found: Scan = Factory(Scan)
+    marks: dict[KeyPath, Mark] = Factory(dict)
+    duplicates: list[Duplicate] = Factory(list)
     _elements: dict[KeyPath, int] = Factory(dict)
     _headers: set[KeyPath] = Factory(set)
     _by_pairs: set[KeyPath] = Factory(set)
     """What pairs define, the tables of dotted keys too: no header may define it again."""
 
     def document(self) -> None:
+        """Go to the end of the text. Raises ``_Lost`` where it is no TOML."""
         table: KeyPath = ()
         self._skip(_FILLER)
         while self.at < len(self.text):
@@ -149,22 +145,22 @@ class _Scanner:
         path: KeyPath = ()
         for part, offset in key[:-1]:
             path = (*path, part)
-            self.found.marks.setdefault(path, Mark(offset, start))
+            self.marks.setdefault(path, Mark(offset, start))
             path = self._into(path)
         part, offset = key[-1]
         path = (*path, part)
         if array:
-            known = self.found.marks.setdefault(path, Mark(offset, start))
+            known = self.marks.setdefault(path, Mark(offset, start))
             if known.key != offset and path not in self._elements:
-                self.found.duplicates.append(Duplicate(path, known.key, offset))
+                self.duplicates.append(Duplicate(path, known.key, offset))
             self._elements[path] = self._elements.get(path, -1) + 1
             path = (*path, self._elements[path])
             offset = start
         elif path in self._headers or path in self._by_pairs:
-            known = self.found.marks[path]
-            self.found.duplicates.append(Duplicate(path, known.key, offset))
+            known = self.marks[path]
+            self.duplicates.append(Duplicate(path, known.key, offset))
         self._headers.add(path)
-        self.found.marks[path] = Mark(offset, start)
+        self.marks[path] = Mark(offset, start)
         return path
 
     def _into(self, path: KeyPath) -> KeyPath:
@@ -179,14 +175,14 @@ class _Scanner:
         path = table
         for part, offset in key[:-1]:
             path = (*path, part)
-            self.found.marks.setdefault(path, Mark(offset, offset))
+            self.marks.setdefault(path, Mark(offset, offset))
             self._by_pairs.add(path)
         part, offset = key[-1]
         path = (*path, part)
         self._by_pairs.add(path)
-        if known := self.found.marks.get(path):
-            self.found.duplicates.append(Duplicate(path, known.key, offset))
-        self.found.marks[path] = Mark(offset, self.at)
+        if known := self.marks.get(path):
+            self.duplicates.append(Duplicate(path, known.key, offset))
+        self.marks[path] = Mark(offset, self.at)
         self._value(path, depth)
 
     def _value(self, path: KeyPath, depth: int) -> None:
@@ -203,31 +199,25 @@ class _Scanner:
                 self._skip(_SCALAR)
 
     def _array(self, path: KeyPath, depth: int) -> None:
-        self.at += 1
-        index = 0
-        self._skip(_FILLER)
-        while not self.text.startswith("]", self.at):
-            self.found.marks[(*path, index)] = Mark(self.at, self.at)
+        for index, _ in enumerate(self._items("]")):
+            self.marks[(*path, index)] = Mark(self.at, self.at)
             self._value((*path, index), depth + 1)
-            index += 1
-            self._skip(_FILLER)
-            if self.text.startswith(",", self.at):
-                self.at += 1
-                self._skip(_FILLER)
-            elif not self.text.startswith("]", self.at):
-                raise _Lost
-        self.at += 1
 
     def _inline_table(self, path: KeyPath, depth: int) -> None:
+        for _ in self._items("}"):
+            self._pair(path, depth + 1)
+
+    def _items(self, end: str) -> Iterator[None]:
+        """Stop before each item, up to ``end``; the caller reads the item before it goes on."""
         self.at += 1
         self._skip(_FILLER)
-        while not self.text.startswith("}", self.at):
-            self._pair(path, depth + 1)
+        while not self.text.startswith(end, self.at):
+            yield
             self._skip(_FILLER)
             if self.text.startswith(",", self.at):
                 self.at += 1
                 self._skip(_FILLER)
-            elif not self.text.startswith("}", self.at):
+            elif not self.text.startswith(end, self.at):
                 raise _Lost
         self.at += 1
 
@@ -349,26 +339,26 @@ class Source:
                 found.setdefault(path[:length], []).append(path)
         return found
 
-    def key_place(self, path: KeyPath) -> Place:
+    def key_position(self, path: KeyPath) -> Position:
         """Return where the key of ``path``, or of its nearest ancestor, stands."""
         mark = self._mark(path)
-        return self._place(mark.key if mark else 0)
+        return self._position(mark.key if mark else 0)
 
-    def value_place(self, path: KeyPath) -> Place:
+    def value_position(self, path: KeyPath) -> Position:
         """Return where the value of ``path``, or of its nearest ancestor, stands."""
         mark = self._mark(path)
-        return self._place(mark.value if mark else 0)
+        return self._position(mark.value if mark else 0)
 
-    def place_inside(self, path: KeyPath, index: int) -> Place:
+    def position_inside(self, path: KeyPath, index: int) -> Position:
         """Return where character ``index`` of the string at ``path`` stands."""
         mark = self._marks.get(path)
         if mark is None:
-            return self.value_place(path)
+            return self.value_position(path)
         offsets = self._offsets.get(mark.value)
         if offsets is None:
             found = [at for _, at in string_characters(self.text, mark.value)]
             offsets = self._offsets[mark.value] = found or [mark.value]
-        return self._place(offsets[min(index, len(offsets) - 1)])
+        return self._position(offsets[min(index, len(offsets) - 1)])
 
     def has(self, path: KeyPath) -> bool:
         """Return whether the file gives a value for ``path``."""
@@ -394,15 +384,15 @@ class Source:
             if isinstance(item, str):
                 yield (*path, index), item
 
-    def line(self, place: Place) -> str:
-        """Return the line of ``place``."""
-        first = next((part.line for part in self.parts if part.source.file == place.file), 0)
-        return self.lines[first + place.line - 1]
+    def line(self, position: Position) -> str:
+        """Return the line of ``position``."""
+        first = next((part.line for part in self.parts if part.source.file == position.file), 0)
+        return self.lines[first + position.line - 1]
 
     def line_name(self, path: KeyPath) -> str:
         """Return which line ``path`` stands in: ``line 3``, and of which fragment, if any."""
-        place = self.key_place(path)
-        return f"line {place.line}" + (f" of {place.file}" if place.file else "")
+        position = self.key_position(path)
+        return f"line {position.line}" + (f" of {position.file}" if position.file else "")
 
     def _mark(self, path: KeyPath) -> Mark | None:
         for length in range(len(path), 0, -1):
@@ -410,13 +400,13 @@ class Source:
                 return mark
         return None
 
-    def _place(self, offset: int) -> Place:
+    def _position(self, offset: int) -> Position:
         line = bisect.bisect_right(self._line_starts, offset) - 1
         column = offset - self._line_starts[line] + 1
         for part in reversed(self.parts):
             if line >= part.line:
-                return Place(line - part.line + 1, column, part.source.file)
-        return Place(line + 1, column)
+                return Position(line - part.line + 1, column, part.source.file)
+        return Position(line + 1, column)
 
 
 def parse_source(text: str, file: str) -> Source:
@@ -448,12 +438,13 @@ def _syntax_error(file: str, text: str, error: TOMLDecodeError) -> LayoutError:
     duplicates = scan(text).duplicates
     if duplicates and error.msg.startswith(("Cannot ", "Duplicate ")):
         told: dict[KeyPath, Duplicate] = {}
-        for each in duplicates:
+        for duplicate in duplicates:
             # What stands in a table that is defined twice follows from that.
-            if not any(each.path[:length] in told for length in range(len(each.path) + 1)):
-                told[each.path] = each
+            path = duplicate.path
+            if not any(path[:length] in told for length in range(len(path) + 1)):
+                told[path] = duplicate
         few = list(told.values())[:MOST_DUPLICATES]
-        return LayoutError([_duplicate(file, text, each) for each in few])
+        return LayoutError([_duplicate(file, text, duplicate) for duplicate in few])
     template = text.find("{{", max(0, error.pos - 1), error.pos + 2)
     if template >= 0:
         message = (
@@ -475,17 +466,17 @@ def _duplicate(file: str, text: str, twice: Duplicate) -> Problem:
 def _refusal(
     file: str, text: str, offset: int, rule: str, message: str, key: str = ""
 ) -> LayoutError:
-    place = place_at(text, offset)
-    shown = text.split("\n", place.line)[place.line - 1]
+    position = position_at(text, offset)
+    shown = text.split("\n", position.line)[position.line - 1]
     return LayoutError(
-        [Problem(file, place.line, place.column, rule, message, key=key, source=shown)]
+        [Problem(file, position.line, position.column, rule, message, key=key, source=shown)]
     )
 
 
-def place_at(text: str, offset: int) -> Place:
+def position_at(text: str, offset: int) -> Position:
     """Return the line and column of ``offset`` in ``text``."""
     before = text[:offset]
-    return Place(before.count("\n") + 1, offset - before.rfind("\n"))
+    return Position(before.count("\n") + 1, offset - before.rfind("\n"))
 
 
 def path_text(path: KeyPath) -> str:
@@ -513,7 +504,7 @@ def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]
 
 
 def _to_json_types(node: JsonValue, path: KeyPath, unfit: dict[KeyPath, str]) -> None:
-    """Make the TOML values of ``node`` JSON's, in place, noting in ``unfit`` those that cannot."""
+    """Make the TOML values within ``node`` JSON's; ``unfit`` gets those that cannot be."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
         here = (*path, key)
         match value:

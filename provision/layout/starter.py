@@ -33,7 +33,7 @@ def starter(answers: Answers) -> Mapping[str, str]:
     """Return the files of the layout: its own, and its profile's template, by their names."""
     template = f"{answers.name}.json.tmpl"
     extra = dict.fromkeys([*answers.channels, *answers.services])
-    channels = [each for each in (*AGENT_CHANNELS, *extra) if each]
+    channels = [channel for channel in (*AGENT_CHANNELS, *extra) if channel]
     parts = [
         _head(answers),
         _clients(answers),
@@ -107,8 +107,8 @@ metadata = {{ type = {_quoted(name)} }}
 
 
 def _connections(answers: Answers) -> str:
-    own = [*AGENT_CHANNELS, *(each for each in answers.channels if each not in answers.services)]
-    listed = ", ".join(map(_quoted, dict.fromkeys(own)))
+    extra = [channel for channel in answers.channels if channel not in answers.services]
+    listed = ", ".join(map(_quoted, dict.fromkeys([*AGENT_CHANNELS, *extra])))
     text = f"""\
 # Who talks to whom. Without types, both publish and subscribe.
 [[connections]]
@@ -175,7 +175,7 @@ def _bindings(answers: Answers) -> str:
 
 
 def _template(answers: Answers) -> str:
-    services = "".join(_service(answers, each) for each in answers.services)
+    services = "".join(_service(answers, service) for service in answers.services)
     return f"""\
 {{
   "device_id": {{{{ toJSON .Device.ID }}}},
@@ -208,7 +208,7 @@ def _service(answers: Answers, service: str) -> str:
 
 def _word(name: str) -> str:
     """Return ``name`` as templates can write it after a dot."""
-    return "".join(each if each.isalnum() else "_" for each in name)
+    return "".join(character if character.isalnum() else "_" for character in name)
 
 
 def _quoted(text: str) -> str:

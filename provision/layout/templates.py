@@ -30,7 +30,7 @@ from bootstrap_core.template_remedies import parse_remedy, unclosed_action
 from provision.layout.errors import Problem, TemplateFileError
 from provision.layout.model import JsonObject, JsonValue, KeyPath
 from provision.layout.report import Report
-from provision.layout.source import place_at
+from provision.layout.source import position_at
 
 ROOTS: Final = ("ExternalID", "Name", "DomainID", "Vars")
 """What a template of a layout sees."""
@@ -227,10 +227,19 @@ def profile_template(report: Report, data: JsonObject, load: TemplateLoader) -> 
         report.at_value(_FILE, "template-file", f"profile.content_template_file: {error}")
         return ""
     if not raw and (problem := syntax_problem(text)):
-        place = place_at(text, problem.index)
+        position = position_at(text, problem.index)
         file = str(PurePosixPath(report.source.file).parent / name)
-        shown = text.split("\n")[place.line - 1]
+        shown = text.split("\n")[position.line - 1]
         report.take(
-            [Problem(file, place.line, place.column, problem.rule, problem.message, source=shown)]
+            [
+                Problem(
+                    file,
+                    position.line,
+                    position.column,
+                    problem.rule,
+                    problem.message,
+                    source=shown,
+                )
+            ]
         )
     return text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.layout.go_json import go_json
+from provision.layout.expansion import go_json
 from provision.layout.model import JsonValue
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.layout.builtin import builtin_layout
+from provision.layout.catalog import builtin_layout
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
 from provision.layout.expansion import expand, unique_name
 from provision.layout.model import Dialect, Layout, Overrides, ProfileReference, with_overrides

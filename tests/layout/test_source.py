@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provision.layout.errors import LayoutError
-from provision.layout.model import KeyPath, Place
+from provision.layout.model import KeyPath, Position
 from provision.layout.source import MAX_CHARACTERS, MAX_DEPTH, parse_source, scan, string_characters
 from tests.layout.samples import marked
 
@@ -51,14 +51,14 @@ def test_each_key_and_value_has_its_place() -> None:
         ("items", 1, "sub", "deep"): ((14, 5), (14, 12)),
     }
     for path, (key, value) in expected.items():
-        assert source.key_place(path) == Place(*key), path
-        assert source.value_place(path) == Place(*value), path
+        assert source.key_position(path) == Position(*key), path
+        assert source.value_position(path) == Position(*value), path
 
 
 def test_an_unknown_path_is_where_its_nearest_ancestor_is() -> None:
     source = parse_source(TEXT, "f.toml")
-    assert source.key_place(("items", 0, "nothing", "here")) == Place(7, 1)
-    assert source.key_place(("nothing",)) == Place(1, 1)
+    assert source.key_position(("items", 0, "nothing", "here")) == Position(7, 1)
+    assert source.key_position(("nothing",)) == Position(1, 1)
 
 
 def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
@@ -66,12 +66,12 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
     path = ("items", 1, "name")
     value = source.value(path)
     assert value == "twoé lines"
-    assert source.place_inside(path, value.index("t")) == Place(11, 1)
-    assert source.place_inside(path, value.index("é")) == Place(11, 4)
-    assert source.place_inside(path, value.index("l")) == Place(12, 5)
-    assert source.place_inside(path, 1000) == Place(12, 9)
-    assert source.place_inside(("items", 0, "nothing"), 1) == Place(7, 1)
-    assert source.place_inside(("a", "b", "list"), 1) == Place(4, 10)
+    assert source.position_inside(path, value.index("t")) == Position(11, 1)
+    assert source.position_inside(path, value.index("é")) == Position(11, 4)
+    assert source.position_inside(path, value.index("l")) == Position(12, 5)
+    assert source.position_inside(path, 1000) == Position(12, 9)
+    assert source.position_inside(("items", 0, "nothing"), 1) == Position(7, 1)
+    assert source.position_inside(("a", "b", "list"), 1) == Position(4, 10)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_places_inside_strings_count_escapes_and_folded_lines_right() -> None:
         ('"x\'y"', 2, 8),
     ],
 )
-def test_a_place_inside_a_string_counts_what_is_written(
+def test_a_position_inside_a_string_counts_what_is_written(
     literal: str, index: int, column: int
 ) -> None:
     source = parse_source(f"a = {literal}\n", "f.toml")
-    assert source.place_inside(("a",), index) == Place(1, column)
+    assert source.position_inside(("a",), index) == Position(1, column)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_values_may_be_nested_thirty_two_deep(deep: Callable[[int], str]) -> Non
 
 def test_blanks_in_keys_do_not_count() -> None:
     source = parse_source("[ a . b ]\n c . 'd' =  1\n", "f.toml")
-    assert source.key_place(("a", "b")) == Place(1, 7)
-    assert source.key_place(("a", "b", "c", "d")) == Place(2, 6)
-    assert source.value_place(("a", "b", "c", "d")) == Place(2, 13)
+    assert source.key_position(("a", "b")) == Position(1, 7)
+    assert source.key_position(("a", "b", "c", "d")) == Position(2, 6)
+    assert source.value_position(("a", "b", "c", "d")) == Position(2, 13)
 
 
 def test_quotes_before_the_end_of_a_string_belong_to_it() -> None:
     source = parse_source('a = """say "hi"""""\nb = 1', "f.toml")
     assert source.data["a"] == 'say "hi""'
-    assert source.key_place(("b",)) == Place(2, 1)
+    assert source.key_position(("b",)) == Position(2, 1)
 
 
 def test_dates_and_times_become_text() -> None:
@@ -135,7 +135,7 @@ def test_dates_become_text_and_json_misfits_are_noted() -> None:
 
 
 def test_line_ends_of_windows_do_not_shift_places() -> None:
-    assert parse_source("a = 1\r\nb = 2\r\n", "f").key_place(("b",)) == Place(2, 1)
+    assert parse_source("a = 1\r\nb = 2\r\n", "f").key_position(("b",)) == Position(2, 1)
 
 
 @pytest.mark.parametrize(
