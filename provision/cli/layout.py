@@ -36,7 +36,7 @@ from provision.cli.output import (
 from provision.layout.catalog import LayoutFiles, read_layout_file
 from provision.layout.convert import convert
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.graph import draw_mermaid, draw_svg, draw_text, graph_of
+from provision.layout.graph import draw_svg, draw_text, graph_of
 from provision.layout.json_schema import fragment_schema, layout_schema, parameters_schema
 from provision.layout.model import (
     Dialect,
@@ -309,7 +309,6 @@ class Drawing(StrEnum):
 
     TERMINAL = "terminal"
     SVG = "svg"
-    MERMAID = "mermaid"
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
@@ -383,7 +382,6 @@ def graph(
     draw = {
         Drawing.TERMINAL: lambda graph: draw_text(graph, text_width()),
         Drawing.SVG: draw_svg,
-        Drawing.MERMAID: draw_mermaid,
     }
     if output is not None or not json:
         write_result(draw[form](drawn), output)

@@ -1,4 +1,4 @@
-"""A layout as a graph, drawn for the terminal, as SVG and as a Mermaid flowchart."""
+"""A layout as a graph, drawn for the terminal and as SVG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from attrs import frozen
 
 from provision.layout.errors import columns, visible
 from provision.layout.model import (
-    CONNECTION_TYPES,
     Binding,
     Channel,
     Client,
@@ -70,11 +69,11 @@ def graph_of(layout: Layout) -> Graph:
     return Graph(
         title=layout.name,
         description=layout.description,
-        clients=tuple(_client(layout, each) for each in layout.clients),
-        channels=tuple(_channel(layout, each) for each in layout.channels),
-        edges=_edges(layout),
+        clients=tuple(_client(layout, client) for client in layout.clients),
+        channels=tuple(_channel(layout, channel) for channel in layout.channels),
+        edges=tuple(Edge(*pair, types) for pair, types in layout.pairs.items()),
         open_slots=tuple(slot.name for slot in declared if slot.name not in filled)
-        + tuple(each.slot for each in layout.bindings if not each.resource),
+        + tuple(binding.slot for binding in layout.bindings if not binding.resource),
     )
 
 
@@ -94,62 +93,7 @@ def _slots(layout: Layout, key: str, *, channel: bool) -> tuple[str, ...]:
     def fills(binding: Binding) -> bool:
         return binding.resource == key and (binding.type == "channel") is channel
 
-    return tuple(each.slot for each in layout.bindings if fills(each))
-
-
-def _edges(layout: Layout) -> tuple[Edge, ...]:
-    wanted: dict[tuple[str, str], set[ConnectionType]] = {}
-    for connection in layout.connections:
-        for client in connection.clients:
-            for channel in connection.channels:
-                wanted.setdefault((client, channel), set()).update(connection.types)
-    return tuple(
-        Edge(client, channel, tuple(each for each in CONNECTION_TYPES if each in types))
-        for (client, channel), types in wanted.items()
-    )
-
-
-_ESCAPED: Final = {
-    ord("#"): "#35;", ord('"'): "#quot;", ord("<"): "#lt;", ord(">"): "#gt;", ord("&"): "#amp;",
-    ord("`"): "#96;", ord("{"): "#123;", ord("}"): "#125;", ord("\n"): " ", ord("\r"): " ",
-}  # fmt: skip
-
-
-def draw_mermaid(graph: Graph) -> str:
-    """Return the drawing: clients as boxes, channels as stadiums, slots as hexagons."""
-    clients = {each.key: f"client{index}" for index, each in enumerate(graph.clients)}
-    channels = {each.key: f"channel{index}" for index, each in enumerate(graph.channels)}
-    lines = ["flowchart LR"]
-    lines += [f'  {clients[each.key]}["{_label(each)}"]' for each in graph.clients]
-    lines += [f'  {channels[each.key]}(["{_label(each)}"])' for each in graph.channels]
-    lines += [f"  {_mermaid_edge(e, clients[e.client], channels[e.channel])}" for e in graph.edges]
-    number = 0
-    for nodes, ids in ((graph.clients, clients), (graph.channels, channels)):
-        for node in nodes:
-            for slot in node.slots:
-                lines.append(f'  slot{number}{{{{"{_mermaid_text(slot)}"}}}} -.- {ids[node.key]}')
-                number += 1
-    for slot in graph.open_slots:
-        lines.append(f'  slot{number}{{{{"{_mermaid_text(slot)}"}}}}')
-        number += 1
-    return "\n".join(lines)
-
-
-def _label(node: Node) -> str:
-    notes = f"<br/>{_mermaid_text(', '.join(node.notes))}" if node.notes else ""
-    return f"<b>{_mermaid_text(node.key)}</b><br/>{_mermaid_text(node.name)}{notes}"
-
-
-def _mermaid_edge(edge: Edge, client: str, channel: str) -> str:
-    if edge.publishes and edge.subscribes:
-        return f"{client} <--> {channel}"
-    if edge.publishes:
-        return f"{client} -- publish --> {channel}"
-    return f"{channel} -- subscribe --> {client}"
-
-
-def _mermaid_text(text: str) -> str:
-    return text.translate(_ESCAPED)
+    return tuple(binding.slot for binding in layout.bindings if fills(binding))
 
 
 BOX_HEIGHT: Final = 62
@@ -210,8 +154,8 @@ def draw_svg(graph: Graph) -> str:
         _svg_text(MARGIN, 28, graph.title, "title"),
         _svg_text(MARGIN, 46, graph.description, "small"),
         *(_svg_edge(edge, left, right) for edge in graph.edges),
-        *(_box(each, left, "client", outside=-1) for each in graph.clients),
-        *(_box(each, right, "channel", outside=1) for each in graph.channels),
+        *(_box(node, left, "client", outside=-1) for node in graph.clients),
+        *(_box(node, right, "channel", outside=1) for node in graph.channels),
     ]
     if graph.open_slots:
         words = f"Slots filled when a gateway is made: {', '.join(graph.open_slots)}"
@@ -224,7 +168,7 @@ def _column(nodes: Sequence[Node], left: float, rows: int) -> _Column:
         (max(len(_cut(n.key)) * LETTER, len(_cut(n.name)) * SMALL_LETTER) for n in nodes), default=0
     )
     start = HEAD + (rows - len(nodes)) * (BOX_HEIGHT + SVG_GAP) / 2
-    tops = {each.key: start + index * (BOX_HEIGHT + SVG_GAP) for index, each in enumerate(nodes)}
+    tops = {node.key: start + index * (BOX_HEIGHT + SVG_GAP) for index, node in enumerate(nodes)}
     return _Column(left, max(LEAST_WIDTH, letters + 2 * PADDING), tops)
 
 
@@ -283,7 +227,7 @@ def _cut(text: str) -> str:
 
 def _printable(text: str) -> str:
     """Return ``text`` without the control characters that XML has no place for."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 LEGEND: Final = "──▶ publishes   ◀── subscribes   ◀─▶ both   [slot]"
@@ -297,8 +241,8 @@ def draw_text(graph: Graph, width: int) -> str:
     """
     title = graph.title + (f" - {graph.description}" if graph.description else "")
     lines = [*wrap(visible(title), width), ""]
-    channels = {each.key: each for each in graph.channels}
-    wide = max((columns(each.key) for each in graph.channels), default=0)
+    channels = {channel.key: channel for channel in graph.channels}
+    wide = max((columns(channel.key) for channel in graph.channels), default=0)
     for client in graph.clients:
         lines += _labelled("■ ", "  ", client, columns(client.key), width)
         edges = [edge for edge in graph.edges if edge.client == client.key]
@@ -308,10 +252,10 @@ def draw_text(graph: Graph, width: int) -> str:
             lines += _labelled(head, f"  {rail}", channels[edge.channel], wide, width)
         lines.append("")
     reached = {edge.channel for edge in graph.edges}
-    if lonely := [each for each in graph.channels if each.key not in reached]:
+    if lonely := [channel for channel in graph.channels if channel.key not in reached]:
         lines += ["Channels that nobody is connected to:"]
-        for each in lonely:
-            lines += _labelled("  ", "  ", each, wide, width)
+        for channel in lonely:
+            lines += _labelled("  ", "  ", channel, wide, width)
         lines.append("")
     if graph.open_slots:
         slots = ", ".join(graph.open_slots)

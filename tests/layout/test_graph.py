@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from provision.layout.errors import columns
-from provision.layout.graph import Edge, Graph, Node, draw_mermaid, draw_svg, draw_text, graph_of
+from provision.layout.graph import Edge, Graph, Node, draw_svg, draw_text, graph_of
 from tests.layout.samples import EVERYTHING, OWN, layout_of
 
 HOSTILE = OWN.replace(
@@ -17,20 +17,12 @@ def test_svg_escapes_what_a_name_holds() -> None:
     assert "<script>" not in drawn
 
 
-def test_mermaid_escapes_what_a_name_holds() -> None:
-    drawn = draw_mermaid(graph_of(layout_of(HOSTILE)))
-    (line,) = (each for each in drawn.split("\n") if "script" in each)
-    assert line.count('"') == 2
-    assert "<script>" not in line
-
-
 def test_each_way_is_drawn_as_such() -> None:
     text = EVERYTHING.replace('types = ["subscribe", "publish"]', 'types = ["subscribe"]')
     graph = graph_of(layout_of(text))
-    assert "└◀── data" in draw_text(graph, 120)
-    mermaid = draw_mermaid(graph)
-    assert "channel0 -- subscribe --> client0" in mermaid
-    assert "client1 -- publish --> channel0" in mermaid
+    drawn = draw_text(graph, 120)
+    assert "└◀── data" in drawn
+    assert "└──▶ data" in drawn
     svg = draw_svg(graph)
     assert svg.count('marker-end="url(#end)"') == svg.count('marker-start="url(#end)"') == 1
 
@@ -42,7 +34,6 @@ def test_lonely_channels_and_open_slots_are_drawn() -> None:
     drawn = draw_text(graph, 120)
     assert "nobody is connected to:\n  lonely" in drawn
     assert "open" in drawn.split("Slots that are filled")[1]
-    assert 'slot2{{"open"}}' in draw_mermaid(graph)
     assert "Slots filled when a gateway is made: open</text>" in draw_svg(graph)
 
 
