@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
+from attrs import define, field
 
 from bootstrap_core.formats.documents import without_mark
 from bootstrap_core.formats.toml import read_toml
@@ -54,21 +55,20 @@ def open_catalog(loaded: Loaded) -> LayoutCatalog:
     return catalog
 
 
+@define(eq=False)
 class LayoutWatcher:
-    """Picks up edits of layout files while the service runs."""
+    """Picks up edits of layout files while the service runs: looks every ``pause`` seconds."""
 
-    def __init__(self, catalog: LayoutCatalog, pause: float = PAUSE) -> None:
-        """Look every ``pause`` seconds."""
-        self._catalog = catalog
-        self._pause = pause
-        self._task: asyncio.Task[None] | None = None
+    _catalog: LayoutCatalog
+    _pause: float = PAUSE
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Begin."""
+        """Look from now on."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Look no more."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,7 +1,7 @@
 """The layouts of a directory, by name, picked up when their files are edited.
 
-A broken edit never replaces a good layout: the
-last good version goes on serving, and the state says what is wrong with the file.
+A broken edit never replaces a good layout: the last good version goes on serving, and the state
+says what is wrong with the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bootstrap_core.formats.documents import decode_text
 from provision.layout.dialects import everything_connected
@@ -59,17 +59,19 @@ def shown(path: Path) -> str:
     return str(PurePosixPath(path.absolute().parent.name, path.name))
 
 
+@define(eq=False)
 class LayoutFiles:
-    """Reads a layout file and the files beside it, noting what was read."""
+    """Reads the layout file ``path``, which messages call ``name``, and those beside it.
 
-    def __init__(self, path: Path, name: str) -> None:
-        """Read ``path``, which messages call ``name``."""
-        self._path = path
-        self._name = name
-        self.stamps: dict[Path, Stamp] = {}
-        self.texts: dict[str, str] = {}
-        self._own: str | None = None
-        self.digest = hashlib.sha256()
+    It notes the stamps and texts of what was read, and digests the bytes.
+    """
+
+    _path: Path
+    _name: str
+    stamps: dict[Path, Stamp] = field(factory=dict, init=False)
+    texts: dict[str, str] = field(factory=dict, init=False)
+    digest: hashlib._Hash = field(factory=hashlib.sha256, init=False)
+    _own: str | None = field(default=None, init=False)
 
     def layout(self) -> str:
         """Return the text of the layout file. Raises :class:`LayoutError`."""
@@ -206,6 +208,7 @@ class _Entry:
     digest: str = ""
 
 
+@define(eq=False)
 class LayoutCatalog:
     """The layouts of ``directory`` (each ``*.toml``), and the Go service's ``config_file``.
 
@@ -215,19 +218,11 @@ class LayoutCatalog:
     Nothing is read before the first :meth:`reload_changed`.
     """
 
-    def __init__(
-        self,
-        directory: Path | None,
-        *,
-        default: str = "",
-        config_file: Path | None = None,
-        overrides: Overrides | None = None,
-    ) -> None:
-        self._directory = directory
-        self._config_file = config_file
-        self._overrides = overrides or Overrides()
-        self._wanted_default = default
-        self._entries: Mapping[str, _Entry] = {}
+    _directory: Path | None
+    _wanted_default: str = field(default="", alias="default", kw_only=True)
+    _config_file: Path | None = field(default=None, kw_only=True)
+    _overrides: Overrides = field(factory=Overrides, kw_only=True)
+    _entries: Mapping[str, _Entry] = field(factory=dict, init=False)
 
     @property
     def default(self) -> str:

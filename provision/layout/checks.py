@@ -16,18 +16,20 @@ from provision.layout.model import (
     Client,
     Dialect,
     InlineProfile,
+    JsonObject,
     JsonValue,
     KeyPath,
     Layout,
     Parameter,
     parse_lifetime,
+    path_text,
+    strings_in,
 )
 from provision.layout.parameters import PatternError, compile_pattern, value_problem
 from provision.layout.report import Report
 from provision.layout.schema import (
     Choice,
     Flag,
-    Json,
     Lifetime,
     ListOf,
     MapOf,
@@ -39,7 +41,6 @@ from provision.layout.schema import (
     Text,
     templates_of,
 )
-from provision.layout.source import path_text, strings_in
 from provision.layout.templates import is_template, references, template_problems
 
 MISSING: Final = object()
@@ -49,6 +50,13 @@ NAME_PATTERN: Final = "[A-Za-z_][A-Za-z0-9_]*"
 """What names of parameters are like."""
 
 _NAME: Final = re.compile(NAME_PATTERN)
+_TYPES: Final = (
+    ((Table, MapOf, Object), dict, "a table"),
+    (Flag, bool, "a boolean"),
+    (Scalar, (str, bool, int, float), "a string, a number or a boolean"),
+    ((Text, Choice, Lifetime, Pattern), str, "a string"),
+)
+"""What TOML has for which shape. A list tells of itself what it should be."""
 
 MAX_NAME: Final = 1024
 """Characters that the platform allows in a name."""
@@ -63,6 +71,9 @@ def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> Json
     What is left has the types of the shape (a :class:`Lifetime` becomes seconds), though required
     keys may be absent. A value that does not fit at all becomes :data:`MISSING`.
     """
+    for shapes, types, name in _TYPES:
+        if isinstance(shape, shapes) and not isinstance(value, types):
+            return _wrong_type(report, value, name, path)
     match shape:
         case Table():
             return _table(report, value, shape, path)
@@ -70,17 +81,6 @@ def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> Json
             return _map(report, value, shape, path)
         case ListOf():
             return _list(report, value, shape, path)
-        case Object() | Json():
-            return _json(report, value, shape, path)
-        case Flag():
-            return (
-                value if isinstance(value, bool) else _wrong_type(report, value, "a boolean", path)
-            )
-        case Scalar():
-            return _scalar(report, value, path)
-    if not isinstance(value, str):
-        return _wrong_type(report, value, "a string", path)
-    match shape:
         case Text():
             return _text(report, value, shape, path)
         case Choice():
@@ -89,6 +89,9 @@ def check(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> Json
             return MISSING if shape.blank and not value else _lifetime(report, value, path)
         case Pattern():
             return _pattern(report, value, path)
+        case Flag():
+            return value
+    return _json(report, value, path, template=not isinstance(shape, Scalar) and shape.template)
 
 
 def table_label(path: KeyPath) -> str:
@@ -99,9 +102,7 @@ def table_label(path: KeyPath) -> str:
     return f"[[{names}]]" if isinstance(path[-1], int) else f"[{names}]"
 
 
-def _table(report: Report, value: JsonValue, shape: Table, path: KeyPath) -> JsonValue:
-    if not isinstance(value, dict):
-        return _wrong_type(report, value, "a table", path)
+def _table(report: Report, value: JsonObject, shape: Table, path: KeyPath) -> JsonValue:
     kept: dict[str, JsonValue] = {}
     meant: set[str] = set()
     for key, item in value.items():
@@ -129,9 +130,7 @@ def _table(report: Report, value: JsonValue, shape: Table, path: KeyPath) -> Jso
     return kept
 
 
-def _map(report: Report, value: JsonValue, shape: MapOf, path: KeyPath) -> JsonValue:
-    if not isinstance(value, dict):
-        return _wrong_type(report, value, "a table", path)
+def _map(report: Report, value: JsonObject, shape: MapOf, path: KeyPath) -> JsonValue:
     kept: dict[str, JsonValue] = {}
     for key, item in value.items():
         if not _NAME.fullmatch(key):
@@ -158,39 +157,16 @@ def _list(report: Report, value: JsonValue, shape: ListOf, path: KeyPath) -> Jso
     return [item for item in checked if item is not MISSING]
 
 
-def _json(report: Report, value: JsonValue, shape: Object | Json, path: KeyPath) -> JsonValue:
-    if isinstance(shape, Object) and not isinstance(value, dict):
-        return _wrong_type(report, value, "a table", path)
-    if _is_unfit(report, path):
-        return MISSING
-    if shape.template:
-        _templates_inside(report, value, path)
-    return value
-
-
-def _templates_inside(report: Report, value: JsonValue, path: KeyPath) -> None:
-    match value:
-        case str():
-            _text(report, value, Text(template=True), path)
-        case dict():
-            for key, item in value.items():
-                _templates_inside(report, item, (*path, key))
-        case list():
-            for index, item in enumerate(value):
-                _templates_inside(report, item, (*path, index))
-
-
-def _scalar(report: Report, value: JsonValue, path: KeyPath) -> JsonValue:
-    if not isinstance(value, str | bool | int | float):
-        return _wrong_type(report, value, "a string, a number or a boolean", path)
-    return MISSING if _is_unfit(report, path) else value
-
-
-def _is_unfit(report: Report, path: KeyPath) -> bool:
+def _json(report: Report, value: JsonValue, path: KeyPath, *, template: bool) -> JsonValue:
     unfit = report.source.unfit_within.get(path, ())
     for within in unfit:
         report.at_value(within, "not-json", f"{path_text(within)}: {report.source.unfit[within]}")
-    return bool(unfit)
+    if unfit:
+        return MISSING
+    if template:
+        for within, text in strings_in(path, value):
+            _text(report, text, Text(template=True), within)
+    return value
 
 
 def _text(report: Report, value: str, shape: Text, path: KeyPath) -> JsonValue:
@@ -258,8 +234,7 @@ def type_name(value: JsonValue) -> str:
     return "a string"
 
 
-def check_secrets(report: Report, layout: Layout) -> None:
-    """Note in ``report`` where a secret would stand in clear, or be shown."""
+def _check_secrets(report: Report, layout: Layout) -> None:
     secret = {parameter.name for parameter in layout.parameters if parameter.secret}
     for parameter in layout.parameters:
         if parameter.secret:
@@ -319,7 +294,7 @@ def check_layout(report: Report, layout: Layout) -> None:
     """Note in ``report`` what contradicts itself or leads nowhere in ``layout``."""
     for parameter in layout.parameters:
         _check_parameter(report, parameter)
-    check_secrets(report, layout)
+    _check_secrets(report, layout)
     if layout.dialect is Dialect.PROVISION:
         _check_names(report, "client", layout.clients)
         _check_names(report, "channel", layout.channels)
@@ -346,7 +321,7 @@ def _check_parameter(report: Report, parameter: Parameter) -> None:
     if parameter.default is not None and (problem := value_problem(parameter, parameter.default)):
         path = (*at, "default")
         message = f"default: {problem.message}"
-        report.at_value(path, "bad-default", message, allowed=problem.allowed)
+        report.at_value(path, "bad-default", message, problem.allowed)
 
 
 def _check_names(report: Report, kind: str, items: Sequence[Client | Channel]) -> None:

@@ -19,9 +19,9 @@ from tomlkit.items import AoT, Item, Table
 from bootstrap_core.formats.documents import without_mark
 from provision.layout.dialects import PART_KEYS, TOP_KEYS, key_choice
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.model import Binding, Channel, Client, Dialect, Layout
+from provision.layout.model import Binding, Channel, Client, Dialect, Layout, path_text
 from provision.layout.reader import dialect_of, read
-from provision.layout.source import parse_source, path_text
+from provision.layout.source import parse_source
 from provision.layout.templates import is_template, literal
 
 _THINGS: Final = re.compile(r"^([ \t]*\[{1,2}[ \t]*)things(?=[ \t]*[\].])", re.MULTILINE)

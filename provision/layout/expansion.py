@@ -30,6 +30,7 @@ from provision.layout.model import (
     JsonValue,
     KeyPath,
     Layout,
+    path_text,
 )
 from provision.layout.parameters import validate_parameters
 from provision.layout.plan import (
@@ -42,7 +43,6 @@ from provision.layout.plan import (
     PlannedConnections,
 )
 from provision.layout.schema import templates_of
-from provision.layout.source import path_text
 from provision.layout.templates import references, render_text
 
 
@@ -112,41 +112,6 @@ _DERIVED_LENGTH: Final = 256
 """Characters of a name that the service makes up; external IDs can be longer than names."""
 
 
-@frozen
-class Naming:
-    """The names of one request's clients and channels."""
-
-    renderer: Renderer
-    request: GatewayRequest
-
-    def client(self, client: Client) -> str:
-        """Return the name of ``client``."""
-        legacy = self.renderer.layout.dialect is not Dialect.PROVISION
-        path = (*client.at, "name")
-        if self.request.name and (client.bootstrap or legacy):
-            return self._fitting(path, self.request.name)
-        return self._fitting(path, self._layout_name(path, client.name))
-
-    def channel(self, channel: Channel, gateway_name: str) -> str:
-        """Return the name of ``channel`` of the gateway called ``gateway_name``."""
-        path = (*channel.at, "name")
-        if self.renderer.layout.dialect is Dialect.PROVISION:
-            return self._fitting(path, self._layout_name(path, channel.name))
-        return self._fitting(path, f"{gateway_name}_{self.renderer.text(path, channel.name)}")
-
-    def _layout_name(self, path: KeyPath, template: str) -> str:
-        name = self.renderer.text(path, template)
-        if any(reference.path[0] in {"ExternalID", "Name"} for reference in references(template)):
-            return name
-        return unique_name(name, self.request.external_id)
-
-    def _fitting(self, path: KeyPath, name: str) -> str:
-        if len(name) > MAX_NAME:
-            message = f"becomes {len(name):,} characters long; the platform allows {MAX_NAME:,}"
-            raise self.renderer.error(path, message)
-        return name
-
-
 def unique_name(name: str, external_id: str) -> str:
     """Return ``name`` with the external ID appended; if that is long, with a digest at its end."""
     unique = f"{name}-{external_id}" if name else external_id
@@ -154,20 +119,6 @@ def unique_name(name: str, external_id: str) -> str:
         return unique
     digest = hashlib.sha256(unique.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{unique[: _DERIVED_LENGTH - 17]}~{digest}"
-
-
-def plan_bindings(
-    renderer: Renderer, clients: Sequence[PlannedClient], channels: Sequence[PlannedChannel]
-) -> tuple[PlannedBinding, ...]:
-    """Return the bindings of the layout. Raises :class:`BindingError` if one finds nothing."""
-    return tuple(
-        PlannedBinding(
-            slot=binding.slot,
-            type=binding.type,
-            resource_id=_resource(renderer, binding, clients, channels).id,
-        )
-        for binding in renderer.layout.bindings
-    )
 
 
 def _resource(
@@ -243,7 +194,6 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
     _refuse_empty(renderer)
     expansion = _Expansion(
         renderer,
-        Naming(renderer, request),
         request,
         client_ids={client.key: identifiers.uuid() for client in layout.clients},
         channel_ids={channel.key: identifiers.uuid() for channel in layout.channels},
@@ -266,7 +216,14 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
         certificates=_certificates(layout, clients),
         config=config,
         profile=layout.profile if config else None,
-        bindings=plan_bindings(renderer, clients, channels) if config and layout.profile else (),
+        bindings=tuple(
+            PlannedBinding(
+                slot=binding.slot,
+                type=binding.type,
+                resource_id=_resource(renderer, binding, clients, channels).id,
+            )
+            for binding in (layout.bindings if config and layout.profile else ())
+        ),
     )
 
 
@@ -320,7 +277,6 @@ def _certificates(
 @frozen
 class _Expansion:
     renderer: Renderer
-    naming: Naming
     request: GatewayRequest
     client_ids: dict[str, str]
     channel_ids: dict[str, str]
@@ -329,16 +285,15 @@ class _Expansion:
     def gateway_name(self) -> str:
         """The name of the gateway client or, where there is none, of the first one."""
         layout = self.renderer.layout
-        return self.naming.client(layout.gateway or layout.clients[0])
+        return self._client_name(layout.gateway or layout.clients[0])
 
     def channels(self) -> tuple[PlannedChannel, ...]:
         """Return the channels to create."""
-        gateway_name = self.gateway_name
         return tuple(
             PlannedChannel(
                 key=channel.key,
                 id=self.channel_ids[channel.key],
-                name=self.naming.channel(channel, gateway_name),
+                name=self._channel_name(channel),
                 **self.renderer.part(channel),
             )
             for channel in self.renderer.layout.channels
@@ -354,12 +309,40 @@ class _Expansion:
         return PlannedClient(
             key=client.key,
             id=self.client_ids[client.key],
-            name=self.naming.client(client),
+            name=self._client_name(client),
             secret=identifiers.secret(),
             is_gateway=client.bootstrap,
             certificate=client.certificate,
             **rendered,
         )
+
+    def _client_name(self, client: Client) -> str:
+        legacy = self.renderer.layout.dialect is not Dialect.PROVISION
+        path = (*client.at, "name")
+        if self.request.name and (client.bootstrap or legacy):
+            return self._fitting(path, self.request.name)
+        return self._unique(path, client.name)
+
+    def _channel_name(self, channel: Channel) -> str:
+        path = (*channel.at, "name")
+        if self.renderer.layout.dialect is Dialect.PROVISION:
+            return self._unique(path, channel.name)
+        name = self.renderer.text(path, channel.name)
+        return self._fitting(path, f"{self.gateway_name}_{name}")
+
+    def _unique(self, path: KeyPath, template: str) -> str:
+        name = self.renderer.text(path, template)
+        if not any(
+            reference.path[0] in {"ExternalID", "Name"} for reference in references(template)
+        ):
+            name = unique_name(name, self.request.external_id)
+        return self._fitting(path, name)
+
+    def _fitting(self, path: KeyPath, name: str) -> str:
+        if len(name) > MAX_NAME:
+            message = f"becomes {len(name):,} characters long; the platform allows {MAX_NAME:,}"
+            raise self.renderer.error(path, message)
+        return name
 
     def _gateway_facts(
         self, client: Client, channels: tuple[PlannedChannel, ...]

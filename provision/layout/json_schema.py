@@ -139,11 +139,8 @@ def _table(shape: Table) -> Schema:
         "type": "object",
         "properties": {key: _field(field) for key, field in shape.fields.items()},
         "additionalProperties": shape.lenient,
+        **_needs(shape),
     }
-    if required := [key for key, field in shape.fields.items() if field.required]:
-        schema["required"] = required
-    if shape.exactly_one:
-        schema["oneOf"] = [{"required": [key]} for key in shape.exactly_one]
     if shape.at_most_one:
         schema["not"] = {"required": list(shape.at_most_one)}
     return schema
@@ -167,17 +164,21 @@ def _part_of(shape: Table) -> Table:
 
 def _demands(shape: Table) -> Schema:
     """Return what a table must have, and the tables in it, beyond what ``_part_of`` says."""
-    schema: Schema = {}
-    if required := [key for key, field in shape.fields.items() if field.required]:
-        schema["required"] = required
-    if shape.exactly_one:
-        schema["oneOf"] = [{"required": [key]} for key in shape.exactly_one]
     within = {
         key: demands
         for key, field in shape.fields.items()
         if isinstance(field.shape, Table) and (demands := _demands(field.shape))
     }
-    return schema | ({"properties": within} if within else {})
+    return _needs(shape) | ({"properties": within} if within else {})
+
+
+def _needs(shape: Table) -> Schema:
+    needs: Schema = {}
+    if required := [key for key, field in shape.fields.items() if field.required]:
+        needs["required"] = required
+    if shape.exactly_one:
+        needs["oneOf"] = [{"required": [key]} for key in shape.exactly_one]
+    return needs
 
 
 def _field(field: Field) -> Schema:

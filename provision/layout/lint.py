@@ -18,10 +18,11 @@ from provision.layout.model import (
     KeyPath,
     Layout,
     ProfileReference,
+    strings_in,
 )
 from provision.layout.report import Report
 from provision.layout.schema import ListOf, Shape, Table
-from provision.layout.source import Source, strings_in
+from provision.layout.source import Source
 from provision.layout.templates import Reference, is_template, references
 
 _DEVICE_FIELDS: Final = ("ID", "ExternalID", "DomainID")

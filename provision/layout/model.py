@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -128,6 +128,30 @@ class Position:
     line: int
     column: int
     file: str = ""
+
+
+def path_text(path: KeyPath) -> str:
+    """Return ``path`` as people write it: ``clients[0].metadata.site``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the strings of ``value``, which stands at ``path``, at any depth, with their paths."""
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from strings_in((*path, key), item)
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from strings_in((*path, index), item)
 
 
 def in_order(types: Collection[ConnectionType]) -> tuple[ConnectionType, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import Final, Literal
 
 from attrs import Factory, define, evolve
 
 from provision.layout.errors import Problem
-from provision.layout.model import KeyPath, Position
-from provision.layout.source import Source, path_text
+from provision.layout.model import KeyPath, Position, path_text
+from provision.layout.source import Source
 
 MOST_HINTED: Final = 10
 """Unknown names in one request of which it is told what may have been meant: looking takes time."""
@@ -64,7 +65,9 @@ class Report:
             if len(self.problems) < MOST_PROBLEMS - 1:
                 self.problems.append(problem)
             elif not self.full:
-                self.problems.append(_last(problem))
+                message = f"only the first {MOST_PROBLEMS - 1} problems are told: mend them first"
+                last = evolve(problem, rule="too-many", message=message, key="")
+                self.problems.append(evolve(last, allowed=(), suggestion=""))
 
     def nearest(self, wrong: str, known: Iterable[str]) -> str:
         """Return the spelling that is nearest to ``wrong``, as long as problems are taken."""
@@ -80,37 +83,23 @@ class Report:
         suggestion: str = "",
     ) -> None:
         """Note a problem where the key of ``path`` stands."""
-        if not self.full:
-            position = self.source.key_position(path)
-            self._note(path, position, rule, message, tuple(allowed), suggestion)
+        self._note(self.source.key_position, path, rule, message, allowed, suggestion)
 
-    def at_value(
-        self,
-        path: KeyPath,
-        rule: str,
-        message: str,
-        *,
-        allowed: Iterable[str] = (),
-        suggestion: str = "",
-    ) -> None:
+    def at_value(self, path: KeyPath, rule: str, message: str, allowed: Iterable[str] = ()) -> None:
         """Note a problem where the value of ``path`` stands."""
-        if not self.full:
-            position = self.source.value_position(path)
-            self._note(path, position, rule, message, tuple(allowed), suggestion)
+        self._note(self.source.value_position, path, rule, message, allowed)
 
     def inside(self, path: KeyPath, index: int, rule: str, message: str) -> None:
         """Note a problem at character ``index`` of the string at ``path``."""
-        if not self.full:
-            self._note(path, self.source.position_inside(path, index), rule, message, (), "")
+        self._note(partial(self.source.position_inside, index=index), path, rule, message)
 
     def unknown(
         self, path: KeyPath, rule: str, message: str, wrong: str, allowed: Iterable[str]
     ) -> None:
         """Note that the value of ``path`` should have been one of ``allowed``."""
-        if not self.full:
-            known = tuple(allowed)
-            suggestion = nearest(wrong, known)
-            self.at_value(path, rule, message, allowed=known, suggestion=suggestion)
+        known = tuple(allowed)
+        suggestion = self.nearest(wrong, known)
+        self._note(self.source.value_position, path, rule, message, known, suggestion)
 
     def refused(self, table: str) -> bool:
         """Return whether ``table`` is misspelled or of a wrong type, so that it is not known."""
@@ -122,15 +111,19 @@ class Report:
 
     def _note(
         self,
+        find: Callable[[KeyPath], Position],
         path: KeyPath,
-        position: Position,
         rule: str,
         message: str,
-        allowed: tuple[str, ...],
-        suggestion: str,
+        allowed: Iterable[str] = (),
+        suggestion: str = "",
     ) -> None:
-        if self.is_incomplete and rule in FOLLOWING:
+        if self.full or (self.is_incomplete and rule in FOLLOWING):
             return
+        position = find(path)
+        known = tuple(allowed)
+        if more := known[MOST_LISTED:]:
+            message += f" ({len(more):,} more names are allowed)"
         problem = Problem(
             file=position.file or self.source.file,
             line=position.line,
@@ -139,26 +132,11 @@ class Report:
             severity=self.severity,
             message=message,
             key=path_text(path),
-            allowed=allowed[:MOST_LISTED],
+            allowed=known[:MOST_LISTED],
             suggestion=suggestion,
             source=self.source.line(position),
         )
-        if more := allowed[MOST_LISTED:]:
-            problem = evolve(problem, message=f"{message} ({len(more):,} more names are allowed)")
         self.take([problem])
-
-
-def _last(problem: Problem) -> Problem:
-    """Return what stands for ``problem`` and for everything after it."""
-    return Problem(
-        problem.file,
-        problem.line,
-        problem.column,
-        "too-many",
-        f"only the first {MOST_PROBLEMS - 1} problems are told: mend them first",
-        severity=problem.severity,
-        source=problem.source,
-    )
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

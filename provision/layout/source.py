@@ -18,7 +18,7 @@ from attrs import Factory, define, field, frozen
 from bootstrap_core.formats.documents import is_too_deep, without_mark
 from bootstrap_core.formats.toml import TOMLDecodeError, TOMLTooDeep, read_toml
 from provision.layout.errors import LayoutError, Problem
-from provision.layout.model import JsonValue, KeyPath, Position
+from provision.layout.model import JsonValue, KeyPath, Position, path_text
 
 _BLANK: Final = re.compile(r"[ \t]*")
 _FILLER: Final = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
@@ -75,20 +75,15 @@ def string_characters(text: str, start: int) -> Iterator[tuple[str, int]]:
 
     Yields nothing where no string stands. The characters together are the string's value.
     """
-    for quote in ('"""', "'''", '"', "'"):
-        if text.startswith(quote, start):
-            break
-    else:
+    string = _STRING.match(text, start)
+    if string is None:
         return
-    at = start + len(quote)
-    if len(quote) == 3 and text.startswith("\n", at):
+    quotes = 3 if text.startswith(('"""', "'''"), start) else 1
+    at, end = start + quotes, string.end() - quotes
+    if quotes == 3 and text.startswith("\n", at):
         at += 1
-    while at < len(text):
-        if text.startswith(quote, at) and (
-            len(quote) == 1 or not text.startswith(quote[0], at + len(quote))
-        ):
-            return
-        if text[at] == "\\" and quote[0] == '"':
+    while at < end:
+        if text[at] == "\\" and text[start] == '"':
             yielded, after = _escape(text, at)
             if yielded:
                 yield yielded, at
@@ -477,30 +472,6 @@ def position_at(text: str, offset: int) -> Position:
     """Return the line and column of ``offset`` in ``text``."""
     before = text[:offset]
     return Position(before.count("\n") + 1, offset - before.rfind("\n"))
-
-
-def path_text(path: KeyPath) -> str:
-    """Return ``path`` as people write it: ``clients[0].metadata.site``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += f".{part}" if text else part
-    return text
-
-
-def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the strings of ``value``, which stands at ``path``, at any depth, with their paths."""
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for key, item in value.items():
-                yield from strings_in((*path, key), item)
-        case list() | tuple():
-            for index, item in enumerate(value):
-                yield from strings_in((*path, index), item)
 
 
 def _to_json_types(node: JsonValue, path: KeyPath, unfit: dict[KeyPath, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -136,14 +136,9 @@ key_type = "ec-p256"     # or rsa-2048, rsa-4096, ec-p384, ed25519
 
 
 def _profile(answers: Answers, template: str) -> str:
-    slots = [("mqtt_client", "client"), ("commands", "channel"), ("telemetry", "channel")]
-    for service in answers.services:
-        slots += [(f"{_word(service)}_client", "client"), (f"{_word(service)}_channel", "channel")]
-        if answers.certificates:
-            slots.append((f"{_word(service)}_tls", "certificate"))
     tables = [
-        f'[[profile.binding_slots]]\nname = "{name}"\ntype = "{kind}"\nrequired = true\n'
-        for name, kind in slots
+        f'[[profile.binding_slots]]\nname = "{slot}"\ntype = "{kind}"\nrequired = true\n'
+        for slot, kind, _ in _slots(answers)
     ]
     return f"""\
 # What the device fetches: a template, rendered at each fetch over .Device, .Vars and .Bindings.
@@ -156,22 +151,23 @@ content_template_file = {_quoted(template)}
 
 
 def _bindings(answers: Answers) -> str:
-    bound = [
-        ("mqtt_client", "client", "agent"),
-        ("commands", "channel", "control"),
-        ("telemetry", "channel", "data"),
-    ]
-    for service in answers.services:
-        bound += [
-            (f"{_word(service)}_client", "client", service),
-            (f"{_word(service)}_channel", "channel", service),
-        ]
-        if answers.certificates:
-            bound.append((f"{_word(service)}_tls", "certificate", service))
     tables = [
-        f'[[bindings]]\nslot = "{slot}"\n{kind} = {_quoted(key)}\n' for slot, kind, key in bound
+        f'[[bindings]]\nslot = "{slot}"\n{kind} = {_quoted(key)}\n'
+        for slot, kind, key in _slots(answers)
     ]
     return "# Which client, channel or certificate fills which slot.\n" + "\n".join(tables)
+
+
+def _slots(answers: Answers) -> Iterator[tuple[str, str, str]]:
+    """Yield the profile's slots: the name, the type, and the key of what fills it."""
+    yield "mqtt_client", "client", "agent"
+    yield "commands", "channel", "control"
+    yield "telemetry", "channel", "data"
+    for service in answers.services:
+        yield f"{_word(service)}_client", "client", service
+        yield f"{_word(service)}_channel", "channel", service
+        if answers.certificates:
+            yield f"{_word(service)}_tls", "certificate", service
 
 
 def _template(answers: Answers) -> str:

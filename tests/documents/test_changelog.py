@@ -16,6 +16,7 @@ from tests.cli.prompt import provision
 from tests.service.running import embedded
 
 ROOT: Final = Path(__file__).parents[2]
+UNRELEASED: Final = re.compile(r"^## \[\d+\.\d+\.\d+\] - unreleased$")
 ENTRY: Final = re.compile(r"^## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d{2}-\d{2})$")
 KINDS: Final = {
     "Upgrading",
@@ -29,9 +30,11 @@ KINDS: Final = {
 
 
 def entries() -> list[tuple[tuple[int, ...], date]]:
-    """Return the changelog's versions with their days, as they follow each other."""
+    """Return the changelog's released versions with their days, as they follow each other."""
     lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
     headings = [line for line in lines if line.startswith("## ")]
+    if UNRELEASED.match(headings[0]):
+        del headings[0]
     found = [ENTRY.match(line) for line in headings]
     assert all(found), headings
     return [
