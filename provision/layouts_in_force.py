@@ -45,8 +45,8 @@ def open_catalog(loaded: Loaded) -> LayoutCatalog:
     )
     _tell(catalog.reload_changed())
     if settings.default_layout and settings.default_layout not in catalog.names:
-        near = nearest(settings.default_layout, catalog.names)
-        hint = f'; did you mean "{near}"?' if near else "."
+        suggestion = nearest(settings.default_layout, catalog.names)
+        hint = f'; did you mean "{suggestion}"?' if suggestion else "."
         known = f"has {', '.join(catalog.names)}" if catalog.names else "has no layouts"
         raise SettingsError(
             f"{loaded.origins['default_layout']}: there is no layout "

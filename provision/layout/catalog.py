@@ -108,7 +108,7 @@ class LayoutFiles:
         stamp = self.stamps[path] = stamp_of(path)
         if stamp == Stamp():
             self.digest.update(b"\0missing")
-            raise TemplateFileError(f'there is no file "{name or path.name}"{_near(path, name)}')
+            raise TemplateFileError(f'there is no file "{name or path.name}"{_hint(path, name)}')
         if stamp.size > MAX_CHARACTERS:
             self.digest.update(b"\0large")
             raise TemplateFileError(f"file has {stamp.size:,} bytes; at most {MAX_CHARACTERS:,}")
@@ -125,8 +125,7 @@ class LayoutFiles:
             raise TemplateFileError(f"line {line} is not UTF-8") from error
 
 
-def _near(path: Path, name: str) -> str:
-    """Return a question about the file beside ``path`` whose name is nearest, if there is one."""
+def _hint(path: Path, name: str) -> str:
     try:
         known = sorted(file.name for file in path.parent.iterdir() if file.is_file())
     except OSError:

@@ -271,8 +271,6 @@ def layout_texts(layout: Layout) -> Iterator[tuple[KeyPath, str]]:
 
 @frozen
 class _Names:
-    """What the parts of a layout may refer to, in the order of the file."""
-
     clients: Collection[str]
     channels: Collection[str]
     without_certificate: Collection[str]

@@ -115,7 +115,6 @@ def _clients(work: _Work) -> None:
 
 
 def _tidy_part(work: _Work, entry: Entry, table: str) -> None:
-    """Take out what had no effect, and write the rest as this project's dialect has it."""
     for key in [key for key in entry if key in PART_KEYS and PART_KEYS[key].unused]:
         del entry[key]
         work.notes.append(f"[[{table}]]: {key} had no effect: left out")
@@ -179,7 +178,6 @@ def _bootstrap(work: _Work) -> None:
 
 
 def _tidy_bootstrap(entry: Entry) -> None:
-    """Take out what is said elsewhere, and write the rest as this project's dialect has it."""
     for key in ("x509_provision", "provision", "autowhite_list", "bindings"):
         entry.pop(key, None)
     if entry.get("profile_id") == "":
@@ -212,7 +210,6 @@ def _bindings(work: _Work) -> None:
 
 
 def _resource(layout: Layout, binding: Binding) -> str | None:
-    """Return the key of what ``binding`` describes: by its name in the layout, and metadata."""
     clients = sorted(layout.clients, key=lambda client: not client.bootstrap)
     candidates: Mapping[str, Sequence[Client | Channel]] = {
         "client": clients,
@@ -236,7 +233,6 @@ def _entries(document: TOMLDocument, table: str) -> list[Entry]:
 
 
 def _put_first(entry: Entry, values: Mapping[str, object]) -> None:
-    """Set ``values`` in ``entry``, in front of its tables, keeping its comments."""
     missing = {key: value for key, value in values.items() if key not in entry}
     for key, value in values.items():
         if key in entry and entry[key] != value:
@@ -266,7 +262,6 @@ def _indent(entry: Table) -> str:
 
 
 def _escape(value: Any, *, spared: str = "") -> None:  # noqa: ANN401 - any TOML
-    """Make the strings in ``value``, at any depth, templates that render as they are."""
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
     for key, item in list(pairs):
         if isinstance(item, str):
@@ -277,7 +272,6 @@ def _escape(value: Any, *, spared: str = "") -> None:  # noqa: ANN401 - any TOML
 
 
 def _with_header(work: _Work) -> str:
-    """Return the document with the ``layout`` table after its leading comments."""
     text = tomlkit.dumps(work.document)
     head = re.match(r"(?:[ \t]*#[^\n]*\n|[ \t]*\n)*", text)
     comments = head.group().rstrip("\n") if head else ""

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import fields, frozen
 
@@ -30,7 +30,6 @@ from provision.layout.model import (
     InlineProfile,
     JsonObject,
     JsonValue,
-    KeyPath,
     KeyType,
     Layout,
     Parameter,
@@ -330,26 +329,12 @@ def _go_shape(dialect: Dialect) -> Table:
 
 def _read_go(report: Report, data: JsonObject, name: str, dialect: Dialect) -> Layout:
     bootstrap = data.get("bootstrap", {})
+    certificate = bootstrap.get("x509_provision", False)
     clients = tuple(
-        Client(
-            key=key,
-            name=literal(_either(item, "name") or ""),
-            metadata=_literals(_either(item, "metadata") or {}),
-            bootstrap="external_id" in (_either(item, "metadata") or {}),
-            certificate=bootstrap.get("x509_provision", False),
-            at=at,
-        )
-        for key, item, at in _keyed(data, _CLIENTS[dialect])
+        Client(**part, bootstrap="external_id" in part["metadata"], certificate=certificate)
+        for part in _go_parts(data, _CLIENTS[dialect])
     )
-    channels = tuple(
-        Channel(
-            key=key,
-            name=literal(_either(item, "name") or ""),
-            metadata=_literals(_either(item, "metadata") or {}),
-            at=at,
-        )
-        for key, item, at in _keyed(data, "channels")
-    )
+    channels = tuple(Channel(**part) for part in _go_parts(data, "channels"))
     profile_id = bootstrap.get("profile_id", "")
     return Layout(
         name=name,
@@ -369,9 +354,23 @@ def _read_go(report: Report, data: JsonObject, name: str, dialect: Dialect) -> L
     )
 
 
-def _either(item: JsonObject, key: str) -> JsonValue:
-    """Return the value of ``key``, which Go reads with a capital letter as well."""
-    return item.get(key, item.get(key.capitalize()))
+def _go_parts(data: JsonObject, table: str) -> Iterator[dict[str, Any]]:
+    """Yield what the elements of ``table`` say, each with a key of its own, made from its name."""
+    taken: set[str] = set()
+    for index, item in enumerate(data.get(table, ())):
+        # Go reads these keys with a capital letter as well.
+        name = item.get("name", item.get("Name")) or ""
+        metadata = item.get("metadata", item.get("Metadata")) or {}
+        base = derived_key(name) or table.removesuffix("s")
+        numbered = (f"{base}-{number}" for number in itertools.count(2))
+        key = next(key for key in itertools.chain([base], numbered) if key not in taken)
+        taken.add(key)
+        yield {
+            "key": key,
+            "name": literal(name),
+            "metadata": _literals(metadata),
+            "at": (table, index),
+        }
 
 
 def _certificates(item: JsonObject) -> Certificates:
@@ -412,21 +411,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _keyed(data: JsonObject, table: str) -> list[tuple[str, JsonObject, KeyPath]]:
-    """Return the elements of ``table``, each with a key of its own, made from its name."""
-    taken: set[str] = set()
-    keyed: list[tuple[str, JsonObject, KeyPath]] = []
-    for index, item in enumerate(data.get(table, ())):
-        base = derived_key(_either(item, "name") or "") or table.removesuffix("s")
-        numbered = (f"{base}-{number}" for number in itertools.count(2))
-        key = next(key for key in itertools.chain([base], numbered) if key not in taken)
-        taken.add(key)
-        keyed.append((key, item, (table, index)))
-    return keyed
-
-
 def _literals(value: JsonValue) -> JsonValue:
-    """Return ``value`` with its strings, at any depth, as templates that render as they are."""
     match value:
         case str():
             return literal(value)

@@ -109,7 +109,6 @@ class ParameterProblem:
 
 
 def _advised(message: str, suggestion: str, allowed: Sequence[str]) -> str:
-    """Return a message with the nearest spelling and what is allowed, unless it says so itself."""
     text = message + (f'; did you mean "{suggestion}"?' if suggestion else "")
     listed = ", ".join(allowed)
     if allowed and listed not in message:

@@ -47,35 +47,20 @@ from provision.layout.templates import references, render_text
 
 
 @frozen
-class Renderer:
+class _Renderer:
     """Renders strings with what a request gives; its errors name the file, line and field."""
 
     layout: Layout
     data: JsonObject
 
-    @classmethod
-    def of(cls, layout: Layout, request: GatewayRequest, parameters: JsonObject) -> Renderer:
-        """Return the renderer for a request with validated ``parameters``.
-
-        ``.Name`` is the request's name or, where it gives none, the external ID.
-        """
-        data = {
-            "ExternalID": request.external_id,
-            "Name": request.name or request.external_id,
-            "DomainID": request.domain_id,
-            "Vars": parameters,
-        }
-        return cls(layout, data)
-
     def text(self, path: KeyPath, template: str) -> str:
-        """Return ``template``, which stands at ``path``, rendered."""
         try:
             return render_text(template, self.data)
         except TemplateError as error:
             raise self.error(path, f"template cannot be rendered: {error.message}") from error
 
     def part(self, part: Client | Channel) -> dict[str, JsonValue]:
-        """Return the attributes of a part that are templates, rendered, without its name."""
+        """Return the attributes of a part that are templates, but for its name."""
         return {
             name: self.value((*part.at, key), value)
             for name, key, value in templates_of(part)
@@ -83,7 +68,6 @@ class Renderer:
         }
 
     def value(self, path: KeyPath, value: JsonValue) -> JsonValue:
-        """Return ``value``, which stands at ``path``, with all its strings rendered."""
         match value:
             case str():
                 return self.text(path, value)
@@ -97,7 +81,6 @@ class Renderer:
     def error(
         self, path: KeyPath, message: str, kind: type[ExpansionError] = ExpansionError
     ) -> ExpansionError:
-        """Return the error that something at ``path`` does not work for this request."""
         position = self.layout.locate(path)
         return kind(
             message,
@@ -121,8 +104,21 @@ def unique_name(name: str, external_id: str) -> str:
     return f"{unique[: _DERIVED_LENGTH - 17]}~{digest}"
 
 
+def _bindings(
+    renderer: _Renderer, clients: Sequence[PlannedClient], channels: Sequence[PlannedChannel]
+) -> tuple[PlannedBinding, ...]:
+    return tuple(
+        PlannedBinding(
+            slot=binding.slot,
+            type=binding.type,
+            resource_id=_resource(renderer, binding, clients, channels).id,
+        )
+        for binding in renderer.layout.bindings
+    )
+
+
 def _resource(
-    renderer: Renderer,
+    renderer: _Renderer,
     binding: Binding,
     clients: Sequence[PlannedClient],
     channels: Sequence[PlannedChannel],
@@ -190,7 +186,15 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
     parameters = {**given, **dict.fromkeys(secrets, MASK)}
     # What is rendered here is shown: a secret is for the profile's template alone.
     shown = {name: value for name, value in given.items() if name not in secrets}
-    renderer = Renderer.of(layout, request, shown)
+    renderer = _Renderer(
+        layout,
+        {
+            "ExternalID": request.external_id,
+            "Name": request.name or request.external_id,
+            "DomainID": request.domain_id,
+            "Vars": shown,
+        },
+    )
     _refuse_empty(renderer)
     expansion = _Expansion(
         renderer,
@@ -216,18 +220,11 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
         certificates=_certificates(layout, clients),
         config=config,
         profile=layout.profile if config else None,
-        bindings=tuple(
-            PlannedBinding(
-                slot=binding.slot,
-                type=binding.type,
-                resource_id=_resource(renderer, binding, clients, channels).id,
-            )
-            for binding in (layout.bindings if config and layout.profile else ())
-        ),
+        bindings=_bindings(renderer, clients, channels) if config and layout.profile else (),
     )
 
 
-def _refuse_empty(renderer: Renderer) -> None:
+def _refuse_empty(renderer: _Renderer) -> None:
     layout = renderer.layout
     if not layout.clients:
         message = "the layout has no clients: nothing to onboard"
@@ -276,7 +273,7 @@ def _certificates(
 
 @frozen
 class _Expansion:
-    renderer: Renderer
+    renderer: _Renderer
     request: GatewayRequest
     client_ids: dict[str, str]
     channel_ids: dict[str, str]
@@ -288,7 +285,6 @@ class _Expansion:
         return self._client_name(layout.gateway or layout.clients[0])
 
     def channels(self) -> tuple[PlannedChannel, ...]:
-        """Return the channels to create."""
         return tuple(
             PlannedChannel(
                 key=channel.key,
@@ -302,7 +298,6 @@ class _Expansion:
     def client(
         self, client: Client, identifiers: Identifiers, channels: tuple[PlannedChannel, ...]
     ) -> PlannedClient:
-        """Return the client to create, with a new secret."""
         rendered = self.renderer.part(client)
         if client.bootstrap:
             rendered["metadata"] |= self._gateway_facts(client, channels)
@@ -347,7 +342,6 @@ class _Expansion:
     def _gateway_facts(
         self, client: Client, channels: tuple[PlannedChannel, ...]
     ) -> dict[str, str]:
-        """Return the metadata that the service gives the gateway client."""
         facts = {"external_id": self.request.external_id}
         if not self.renderer.layout.bootstrap.provision:
             return facts
@@ -362,7 +356,6 @@ class _Expansion:
     def config(
         self, clients: tuple[PlannedClient, ...], parameters: JsonObject
     ) -> PlannedConfig | None:
-        """Return the bootstrap config to create, if there is a gateway and one is wanted."""
         layout = self.renderer.layout
         gateway = next((client for client in clients if client.is_gateway), None)
         if gateway is None or not layout.bootstrap.provision:

@@ -163,7 +163,6 @@ def _part_of(shape: Table) -> Table:
 
 
 def _demands(shape: Table) -> Schema:
-    """Return what a table must have, and the tables in it, beyond what ``_part_of`` says."""
     within = {
         key: demands
         for key, field in shape.fields.items()

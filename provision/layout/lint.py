@@ -66,7 +66,6 @@ def _variables_used(reference: Reference, names: Collection[str]) -> set[str]:
 def _layout_reference(
     report: Report, reference: Reference, names: Collection[str], unset: set[str]
 ) -> tuple[str, str] | None:
-    """Return the rule and the message for a reference of the layout's own strings."""
     match reference.path:
         case ("Vars", name, *_) if name not in names:
             return "unknown-variable", _no_source(report, name, names, "no parameter gives")
@@ -102,7 +101,6 @@ def _profile_reference(
     unset: set[str],
     slots: Collection[str],
 ) -> tuple[str, str] | None:
-    """Return the rule and the message for a reference of the profile's template."""
     if not reference.certain or reference.lenient:
         return None
     match reference.path:
@@ -161,7 +159,6 @@ def lint(layout: Layout, source: Source, shape: Table) -> tuple[Problem, ...]:
 
 
 def _lint_keys(report: Report, value: JsonValue, shape: Shape, path: KeyPath) -> None:
-    """Warn of keys that have no effect."""
     if isinstance(shape, ListOf) and isinstance(value, list):
         for index, item in enumerate(value):
             _lint_keys(report, item, shape.item, (*path, index))
@@ -206,7 +203,6 @@ def _lint_channels(report: Report, layout: Layout) -> None:
 
 
 def _lint_content(report: Report, layout: Layout) -> None:
-    """Warn where a gateway's device is given null, as the Go service does without content."""
     gateway = layout.gateway
     if gateway is None or not layout.bootstrap.provision or layout.profile is not None:
         return
@@ -220,7 +216,6 @@ def _lint_content(report: Report, layout: Layout) -> None:
 
 
 def _lint_kinds(report: Report, channels: Sequence[Channel]) -> None:
-    """Warn of a second channel of a kind that a device agent takes one of."""
     first: dict[str, Channel] = {}
     for channel in channels:
         kind = str(channel.metadata.get("type", ""))
@@ -285,7 +280,6 @@ def _lint_certificates(report: Report, layout: Layout) -> None:
 
 
 def _lint_delivery(report: Report, layout: Layout) -> None:
-    """Warn of a client whose secret the profile delivers, and whose certificate it does not."""
     bound = {(binding.type, binding.resource) for binding in layout.bindings}
     for client in layout.clients:
         delivered = client.bootstrap or ("certificate", client.key) in bound

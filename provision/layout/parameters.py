@@ -124,7 +124,6 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _refuse_other_meaning(token: _Token) -> None:
-    """Refuse what RE2 takes in another meaning than Python, or than a reader expects."""
     if token.text.startswith("\\x"):
         _check_code(token)
     if token.inside:

@@ -94,7 +94,6 @@ def string_characters(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 
 def _escape(text: str, at: int) -> tuple[str, int]:
-    """Return the character that the escape at ``at`` stands for (or none) and where it ends."""
     kind = text[at + 1 : at + 2]
     if kind in _ESCAPES:
         return _ESCAPES[kind], at + 2
@@ -159,7 +158,6 @@ class Scan:
         return path
 
     def _into(self, path: KeyPath) -> KeyPath:
-        """Return ``path``, or the last element of it where it is an array of tables."""
         last = self._elements.get(path)
         return path if last is None else (*path, last)
 
@@ -217,7 +215,6 @@ class Scan:
         self.at += 1
 
     def _key(self) -> list[tuple[str, int]]:
-        """Read a dotted key: its parts, each with its offset."""
         parts: list[tuple[str, int]] = []
         while True:
             self._skip(_BLANK)

@@ -159,7 +159,6 @@ def _bindings(answers: Answers) -> str:
 
 
 def _slots(answers: Answers) -> Iterator[tuple[str, str, str]]:
-    """Yield the profile's slots: the name, the type, and the key of what fills it."""
     yield "mqtt_client", "client", "agent"
     yield "commands", "channel", "control"
     yield "telemetry", "channel", "data"
@@ -203,10 +202,8 @@ def _service(answers: Answers, service: str) -> str:
 
 
 def _word(name: str) -> str:
-    """Return ``name`` as templates can write it after a dot."""
     return "".join(character if character.isalnum() else "_" for character in name)
 
 
 def _quoted(text: str) -> str:
-    """Return ``text`` as a TOML string, which JSON's spelling is."""
     return json.dumps(text, ensure_ascii=False)

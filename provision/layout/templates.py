@@ -176,7 +176,6 @@ def _is_attached_field(item: Item) -> bool:
 
 
 def _index(text: str, line: int) -> int:
-    """Return where the first action of ``line``, or else the line, starts in ``text``."""
     start = 0
     for _ in range(line - 1):
         start = text.find("\n", start) + 1
