@@ -178,11 +178,8 @@ def expand(layout: Layout, request: GatewayRequest, identifiers: Identifiers) ->
     :class:`ExpansionError` if the layout cannot be carried out for it.
     """
     given = validate_parameters(layout, request.parameters)
-    secrets = {
-        parameter.name: Secret(str(given[parameter.name]))
-        for parameter in layout.parameters
-        if parameter.secret and parameter.name in given
-    }
+    secret = {parameter.name for parameter in layout.parameters if parameter.secret}
+    secrets = {name: Secret(str(value)) for name, value in given.items() if name in secret}
     parameters = {**given, **dict.fromkeys(secrets, MASK)}
     # What is rendered here is shown: a secret is for the profile's template alone.
     shown = {name: value for name, value in given.items() if name not in secrets}

@@ -127,7 +127,7 @@ def test_template_files_are_read_beside_the_layout_and_watched(directory: Path) 
     assert template() == "two"
     write(directory / "p.tmpl", "{{ if }}")
     [state] = catalog.reload_changed()
-    assert [(each.file, each.line) for each in state.problems] == [("layouts/p.tmpl", 1)]
+    assert [(problem.file, problem.line) for problem in state.problems] == [("layouts/p.tmpl", 1)]
     assert template() == "two"
     (directory / "p.tmpl").unlink()
     [state] = catalog.reload_changed()
@@ -250,4 +250,4 @@ def test_warnings_do_not_break_a_layout(directory: Path) -> None:
     write(directory / "sample.toml", OWN + "[parameters.unused]\n")
     state = loaded(directory).state("sample")
     assert state.good
-    assert [each.rule for each in state.problems] == ["unused-parameter"]
+    assert [problem.rule for problem in state.problems] == ["unused-parameter"]

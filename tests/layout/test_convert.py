@@ -69,7 +69,9 @@ def test_the_converted_layout_makes_the_same_gateway(file: Path) -> None:
     assert reading.layout.dialect is Dialect.PROVISION
     before, after = plan_of(old), plan_of(new)
     assert after.gateway is None or before.name == after.name
-    assert [each.metadata for each in before.clients] == [each.metadata for each in after.clients]
+    assert [client.metadata for client in before.clients] == [
+        client.metadata for client in after.clients
+    ]
     assert before.channels == after.channels
     assert before.connections == after.connections
     assert before.certificates == after.certificates
@@ -81,7 +83,7 @@ def test_bindings_become_references_to_keys() -> None:
     old = GO.replace("[bootstrap]\n  autowhite_list = true\n", BINDINGS)
     new, notes = converted(old)
     layout = read(new, file="new.toml").layout
-    assert [(each.slot, each.type, each.resource) for each in layout.bindings] == [
+    assert [(binding.slot, binding.type, binding.resource) for binding in layout.bindings] == [
         ("mqtt", "client", "client"),
         ("data", "channel", "data-channel"),
     ]
@@ -100,7 +102,7 @@ def test_bindings_become_references_to_keys() -> None:
 def test_a_binding_by_name_finds_what_its_author_meant(file: str, slot: str, key: str) -> None:
     new, _ = converted((ROOT / f"tests/data/layouts/provision-{file}.toml").read_text())
     bindings = read(new, file="new.toml").layout.bindings
-    assert next(each.resource for each in bindings if each.slot == slot) == key
+    assert next(binding.resource for binding in bindings if binding.slot == slot) == key
 
 
 def test_comments_stay_where_they_were() -> None:
@@ -148,7 +150,7 @@ def test_things_that_are_no_tables_of_their_own_become_clients() -> None:
     old = 'things = [{ name = "agent", metadata = { external_id = "" } }]\n'
     new, _ = converted(old + '[[channels]]\nname = "data"\nmetadata = { list = ["{{ .ID }}"] }\n')
     layout = read(new, file="new.toml").layout
-    assert [(each.key, each.name, each.bootstrap) for each in layout.clients] == [
+    assert [(client.key, client.name, client.bootstrap) for client in layout.clients] == [
         ("agent", "agent", True)
     ]
     assert plan_of(new).channels[0].metadata == {"list": ["{{ .ID }}"]}
@@ -182,8 +184,8 @@ def test_what_has_no_effect_is_left_out_and_said(old: str, kept: str, note: str)
         "[certificates]" in kept,
         "content" in kept,
     )
-    assert any(note in each for each in notes)
-    assert sum("had no effect" in each for each in notes) == ("had no effect" in note)
+    assert any(note in told for told in notes)
+    assert sum("had no effect" in told for told in notes) == ("had no effect" in note)
 
 
 def test_a_whole_file_of_the_go_service_is_converted_as_a_person_would() -> None:
@@ -261,7 +263,7 @@ def test_a_binding_without_a_name_is_the_gateways_and_clients_have_no_prefix() -
     )
     new, _ = converted(old)
     layout = read(new, file="new.toml").layout
-    assert [(each.slot, each.resource) for each in layout.bindings] == [("a", "client")]
+    assert [(binding.slot, binding.resource) for binding in layout.bindings] == [("a", "client")]
 
 
 def test_what_mainflux_s_releases_know_is_carried_or_told() -> None:

@@ -124,13 +124,13 @@ def test_the_go_services_switches_are_read() -> None:
 def test_mainflux_things_are_clients() -> None:
     layout = layout_of(GO.replace("clients", "things").replace('"client"', '"thing"'))
     assert layout.dialect is Dialect.MAINFLUX
-    assert [each.key for each in layout.clients] == ["thing"]
+    assert [client.key for client in layout.clients] == ["thing"]
     assert layout.gateway is layout.clients[0]
 
 
 def test_clients_of_one_name_get_keys_of_their_own() -> None:
     text = GO + '[[clients]]\nname = "client"\n[[clients]]\n[[clients]]\nname = "client"\n'
-    assert [each.key for each in layout_of(text).clients] == [
+    assert [client.key for client in layout_of(text).clients] == [
         "client",
         "client-2",
         "client-3",
@@ -193,7 +193,7 @@ def test_unknown_keys_of_the_go_services_file_are_refused() -> None:
 
 def warnings_of(text: str) -> list[tuple[str, str]]:
     told = read(text, file="old.toml").warnings
-    return [(each.rule, each.message) for each in told if each.rule != "no-content"]
+    return [(problem.rule, problem.message) for problem in told if problem.rule != "no-content"]
 
 
 def test_what_no_release_reads_from_a_file_is_a_warning() -> None:

@@ -115,15 +115,15 @@ def test_ids_and_secrets_come_from_the_source_only() -> None:
     plan = plan_of(EDGE, gateway(site="a"))
     again = plan_of(EDGE, gateway(site="a"))
     assert plan == again
-    ids = [each.id for each in plan.clients] + [each.id for each in plan.channels]
+    ids = [client.id for client in plan.clients] + [channel.id for channel in plan.channels]
     assert len(set(ids)) == 4
-    assert [each.secret.reveal() for each in plan.clients] == ["secret-5", "secret-6"]
+    assert [client.secret.reveal() for client in plan.clients] == ["secret-5", "secret-6"]
 
 
 def test_connections_are_full_products_that_do_not_overlap() -> None:
     plan = plan_of(EDGE, gateway(site="a"))
-    agent, sensor = (each.id for each in plan.clients)
-    control, data = (each.id for each in plan.channels)
+    agent, sensor = (client.id for client in plan.clients)
+    control, data = (channel.id for channel in plan.channels)
     assert plan.connections == (
         PlannedConnections((agent,), (control, data), ("publish", "subscribe")),
         PlannedConnections((sensor,), (data,), ("publish",)),
@@ -169,8 +169,8 @@ def test_bindings_name_the_created_resources() -> None:
 
 def test_the_requests_name_is_the_gateways_and_templates_see_it() -> None:
     plan = plan_of(EDGE, gateway("Hall 5", site="a"))
-    assert [each.name for each in plan.clients] == ["Hall 5", "sensor-gw-7"]
-    assert [each.name for each in plan.channels] == ["control of Hall 5", "data-gw-7"]
+    assert [client.name for client in plan.clients] == ["Hall 5", "sensor-gw-7"]
+    assert [channel.name for channel in plan.channels] == ["control of Hall 5", "data-gw-7"]
     assert plan.name == "Hall 5"
     assert plan.config is not None
     assert plan.config.name == plan.config.render_context["name"] == "Hall 5"

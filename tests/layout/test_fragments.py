@@ -34,8 +34,8 @@ def loader(text: str) -> object:
 
 def test_a_fragment_adds_its_tables_after_the_layouts_own() -> None:
     layout = layout_of(INCLUDING, loader(FRAGMENT))  # type: ignore[arg-type]
-    assert [each.key for each in layout.channels] == ["data", "control", "log"]
-    assert [each.name for each in layout.parameters] == ["level"]
+    assert [channel.key for channel in layout.channels] == ["data", "control", "log"]
+    assert [parameter.name for parameter in layout.parameters] == ["level"]
     assert layout.bootstrap.status == "disabled"
 
 
@@ -89,7 +89,7 @@ def test_a_fragment_that_is_not_there_is_told_at_the_include() -> None:
 def test_what_a_missing_fragment_may_have_is_not_called_missing() -> None:
     text = INCLUDING.replace('"shared/log.toml"', '"shared/lgo.toml"')
     text += '[[connections]]\nclients = ["agent"]\nchannels = ["log"]\ntype = 1\n'
-    rules = [each.rule for each in problems_of(text, loader(FRAGMENT))]  # type: ignore[arg-type]
+    rules = [problem.rule for problem in problems_of(text, loader(FRAGMENT))]  # type: ignore[arg-type]
     assert rules == ["include", "unknown-key"]
 
 

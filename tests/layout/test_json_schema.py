@@ -54,7 +54,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """A layout with a few changes anywhere."""
     document = copy.deepcopy(BASE)
     for _ in range(draw(st.integers(0, 3))):
-        path = draw(st.sampled_from([each for each in places(document) if each != ("layout",)]))
+        path = draw(st.sampled_from([place for place in places(document) if place != ("layout",)]))
         parent: Any = document
         for part in path[:-1]:
             parent = parent[part]
@@ -85,10 +85,14 @@ def test_schema_and_reader_agree_over_generated_files(document: dict[str, Any]) 
     if not isinstance(document.get("layout"), dict):
         document["layout"] = {"name": "sample"}
     found = problems(tomli_w.dumps(document))
-    refused = [each for each in found if each.rule in SAYABLE and "at least" not in each.message]
+    refused = [
+        problem
+        for problem in found
+        if problem.rule in SAYABLE and "at least" not in problem.message
+    ]
     errors = [error.message for error in VALIDATOR.iter_errors(document)]
-    few = [each for each in found if each.rule == "too-few"]
-    assert bool(errors) == bool(refused or few), (errors, [str(each) for each in found])
+    few = [problem for problem in found if problem.rule == "too-few"]
+    assert bool(errors) == bool(refused or few), (errors, [str(problem) for problem in found])
 
 
 def test_what_the_reader_accepts_the_schema_accepts() -> None:
@@ -140,7 +144,7 @@ def test_the_old_dialects_have_schemas_that_refuse_unknown_keys() -> None:
 @pytest.mark.parametrize("wrong", ["soon", "-1h", "1h ", "1", "", "1d"])
 def test_durations_are_refused_by_both(wrong: str) -> None:
     text = EVERYTHING.replace('"1h30m"', f'"{wrong}"')
-    assert [each.rule for each in problems(text)] == ["bad-duration"]
+    assert [problem.rule for problem in problems(text)] == ["bad-duration"]
     assert list(VALIDATOR.iter_errors(json_types(tomli.loads(text))))
 
 

@@ -107,7 +107,7 @@ def test_an_empty_layout_is_refused_at_the_request(scenario: str, message: str) 
 def test_bindings_find_their_resources_as_recorded(scenario: str) -> None:
     plan = onboarded(scenario)
     assert plan.profile == ProfileReference(id=PROFILE)
-    assert [(each.slot, each.type, each.resource_id) for each in plan.bindings] == [
+    assert [(binding.slot, binding.type, binding.resource_id) for binding in plan.bindings] == [
         ("mqtt", "client", plan.clients[0].id),
         ("ctrl", "channel", plan.channels[0].id),
         ("data", "channel", plan.channels[1].id),
@@ -197,8 +197,11 @@ def test_a_layouts_digest_stays_the_same_over_releases() -> None:
 
 def test_what_has_no_name_is_called_by_what_it_is() -> None:
     layout = layout_of("[[clients]]\n[[clients]]\n[[channels]]\n[[channels]]\nname = 'channel'\n")
-    assert [(each.key, each.name) for each in layout.clients] == [("client", ""), ("client-2", "")]
-    assert [(each.key, each.name) for each in layout.channels] == [
+    assert [(client.key, client.name) for client in layout.clients] == [
+        ("client", ""),
+        ("client-2", ""),
+    ]
+    assert [(channel.key, channel.name) for channel in layout.channels] == [
         ("channel", ""),
         ("channel-2", "channel"),
     ]
@@ -222,8 +225,10 @@ def test_a_certificate_binding_takes_the_gateways() -> None:
 
 def test_certificates_are_for_every_client() -> None:
     plan = onboarded("two_clients", x509_provision=True, ttl_seconds=36000)
-    assert [each.client_id for each in plan.certificates] == [each.id for each in plan.clients]
-    assert {each.ttl_seconds for each in plan.certificates} == {36000}
+    assert [certificate.client_id for certificate in plan.certificates] == [
+        client.id for client in plan.clients
+    ]
+    assert {certificate.ttl_seconds for certificate in plan.certificates} == {36000}
     assert onboarded("x509").certificates
 
 
@@ -239,8 +244,8 @@ def test_whitelisting_off_makes_a_disabled_config() -> None:
 def test_without_a_name_the_layouts_is_used_and_made_unique() -> None:
     request = gateway(external_id="33:52:79")
     plan = expand(recorded("two_clients"), request, CountedIdentifiers())
-    assert [each.name for each in plan.clients] == ["client-33:52:79", "sensor-33:52:79"]
-    assert [each.name for each in plan.channels] == [
+    assert [client.name for client in plan.clients] == ["client-33:52:79", "sensor-33:52:79"]
+    assert [channel.name for channel in plan.channels] == [
         "client-33:52:79_control-channel",
         "client-33:52:79_data-channel",
     ]
@@ -266,13 +271,13 @@ def test_braces_in_a_legacy_file_are_no_template() -> None:
 def test_things_are_planned_like_clients() -> None:
     plan = expand(layout_of(GO.replace("clients", "things")), gateway("gw"), CountedIdentifiers())
     assert plan.dialect is Dialect.MAINFLUX
-    assert [each.name for each in plan.channels] == ["gw_control-channel", "gw_data-channel"]
+    assert [channel.name for channel in plan.channels] == ["gw_control-channel", "gw_data-channel"]
 
 
 def test_the_built_in_layout_is_the_go_services() -> None:
     plan = expand(builtin_layout(), gateway("gw-nf", "nf"), CountedIdentifiers())
-    assert [each.name for each in plan.clients] == ["gw-nf"]
-    assert [(each.name, each.metadata) for each in plan.channels] == [
+    assert [client.name for client in plan.clients] == ["gw-nf"]
+    assert [(channel.name, channel.metadata) for channel in plan.channels] == [
         ("gw-nf_control-channel", {"type": "control"}),
         ("gw-nf_data-channel", {"type": "data"}),
     ]
@@ -296,6 +301,6 @@ def test_a_name_is_made_unique_with_the_external_id(
 
 @pytest.mark.parametrize("last", ["a", "b", "\ud800"])
 def test_a_name_that_becomes_long_ends_in_a_digest(last: str) -> None:
-    made = {unique_name("n" * 100, "x" * 155 + each) for each in ("", "c", last)}
+    made = {unique_name("n" * 100, "x" * 155 + end) for end in ("", "c", last)}
     assert len(made) == 3
-    assert {len(each) for each in made} == {256}
+    assert {len(name) for name in made} == {256}

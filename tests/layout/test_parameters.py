@@ -89,7 +89,7 @@ def test_all_problems_come_at_once_with_what_is_allowed() -> None:
         validate_parameters(LAYOUT, {"prot": 1, "size": "medium"})
     error = caught.value
     assert (error.status, error.code) == (400, "parameters_invalid")
-    assert [(each.field, each.suggestion, each.allowed) for each in error.problems] == [
+    assert [(problem.field, problem.suggestion, problem.allowed) for problem in error.problems] == [
         ("parameters.prot", "port", ("site", "port", "ratio", "tls", "size", "level")),
         ("parameters.site", "", ()),
         ("parameters.size", "", ("small", "large")),
@@ -133,4 +133,4 @@ name = "agent"
 """
     with pytest.raises(LayoutError) as caught:
         read(text, file="shows.toml")
-    assert [each.rule for each in caught.value.problems] == [rule]
+    assert [problem.rule for problem in caught.value.problems] == [rule]

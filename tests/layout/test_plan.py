@@ -87,8 +87,8 @@ def layouts(draw: st.DrawFn) -> Layout:
         Channel(f"channel{index}", draw(plain), metadata=draw(metadata))
         for index in range(channel_count)
     )
-    client_keys = st.sampled_from([each.key for each in clients])
-    channel_keys = st.sampled_from([each.key for each in channels])
+    client_keys = st.sampled_from([client.key for client in clients])
+    channel_keys = st.sampled_from([channel.key for channel in channels])
     connections = st.builds(
         Connection,
         st.lists(client_keys, min_size=1, unique=True).map(tuple),
@@ -127,7 +127,7 @@ def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -
     restored = plan_from_json(json.loads(json.dumps(plan_to_json(plan), allow_nan=False)))
     assert restored == plan
     assert plan_to_json(restored) == plan_to_json(plan)
-    assert all(isinstance(each.secret, Secret) for each in restored.clients)
+    assert all(isinstance(client.secret, Secret) for client in restored.clients)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -135,8 +135,8 @@ def test_a_plan_survives_the_journal_exactly(layout: Layout, name: str | None) -
 @pytest.mark.slow
 def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
     plan = plan_of(layout)
-    client_ids = [each.id for each in plan.clients]
-    channel_ids = [each.id for each in plan.channels]
+    client_ids = [client.id for client in plan.clients]
+    channel_ids = [channel.id for channel in plan.channels]
     assert len({*client_ids, *channel_ids}) == len(client_ids) + len(channel_ids)
     for group in plan.connections:
         assert group.types
@@ -144,7 +144,7 @@ def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
         assert set(group.channel_ids) <= set(channel_ids)
     for binding in plan.bindings:
         assert binding.resource_id in (channel_ids if binding.type == "channel" else client_ids)
-    assert {each.client_id for each in plan.certificates} <= set(client_ids)
+    assert {certificate.client_id for certificate in plan.certificates} <= set(client_ids)
     if plan.config is None:
         assert (plan.profile, plan.bindings) == (None, ())
     else:
@@ -157,7 +157,7 @@ def test_what_a_plan_refers_to_is_in_it(layout: Layout) -> None:
 @pytest.mark.slow
 def test_connect_calls_make_exactly_the_layouts_connections_each_pair_once(layout: Layout) -> None:
     plan = plan_of(layout)
-    keys = {each.id: each.key for each in (*plan.clients, *plan.channels)}
+    keys = {part.id: part.key for part in (*plan.clients, *plan.channels)}
     wanted: dict[tuple[str, str], set[str]] = {}
     for connection in layout.connections:
         for client in connection.clients:

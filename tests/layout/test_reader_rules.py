@@ -84,7 +84,7 @@ def test_a_raw_template_is_no_template() -> None:
 def test_all_problems_come_in_one_go_in_the_order_of_the_file() -> None:
     text = OWN.replace('key = "agent"', "keey = 1")
     text += '[certificates]\nttl = "x"\nkey_type = "y"\n[oops]\n'
-    assert [(each.line, each.rule) for each in problems_of(text)] == [
+    assert [(problem.line, problem.rule) for problem in problems_of(text)] == [
         (5, "unknown-key"),
         (19, "bad-duration"),
         (20, "bad-value"),
@@ -109,7 +109,7 @@ def test_all_problems_come_in_one_go_in_the_order_of_the_file() -> None:
     ],
 )
 def test_what_follows_from_a_fault_is_no_fault_of_its_own(text: str, rules: list[str]) -> None:
-    assert [each.rule for each in problems_of(text, lambda name: "x")] == rules
+    assert [problem.rule for problem in problems_of(text, lambda name: "x")] == rules
 
 
 def test_a_default_outside_of_the_enum_is_refused_with_what_is_allowed() -> None:
@@ -132,12 +132,12 @@ def test_a_certificate_slot_is_for_a_client_that_gets_one() -> None:
 def test_a_misspelled_table_does_not_make_its_references_dangle() -> None:
     text = OWN.replace("[[channels]]", "[[chanels]]", 2)
     text += '[[connections]]\nclients = ["agent"]\nchannels = ["data"]\n'
-    assert [each.rule for each in problems_of(text)] == ["unknown-key"]
+    assert [problem.rule for problem in problems_of(text)] == ["unknown-key"]
 
 
 def test_a_misspelled_required_key_is_not_also_missing() -> None:
     text = OWN.replace('name = "{{ .ExternalID }}-agent"', 'nmae = "a"')
-    assert [each.rule for each in problems_of(text)] == ["unknown-key"]
+    assert [problem.rule for problem in problems_of(text)] == ["unknown-key"]
 
 
 def test_a_layout_without_clients_is_refused() -> None:

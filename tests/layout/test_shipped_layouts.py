@@ -38,7 +38,7 @@ def rendered(plan: Plan) -> Any:
     profile = plan.profile
     assert isinstance(profile, InlineProfile)
     assert plan.config is not None
-    secrets = {each.id: {"secret": each.secret.reveal()} for each in plan.clients}
+    secrets = {client.id: {"secret": client.secret.reveal()} for client in plan.clients}
     data = {
         "Device": {
             "ID": plan.config.id,
@@ -47,15 +47,15 @@ def rendered(plan: Plan) -> Any:
         },
         "Vars": {**profile.defaults, **plan.config.render_context},
         "Bindings": {
-            each.slot: {
-                "ID": each.resource_id,
-                "Type": each.type,
-                "Snapshot": {"certificate": "(a certificate)"} if of_certificate(each) else {},
+            binding.slot: {
+                "ID": binding.resource_id,
+                "Type": binding.type,
+                "Snapshot": {"certificate": "(a certificate)"} if of_certificate(binding) else {},
                 "Secret": {"private_key": "(its key)"}
-                if of_certificate(each)
-                else secrets.get(each.resource_id, {}),
+                if of_certificate(binding)
+                else secrets.get(binding.resource_id, {}),
             }
-            for each in plan.bindings
+            for binding in plan.bindings
         },
     }
     return json.loads(Template.parse(profile.content_template, name=profile.name).render(data))
@@ -69,7 +69,11 @@ def test_all_of_them_load_without_a_warning(catalog: LayoutCatalog) -> None:
 @pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.toml")), ids=lambda path: path.stem)
 def test_each_expands_with_and_without_a_name(catalog: LayoutCatalog, path: Path) -> None:
     layout = catalog.get(path.stem)
-    required = {each.name: SAMPLES[each.name] for each in layout.parameters if each.required}
+    required = {
+        parameter.name: SAMPLES[parameter.name]
+        for parameter in layout.parameters
+        if parameter.required
+    }
     for name in (None, "Hall 5"):
         plan = expand(layout, gateway(name, **required), CountedIdentifiers())
         assert plan.config is not None
@@ -101,7 +105,7 @@ def test_the_device_agent_takes_the_gateways_configuration(
         "telemetry": {"channel_id": data.id},
         "commands": {"channel_id": control.id},
     }
-    assert [each.client_id for each in plan.certificates] == [agent.id]
+    assert [certificate.client_id for certificate in plan.certificates] == [agent.id]
 
 
 def test_export_has_a_client_and_a_channel_of_its_own(catalog: LayoutCatalog) -> None:
@@ -123,7 +127,7 @@ def test_export_has_a_client_and_a_channel_of_its_own(catalog: LayoutCatalog) ->
             "workers": 10,
         }
     ]
-    pairs = {(each.client_id, each.channel_id) for each in plan.pairs}
+    pairs = {(pair.client_id, pair.channel_id) for pair in plan.pairs}
     assert pairs == {(agent.id, control.id), (agent.id, data.id), (export.id, export_channel.id)}
 
 
