@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import define, field
+from attrs import define, field, frozen
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,7 +28,7 @@ from bench.progress import say
 from bench.result import Figure, Floor, Result
 from bootstrap_core.enrollments import Enroller
 from bootstrap_core.keys import COST, Cost, KeyHasher
-from bootstrap_core.model import Caller
+from bootstrap_core.model import Caller, Status
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from bootstrap_core.store.ownership import Ownership
 from bootstrap_core.store.pair_rows import KeyChanges, PairDigests
@@ -39,16 +39,7 @@ from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.journal import unchecked
 from provision.onboarding.model import Intent, MappingRequest, Onboarding, Outcome, State
 from provision.platform.errors import AlreadyExists
-from provision.platform.types import (
-    ChannelQuery,
-    ClientQuery,
-    Connections,
-    Domain,
-    NewChannel,
-    NewClient,
-    Page,
-    Status,
-)
+from provision.platform.types import Connections, Domain, EntityQuery, NewEntity, Page
 from provision.store.database import migrate, open_engine
 
 SEALER = Sealer([SealingKey(bytes(32))])
@@ -109,21 +100,15 @@ class MemoryPlatform:
         await asyncio.sleep(DELAY)
         return Domain(domain_id, "bench", "bench", Status.ENABLED)
 
-    async def create_clients(self, _: Secret, __: str, drafts: Sequence[NewClient]) -> None:
-        """Create all or none."""
-        await self._create([each.id for each in drafts])
+    @property
+    def clients(self) -> MemoryEntities:
+        """The clients."""
+        return MemoryEntities(self.taken)
 
-    async def create_channels(self, _: Secret, __: str, drafts: Sequence[NewChannel]) -> None:
-        """Create all or none."""
-        await self._create([each.id for each in drafts])
-
-    async def list_clients(self, _: Secret, __: str, query: ClientQuery) -> Page[str]:
-        """Tell whether there is one with this ID."""
-        return await self._find(query.id)
-
-    async def list_channels(self, _: Secret, __: str, query: ChannelQuery) -> Page[str]:
-        """Tell whether there is one with this ID."""
-        return await self._find(query.id)
+    @property
+    def channels(self) -> MemoryEntities:
+        """The channels."""
+        return MemoryEntities(self.taken)
 
     async def connect(self, _: Secret, __: str, wanted: Connections) -> None:
         """Connect all or nothing."""
@@ -133,15 +118,25 @@ class MemoryPlatform:
             raise AlreadyExists
         self.connected |= pairs
 
-    async def _create(self, identifiers: Sequence[str]) -> None:
+
+@frozen
+class MemoryEntities:
+    """As much of the clients or channels."""
+
+    taken: set[str]
+
+    async def create(self, _: Secret, __: str, drafts: Sequence[NewEntity]) -> None:
+        """Create all or none."""
         await asyncio.sleep(DELAY)
+        identifiers = [draft.id for draft in drafts]
         if self.taken.intersection(identifiers):
             raise AlreadyExists
         self.taken.update(identifiers)
 
-    async def _find(self, identifier: str) -> Page[str]:
+    async def list(self, _: Secret, __: str, query: EntityQuery) -> Page[str]:
+        """Tell whether there is one with this ID."""
         await asyncio.sleep(DELAY)
-        found = [identifier] if identifier in self.taken else []
+        found = [query.id] if query.id in self.taken else []
         return Page(found, len(found), 0, 1)
 
 

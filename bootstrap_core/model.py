@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from attrs import field, frozen
@@ -30,10 +30,23 @@ PROFILE_NAME_CHARACTERS: Final = 1024
 
 
 class Status(StrEnum):
-    """Whether a device may fetch its configuration."""
+    """Whether something may be used: a device may fetch its configuration, a client connect."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
+
+
+class ConnectionType(StrEnum):
+    """What a connected client may do on a channel."""
+
+    PUBLISH = "publish"
+    SUBSCRIBE = "subscribe"
+
+
+EntityKind: TypeAlias = Literal["client", "channel"]
+"""What a domain holds of the caller's making; names of actions begin with it (``client_read``)."""
+
+ENTITY_KINDS: Final[tuple[EntityKind, ...]] = ("client", "channel")
 
 
 class ResourceType(StrEnum):

@@ -297,7 +297,7 @@ class _Opening:
         text = self.settings.certificate_ttl
         seconds = parse_lifetime(text) if text else DEFAULT_TTL_SECONDS
         certificates = Certificates(
-            ground.choice.platform,
+            ground.choice.platform.clients,
             ground.choice.authority,
             care.ledger,
             CertificateRequests(ground.engine, self.clock),

@@ -16,13 +16,12 @@ from typing import Protocol, TypeAlias
 from attrs import frozen
 
 from bootstrap_core.errors import Forbidden, Malformed, NotFound, Unauthenticated
-from bootstrap_core.model import Asked, Caller
+from bootstrap_core.model import Asked, Caller, Status
 from bootstrap_core.secrets import Secret
 from provision.permissions import Permissions
 from provision.platform.credentials import TokenSource, token_user
 from provision.platform.errors import DomainNotFound, InvalidToken, NotAMember, PlatformError
 from provision.platform.port import Domains, Memberships, Tokens
-from provision.platform.types import Status
 
 REMEMBERED_SECONDS = 5.0
 REMEMBERED_MOST = 10_000

@@ -103,7 +103,7 @@ class Certificates:
         Raises the platform's ``NotFound``: there is no such client in the domain.
         """
         # Magistrala's certs service lists whatever it is asked for, of other domains too.
-        await self._clients.view_client(caller.token, caller.domain_id, client_id)
+        await self._clients.view(caller.token, caller.domain_id, client_id)
         return await self._of(caller, client_id)
 
     async def _of(self, caller: Caller, client_id: str) -> Sequence[KnownCertificate]:
@@ -175,7 +175,7 @@ class Certificates:
 
     async def _check_client(self, caller: Caller, client_id: str) -> None:
         try:
-            await self._clients.view_client(caller.token, caller.domain_id, client_id)
+            await self._clients.view(caller.token, caller.domain_id, client_id)
         except NotFound as error:
             raise UnknownClient(
                 f"client_id: there is no client {client_id!r} in this domain that you may see"

@@ -6,11 +6,11 @@ from attrs import frozen
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from provision.embedded.authority import Members
 from provision.embedded.tables import clients
 from provision.platform.errors import InvalidToken, NotFound
-from provision.platform.types import Status
 
 
 class NobodyAsks:

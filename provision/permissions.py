@@ -17,19 +17,17 @@ from typing import Final, Protocol, TypeAlias
 from attrs import frozen
 
 from bootstrap_core.errors import NotPermitted
-from bootstrap_core.model import Asked, Caller
-from bootstrap_core.secrets import Secret
-from provision.onboarding.absence import Asker, Lists, Sight, listed
-from provision.onboarding.errors import Kind
+from bootstrap_core.model import Asked, Caller, EntityKind
+from provision.onboarding.absence import Asker, Visibility
 from provision.platform.credentials import token_user
-from provision.platform.errors import NotFound, lacks
-from provision.platform.types import Client
+from provision.platform.errors import lacks
+from provision.platform.port import Platform
 from provision.rights import On, Right, rights_of
 
 REMEMBERED_MOST: Final = 10_000
 THE_DOMAIN: Final = "the domain"
 
-Place: TypeAlias = tuple[bytes, str, Kind, str]
+Place: TypeAlias = tuple[bytes, str, EntityKind, str]
 
 
 @frozen
@@ -50,14 +48,6 @@ class Subjects(Protocol):
 
     async def things(self, caller: Caller, on: On, values: Mapping[str, str]) -> Things | None:
         """Return the things that ``values`` of the request name; None where there are none."""
-        ...
-
-
-class Platform(Lists, Protocol):
-    """What is asked of the platform here."""
-
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        """Return one client."""
         ...
 
 
@@ -116,18 +106,12 @@ class Permissions:
         known = self._known.get(place)
         if known and known.until > time.monotonic():
             return
-        try:
-            await self._platform.view_client(caller.token, caller.domain_id, client_id)
-        except NotFound as error:
-            sight = Sight(self._platform, Asker(caller.token, caller.domain_id))
-            refusal = await sight.refusal("client", client_id, "client_read")
-            if not isinstance(refusal, NotFound):
-                raise refusal from error
+        await self._visibility(caller).view("client", client_id)
         self._remember(place, actions=None, is_shown=True)
 
     async def _require_on(self, caller: Caller, name: str, things: Things) -> None:
         of_kind, _, action = name.partition("_")
-        kind: Kind = "channel" if of_kind == "channel" else "client"
+        kind: EntityKind = "channel" if of_kind == "channel" else "client"
         named = things.channels if kind == "channel" else things.clients
         held = [self._look(caller, kind, identifier) for identifier in named]
         made_it = bool(caller.user_id) and things.made_by == caller.user_id
@@ -141,16 +125,19 @@ class Permissions:
             if not allowed:
                 raise NotPermitted(lacks(name, f"{kind} {identifier}"))
 
-    async def _look(self, caller: Caller, kind: Kind, identifier: str) -> _Held:
+    async def _look(self, caller: Caller, kind: EntityKind, identifier: str) -> _Held:
         place = self._place(caller, kind, identifier)
         known = self._known.get(place)
         if known and known.until > time.monotonic():
             return known
-        found = await listed(self._platform, caller.token, caller.domain_id, kind, identifier)
+        found = await self._visibility(caller).find(kind, identifier)
         actions = found.actions if found else None
         return self._remember(place, actions=actions, is_shown=found is not None)
 
-    def _place(self, caller: Caller, kind: Kind, identifier: str) -> Place:
+    def _visibility(self, caller: Caller) -> Visibility:
+        return Visibility(self._platform, Asker(caller.token, caller.domain_id))
+
+    def _place(self, caller: Caller, kind: EntityKind, identifier: str) -> Place:
         token = hashlib.sha256(caller.token.encode()).digest()
         return token, caller.domain_id, kind, identifier
 

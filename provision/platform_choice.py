@@ -108,7 +108,7 @@ async def open_platform(
         own = own_credentials(settings, magistrala)
         presence = Presence(transport)
         if settings.certs_url:
-            authority = MagistralaCertificates(transport, magistrala)
+            authority = MagistralaCertificates(transport, magistrala.clients)
             background = OwnAuthority(authority, own or NoCredentials())
             yield PlatformChoice(
                 magistrala, authority, authority, background, own, presence=presence
@@ -191,7 +191,7 @@ class _Members:
 
     async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         # Whoever is no member is not shown the client either: one call tells both.
-        await self.platform.view_client(token, domain_id, client_id)
+        await self.platform.clients.view(token, domain_id, client_id)
 
 
 async def _prepare_operator(platform: EmbeddedPlatform, data: DataDirectory) -> None:

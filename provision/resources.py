@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from bootstrap_core import errors as bootstrap_errors
 from bootstrap_core.model import (
     Caller,
+    ConnectionType,
+    EntityKind,
     Resource,
     ResourceType,
     certificate_resource,
@@ -18,9 +20,10 @@ from bootstrap_core.model import (
 )
 from bootstrap_core.ports import Keep, NewParts, settle_nothing
 from provision.layout.plan import PlannedPair
-from provision.onboarding.absence import Asker, Sight, Types, connection_types
+from provision.onboarding.absence import Asker, Types, Visibility, connection_types
 from provision.onboarding.attempts import Settle
 from provision.onboarding.config_parts import ConfigParts, WantedParts
+from provision.onboarding.creation import all_of
 from provision.onboarding.leases import Hold, LeasedPlatform
 from provision.onboarding.steps import Trace
 from provision.platform.errors import (
@@ -31,30 +34,27 @@ from provision.platform.errors import (
     PlatformError,
     Rejected,
 )
-from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import Connections, ConnectionType, NewChannel, NewClient
+from provision.platform.port import CertificateAuthority, Platform, entities_of
+from provision.platform.types import Connections, NewChannel, NewClient, NewEntity
 
 
+@frozen
 class PlatformResources:
-    """``bootstrap_core.ports.Resources`` over the port to the platform."""
+    """``bootstrap_core.ports.Resources`` over the port to the platform.
 
-    def __init__(
-        self, platform: Platform, authority: CertificateAuthority, parts: ConfigParts
-    ) -> None:
-        """Ask ``platform`` for clients and channels, ``authority`` for certificates.
+    ``parts`` sees to it that what is made for a config is made whole.
+    """
 
-        ``parts`` sees to it that what is made is made whole.
-        """
-        self._platform = platform
-        self._authority = authority
-        self._parts = parts
+    platform: Platform
+    authority: CertificateAuthority
+    parts: ConfigParts
 
     async def resolve(self, caller: Caller, kind: ResourceType, resource_id: str) -> Resource:
         """Return the resource as it is now; a certificate is named by its serial number."""
         with _translated(f"{kind.value} {resource_id!r}"):
             match kind:
                 case ResourceType.CLIENT:
-                    client = await self._platform.view_client(
+                    client = await self.platform.clients.view(
                         caller.token, caller.domain_id, resource_id
                     )
                     return client_resource(
@@ -65,7 +65,7 @@ class PlatformResources:
                         secret=client.secret,
                     )
                 case ResourceType.CHANNEL:
-                    channel = await self._platform.view_channel(
+                    channel = await self.platform.channels.view(
                         caller.token, caller.domain_id, resource_id
                     )
                     return channel_resource(
@@ -76,7 +76,7 @@ class PlatformResources:
                         metadata=channel.metadata,
                     )
                 case ResourceType.CERTIFICATE:
-                    found = await self._authority.view_certificate(
+                    found = await self.authority.view_certificate(
                         caller.token, caller.domain_id, resource_id
                     )
                     return certificate_resource(
@@ -91,7 +91,7 @@ class PlatformResources:
         wanted = Connections((client_id,), (channel_id,))
         with _translated(f"client {client_id!r} or channel {channel_id!r}"):
             try:
-                await self._platform.connect(caller.token, caller.domain_id, wanted)
+                await self.platform.connect(caller.token, caller.domain_id, wanted)
             except NotFound as error:
                 raise await self._refusal(caller, client_id, channel_id) from error
             except NotReady as error:
@@ -99,10 +99,10 @@ class PlatformResources:
                 raise (refusal if isinstance(refusal, Rejected) else error) from error
             except AlreadyExists:
                 # Some of it exists, and then none is made: each type alone is, or exists.
-                for each in wanted.types:
+                for kind in wanted.types:
                     with contextlib.suppress(AlreadyExists):
-                        await self._platform.connect(
-                            caller.token, caller.domain_id, evolve(wanted, types=(each,))
+                        await self.platform.connect(
+                            caller.token, caller.domain_id, evolve(wanted, types=(kind,))
                         )
 
     async def disconnect(self, caller: Caller, client_id: str, channel_id: str) -> None:
@@ -112,7 +112,7 @@ class PlatformResources:
         """
         unwanted = Connections((client_id,), (channel_id,))
         try:
-            await self._platform.disconnect(caller.token, caller.domain_id, unwanted)
+            await self.platform.disconnect(caller.token, caller.domain_id, unwanted)
         except NotFound as error:
             refusal = await self._refusal(caller, client_id, channel_id)
             if not isinstance(refusal, NotFound):
@@ -120,11 +120,11 @@ class PlatformResources:
 
     async def _refusal(self, caller: Caller, client_id: str, channel_id: str) -> PlatformError:
         """Return what it means that these two can't be connected or disconnected."""
-        sight = Sight(self._platform, Asker(caller.token, caller.domain_id))
-        of_client = await sight.refusal("client", client_id, "client_connect_to_channel")
+        visibility = Visibility(self.platform, Asker(caller.token, caller.domain_id))
+        of_client = await visibility.refusal("client", client_id, "client_connect_to_channel")
         if isinstance(of_client, NotFound):
             return of_client
-        of_channel = await sight.refusal("channel", channel_id, "channel_connect_to_client")
+        of_channel = await visibility.refusal("channel", channel_id, "channel_connect_to_client")
         return of_channel if isinstance(of_channel, NotFound | Rejected) else of_client
 
     async def make(self, caller: Caller, parts: NewParts, keep: Keep) -> None:
@@ -135,14 +135,18 @@ class PlatformResources:
             return
 
         async def work(hold: Hold, trace: Trace, settle: Settle) -> None:
-            platform = LeasedPlatform(self._platform, hold)
-            leased = PlatformResources(platform, self._authority, self._parts)
-            for client in wanted.clients:
-                with _noted(trace, client.id), _translated(f"client {client.id!r}"):
-                    await platform.create_clients(caller.token, caller.domain_id, [client])
-            for channel in wanted.channels:
-                with _noted(trace, channel.id), _translated(f"channel {channel.id!r}"):
-                    await platform.create_channels(caller.token, caller.domain_id, [channel])
+            platform = LeasedPlatform(self.platform, hold)
+            leased = PlatformResources(platform, self.authority, self.parts)
+            drafts: dict[EntityKind, Sequence[NewEntity]] = {
+                "client": wanted.clients,
+                "channel": wanted.channels,
+            }
+            for kind, of_kind in drafts.items():
+                for draft in of_kind:
+                    with _noted(trace, draft.id), _translated(f"{kind} {draft.id!r}"):
+                        await entities_of(platform, kind).create(
+                            caller.token, caller.domain_id, [draft]
+                        )
             for connection in wanted.connections:
                 (client_id,), (channel_id,) = connection.client_ids, connection.channel_ids
                 # A refusal may come when one type of connection is made already.
@@ -151,23 +155,28 @@ class PlatformResources:
                     await leased.connect(caller, client_id, channel_id)
             await keep(settle)
 
-        await self._parts.make(caller, wanted, work)
+        await self.parts.make(caller, wanted, work)
 
     async def _wanted(self, caller: Caller, parts: NewParts) -> WantedParts:
         """Return what is to be made: connections that are there already are not."""
         clients = []
         if made := parts.client:
-            clients = [NewClient(made.id, made.snapshot["name"], made.secret["secret"])]
+            secret = made.secret["secret"]
+            clients = [NewClient(made.id, made.snapshot["name"], secret=secret)]
         channels = [NewChannel(channel.id, channel.snapshot["name"]) for channel in parts.channels]
-        connections = []
-        for channel_id in parts.connected_to:
-            present: Types = frozenset()
-            if not parts.client:
-                present = await connection_types(
-                    self._platform, caller.token, caller.domain_id, parts.client_id, channel_id
+        present: Sequence[Types] = [frozenset()] * len(parts.connected_to)
+        if not parts.client:
+            present = await all_of(
+                connection_types(
+                    self.platform, caller.token, caller.domain_id, parts.client_id, channel_id
                 )
-            if missing := tuple(kind for kind in ConnectionType if kind not in present):
-                connections.append(Connections((parts.client_id,), (channel_id,), missing))
+                for channel_id in parts.connected_to
+            )
+        connections = [
+            Connections((parts.client_id,), (channel_id,), missing)
+            for channel_id, types in zip(parts.connected_to, present, strict=True)
+            if (missing := tuple(kind for kind in ConnectionType if kind not in types))
+        ]
         return WantedParts(parts.external_id, clients, channels, connections)
 
 

@@ -11,15 +11,15 @@ from bootstrap_core.enrollments import Enrolled
 from bootstrap_core.model import rfc3339, segment
 from provision.layout.model import Dialect
 from provision.layout.plan import Plan, PlannedChannel, PlannedClient
-from provision.onboarding.drift import Cure, Deviation, Drift, Fate
+from provision.onboarding.drift import Difference, Drift, DriftKind, Remedy
 from provision.onboarding.errors import Leftover, leftovers_to_json, told
 from provision.onboarding.model import Onboarding, Summary, step_to_json
 from provision.onboarding.service import near_hint
 from provision.pki.profiles import due_at
 
-CURES: Final = {
-    Cure.REPAIR: 'send the request again with on_existing "repair"',
-    Cure.ENABLE: "enable it on the platform",
+REMEDIES: Final = {
+    Remedy.REPAIR: 'send the request again with on_existing "repair"',
+    Remedy.ENABLE: "enable it on the platform",
 }
 
 
@@ -28,9 +28,11 @@ def warnings_of_drift(drift: Drift) -> Iterator[dict[str, Any]]:
     if drift.unknown is not None:
         message = f"whether the gateway is whole on the platform is not known: {drift.unknown}"
         yield {"code": "not_checked", "message": message}
-    for deviation in drift.deviations:
-        if deviation.cure in CURES:
-            message = f"the gateway is not whole: {_told(deviation)}; {CURES[deviation.cure]}"
+    for difference in drift.differences:
+        if difference.remedy in REMEDIES:
+            message = (
+                f"the gateway is not whole: {_told(difference)}; {REMEDIES[difference.remedy]}"
+            )
             yield {"code": "not_whole", "message": message}
 
 
@@ -62,11 +64,11 @@ def warnings_of_near(near: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield {"code": "near_external_id", "message": message, "external_ids": list(near)}
 
 
-def _told(deviation: Deviation) -> str:
-    named = f"{deviation.kind} {deviation.key}"
-    if deviation.fate is Fate.CHANGED:
-        return f"{named} has another {', '.join(deviation.fields)} on the platform"
-    return f"{named} was {deviation.fate.value} on the platform"
+def _told(difference: Difference) -> str:
+    named = f"{difference.kind} {difference.key}"
+    if difference.drift is DriftKind.CHANGED:
+        return f"{named} has another {', '.join(difference.fields)} on the platform"
+    return f"{named} was {difference.drift.value} on the platform"
 
 
 NEVER = "0001-01-01T00:00:00Z"

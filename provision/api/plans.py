@@ -74,16 +74,16 @@ class DriftRoutes:
 
 
 def drift_answer(drift: Drift) -> list[dict[str, Any]]:
-    """Return the deviations one by one."""
+    """Return the differences one by one."""
     return [
         {
-            "what": each.fate.value,
+            "what": each.drift.value,
             "kind": each.kind,
             "key": each.key,
-            "cure": each.cure.value,
+            "cure": each.remedy.value,
             "fields": fields_answer(each.fields),
         }
-        for each in drift.deviations
+        for each in drift.differences
     ]
 
 

@@ -30,7 +30,7 @@ from provision.console.pages import Page, PageRequest
 from provision.console.sign_in import own_page
 from provision.console.widgets import PAGE, address, offset_of, pager
 from provision.platform.port import Platform
-from provision.platform.types import Channel, ChannelQuery, ClientQuery
+from provision.platform.types import Channel, EntityQuery
 
 LIST: Final = "/console/bootstraps"
 ONE: Final = LIST + "/{config_id}"
@@ -75,14 +75,14 @@ class Offers:
     ) -> Sequence[Option]:
         """Return channels with a part of this name, and those that are chosen already."""
         domain_id = _domain(request)
-        query = ChannelQuery(limit=OFFERED, name=named)
-        page = await self.platform.list_channels(request.token, domain_id, query)
+        query = EntityQuery(limit=OFFERED, name=named)
+        page = await self.platform.channels.list(request.token, domain_id, query)
         listed = {channel.id for channel in page.items}
         missing = [channel_id for channel_id in dict.fromkeys(chosen) if channel_id not in listed]
         pages = await asyncio.gather(
             *(
-                self.platform.list_channels(
-                    request.token, domain_id, ChannelQuery(limit=1, id=channel_id)
+                self.platform.channels.list(
+                    request.token, domain_id, EntityQuery(limit=1, id=channel_id)
                 )
                 for channel_id in missing
             )
@@ -96,8 +96,8 @@ class Offers:
 
     async def clients(self, request: PageRequest) -> Sequence[Option]:
         """Return the newest clients."""
-        query = ClientQuery(limit=OFFERED)
-        page = await self.platform.list_clients(request.token, _domain(request), query)
+        query = EntityQuery(limit=OFFERED)
+        page = await self.platform.clients.list(request.token, _domain(request), query)
         return [(client.id, client.name or client.id, "") for client in page.items]
 
 

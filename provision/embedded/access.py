@@ -14,6 +14,7 @@ from attrs import frozen
 from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.embedded.errors import (
@@ -29,7 +30,6 @@ from provision.embedded.records import ADMINISTRATOR, ALL_ACTIONS
 from provision.embedded.tables import domains, members, roles, users
 from provision.embedded.tokens import Claims, Kind, TokenFamilies, Tokens
 from provision.platform.errors import lacks
-from provision.platform.types import Status
 
 CACHE_LIMIT: Final = 10_000
 _USER_IN_DOMAIN: Final[Select[tuple[str, str, int, str, str, list[str]]]] = (

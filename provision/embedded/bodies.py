@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from bootstrap_core.model import is_uuid
+from bootstrap_core.model import ConnectionType, EntityKind, Status, is_uuid
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import Membership
 from provision.embedded.errors import InvalidId, InvalidStatus, Malformed
@@ -15,7 +15,6 @@ from provision.embedded.records import (
     ChannelRecord,
     ClientRecord,
     DomainRecord,
-    DraftChannel,
     DraftClient,
     ListQuery,
     RoleRecord,
@@ -26,19 +25,10 @@ from provision.embedded.records import (
 from provision.embedded.tables import is_route
 from provision.embedded.wire import NEVER, Fields, Query, present, written
 from provision.platform.types import (
-    Channel,
-    ChannelChange,
-    ChannelQuery,
-    Client,
-    ClientChange,
-    ClientQuery,
     Connections,
-    ConnectionType,
     Domain,
     NewChannel,
-    NewClient,
     Page,
-    Status,
     StatusFilter,
     User,
 )
@@ -59,89 +49,6 @@ def to_domain(record: DomainRecord) -> Domain:
         tags=record.tags,
         metadata=record.metadata,
     )
-
-
-def to_client(record: ClientRecord) -> Client:
-    """Return a client as the port knows it."""
-    return Client(
-        id=record.id,
-        domain_id=record.domain_id,
-        name=record.name,
-        secret=record.secret,
-        identity=record.identity,
-        metadata=record.metadata,
-        tags=record.tags,
-        status=record.status,
-        created_at=record.stamps.created_at,
-        updated_at=record.stamps.updated_at,
-        connection_types=frozenset(map(ConnectionType, record.connection_types)) or None,
-    )
-
-
-def to_channel(record: ChannelRecord) -> Channel:
-    """Return a channel as the port knows it."""
-    return Channel(
-        id=record.id,
-        domain_id=record.domain_id,
-        name=record.name,
-        route=record.route,
-        metadata=record.metadata,
-        tags=record.tags,
-        status=record.status,
-        created_at=record.stamps.created_at,
-        updated_at=record.stamps.updated_at,
-    )
-
-
-def draft_client(new: NewClient) -> DraftClient:
-    """Return what is to be created for the port's ``new``."""
-    return DraftClient(
-        id=new.id,
-        name=new.name,
-        identity=new.identity,
-        secret=new.secret,
-        metadata=new.metadata,
-        tags=new.tags,
-        status=new.status,
-    )
-
-
-def draft_channel(new: NewChannel) -> DraftChannel:
-    """Return what is to be created for the port's ``new``."""
-    return DraftChannel(
-        id=new.id,
-        name=new.name,
-        route=new.route,
-        metadata=new.metadata,
-        tags=new.tags,
-        status=new.status,
-    )
-
-
-def list_query(query: ClientQuery | ChannelQuery) -> ListQuery:
-    """Return the port's query in this package's terms."""
-    other = query.channel_id if isinstance(query, ClientQuery) else query.client_id
-    return ListQuery(
-        offset=query.offset,
-        limit=query.limit,
-        id=query.id,
-        name=query.name,
-        metadata=query.metadata,
-        status=query.status,
-        connected_to=other,
-    )
-
-
-def changed_values(change: ClientChange | ChannelChange) -> dict[str, Any]:
-    """Return the columns that a change names."""
-    values: dict[str, Any] = {}
-    if change.name is not None:
-        values["name"] = change.name
-    if change.metadata is not None:
-        values["metadata"] = dict(change.metadata)
-    if change.tags is not None:
-        values["tags"] = list(change.tags)
-    return values
 
 
 NAME_BYTES: Final = 1024
@@ -199,14 +106,14 @@ def client_of(fields: Fields) -> DraftClient:
     )
 
 
-def channel_of(fields: Fields) -> DraftChannel:
+def channel_of(fields: Fields) -> NewChannel:
     """Return a channel to be created; its ID may be any text of at most 1,024 bytes."""
     channel_id = fields.text("id")
     if channel_id and not channel_id.strip():
         raise Malformed("the channel's id is blank")
     if (size := len(channel_id.encode())) > ID_BYTES:
         raise Malformed(f"the channel's id has {size} bytes; at most {ID_BYTES} are allowed")
-    return DraftChannel(
+    return NewChannel(
         id=channel_id,
         name=name_of(fields),
         route=route_of(fields),
@@ -436,10 +343,11 @@ def listed_channel_json(channel: ChannelRecord, membership: Membership) -> dict[
 
 
 def _connection_types(entity: ClientRecord | ChannelRecord) -> dict[str, Any]:
-    return present({"connection_types": [kind.capitalize() for kind in entity.connection_types]})
+    types = sorted(kind.value.capitalize() for kind in entity.connection_types or ())
+    return present({"connection_types": types})
 
 
-def entity_members_json(kind: str, entity: ClientRecord | ChannelRecord) -> dict[str, Any]:
+def entity_members_json(kind: EntityKind, entity: ClientRecord | ChannelRecord) -> dict[str, Any]:
     """Return who has a role on an entity: who made it."""
     maker = entity.stamps.created_by
     role = {
@@ -453,7 +361,7 @@ def entity_members_json(kind: str, entity: ClientRecord | ChannelRecord) -> dict
 
 
 def access_json(
-    kind: str, entity: ClientRecord | ChannelRecord, membership: Membership
+    kind: EntityKind, entity: ClientRecord | ChannelRecord, membership: Membership
 ) -> dict[str, Any]:
     """Return what the caller may do with an entity, and why: made it, or has a role."""
     made_it = entity.stamps.created_by == membership.caller.id

@@ -10,12 +10,13 @@ from sqlalchemy import Select, Table, bindparam, delete, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
 from provision.embedded.errors import ConnectionExists, Hidden, Malformed, NotConnectable
 from provision.embedded.queries import made_all
 from provision.embedded.tables import channels, clients, connections
-from provision.platform.types import Connections, Status
+from provision.platform.types import Connections
 
 CONNECTION_LIMIT: Final = 10_000
 KINDS: Final = {"channel": channels, "client": clients}

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.embedded.access import AccessControl, Membership
@@ -18,7 +19,7 @@ from provision.embedded.records import ALL_ACTIONS, DomainRecord, ListQuery
 from provision.embedded.roles import new_role
 from provision.embedded.tables import domains, members, roles
 from provision.embedded.tokens import Clock
-from provision.platform.types import Page, Status
+from provision.platform.types import Page
 
 OPERATOR_ROLE: Final = "admin"
 _ONE: Final = select(domains).where(domains.c.id == bindparam("domain")).execution_options(**BRIEF)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from uuid import uuid4
 
+import attrs
 from attrs import evolve
 from sqlalchemy import Column, Table, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.model import is_uuid
+from bootstrap_core.model import ConnectionType, EntityKind, Status, is_uuid
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
 from provision.embedded.errors import (
@@ -37,38 +37,32 @@ from provision.embedded.queries import (
     page_of,
     search,
     stamp,
-    stamps_of,
     violates,
     within,
 )
-from provision.embedded.records import (
-    ChannelRecord,
-    ClientRecord,
-    DraftChannel,
-    DraftClient,
-    ListQuery,
-    Stamps,
-)
+from provision.embedded.records import ChannelRecord, ClientRecord, ListQuery
 from provision.embedded.sealing import SecretKeeper
 from provision.embedded.tables import ROUTE_UNIQUE, SECRET_UNIQUE, channels, clients, connections
 from provision.embedded.tokens import Clock
-from provision.platform.types import Page, Status
+from provision.platform.types import NewChannel, NewClient, Page
 
 BULK_LIMIT: Final = 10_000
 
-D = TypeVar("D", DraftClient, DraftChannel)
+D = TypeVar("D", NewClient, NewChannel)
 R = TypeVar("R", ClientRecord, ChannelRecord)
 
 
-class EntityRegistry(ABC, Generic[D, R]):
+class EntityRegistry(Generic[D, R]):
     """The clients or the channels of all domains; every call is made for a token's user.
 
-    ``kind`` is what the actions on one are named after; ``unique`` is a constraint, its column
-    and the error of breaking it; ``taken`` is the error of using an ID again.
+    ``kind`` is what the actions on one are named after, ``record`` what a row of ``table`` is read
+    into; ``unique`` is a constraint, its column and the error of breaking it; ``taken`` is the
+    error of using an ID again.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[EntityKind]
     table: ClassVar[Table]
+    record: type[R]
     other: ClassVar[Column[Any]]
     """The column of the connections that has what this kind is connected to."""
     unique: ClassVar[tuple[str, Column[Any], type[EmbeddedError]]]
@@ -81,6 +75,7 @@ class EntityRegistry(ABC, Generic[D, R]):
         self._now = now
         # Built once: building a statement costs more than running it.
         self._insertion = insert(self.table)
+        self._columns = [f.name for f in attrs.fields(self.record) if f.name in self.table.c]
 
     async def create(self, token: Secret, domain_id: str, drafts: Sequence[D]) -> list[R]:
         """Create all of ``drafts`` or none.
@@ -95,8 +90,8 @@ class EntityRegistry(ABC, Generic[D, R]):
         now, maker = self._now(), membership.caller.id
         records = [
             # Later in the list is newer: lists show them in that order.
-            self._made(domain_id, draft, Stamps(maker, now + timedelta(microseconds=place)))
-            for place, draft in enumerate(drafts)
+            self._made(domain_id, draft, maker, now + timedelta(microseconds=position))
+            for position, draft in enumerate(drafts)
         ]
         if records:
             await self._insert(records)
@@ -116,12 +111,12 @@ class EntityRegistry(ABC, Generic[D, R]):
             return Page([], 0, query.offset, query.limit)
         if not membership.is_member:
             return Page([], 0, query.offset, query.limit)
-        place = within(self.table, domain_id)
+        shown = within(self.table, domain_id)
         if query.connected_to:
-            place = connected(self.table, domain_id, self.other, query.connected_to)
+            shown = connected(self.table, domain_id, self.other, query.connected_to)
         if not membership.allows(f"{self.kind}_read"):
-            place = and_(place, self.table.c.created_by == membership.caller.id)
-        conditions = [place, *search(query, self.table, self._engine.dialect.name)]
+            shown = and_(shown, self.table.c.created_by == membership.caller.id)
+        conditions = [shown, *search(query, self.table, self._engine.dialect.name)]
         async with self._engine.connect() as connection:
             rows, total = await page_of(connection, self.table, conditions, query)
             items = await self._listed(connection, rows, query)
@@ -183,17 +178,29 @@ class EntityRegistry(ABC, Generic[D, R]):
             constraint, column, broken = self.unique
             raise (broken if violates(error, column, constraint) else self.taken) from error
 
-    @abstractmethod
-    def _made(self, domain_id: str, draft: D, stamps: Stamps) -> R:
+    def _made(self, domain_id: str, draft: D, maker: str, at: datetime) -> R:
         """Return what is made of a draft."""
+        drafted = attrs.asdict(draft, recurse=False)
+        drafted["id"] = draft.id or str(uuid4())
+        return self.record(**drafted, domain_id=domain_id, created_by=maker, created_at=at)
 
-    @abstractmethod
     def _row(self, made: R) -> dict[str, Any]:
         """Return the columns of something new."""
+        return {
+            **{name: getattr(made, name) for name in self._columns},
+            "name_folded": made.name.casefold(),
+            "metadata": dict(made.metadata),
+            "tags": list(made.tags),
+            "status": made.status.value,
+        }
 
-    @abstractmethod
     def _record(self, row: AnyRow) -> R:
         """Return what a row holds."""
+        return self.record(**self._values(row))
+
+    def _values(self, row: AnyRow) -> dict[str, Any]:
+        values = {name: getattr(row, name) for name in self._columns}
+        return {**values, "status": Status(row.status), "updated_by": row.updated_by or ""}
 
     async def _listed(
         self, connection: AsyncConnection, rows: Sequence[AnyRow], query: ListQuery
@@ -203,38 +210,23 @@ class EntityRegistry(ABC, Generic[D, R]):
         if not (found and query.connected_to):
             return found
         mine = connections.c[f"{self.kind}_id"]
-        types: dict[str, list[str]] = defaultdict(list)
+        types: dict[str, set[ConnectionType]] = defaultdict(set)
         statement = (
             select(mine, connections.c.type)
             .where(self.other == query.connected_to)
-            .where(mine.in_([each.id for each in found]))
-            .order_by(connections.c.type)
+            .where(mine.in_([record.id for record in found]))
         )
         for key, kind in await connection.execute(statement):
-            types[key].append(kind)
-        return [evolve(each, connection_types=types[each.id]) for each in found]
+            types[key].add(ConnectionType(kind))
+        return [evolve(record, connection_types=frozenset(types[record.id])) for record in found]
 
 
-def common_row(made: ClientRecord | ChannelRecord) -> dict[str, Any]:
-    """Return the columns that clients and channels have in common."""
-    return {
-        "id": made.id,
-        "domain_id": made.domain_id,
-        "name": made.name,
-        "name_folded": made.name.casefold(),
-        "metadata": dict(made.metadata),
-        "tags": list(made.tags),
-        "status": made.status.value,
-        "created_by": made.stamps.created_by,
-        "created_at": made.stamps.created_at,
-    }
-
-
-class ClientRegistry(EntityRegistry[DraftClient, ClientRecord]):
+class ClientRegistry(EntityRegistry[NewClient, ClientRecord]):
     """The clients of all domains."""
 
     kind = "client"
     table = clients
+    record = ClientRecord
     other = connections.c.channel_id
     unique = (SECRET_UNIQUE, clients.c.secret_digest, SecretTaken)
     taken = ClientExists
@@ -259,49 +251,28 @@ class ClientRegistry(EntityRegistry[DraftClient, ClientRecord]):
         except IntegrityError as error:
             raise SecretTaken from error
 
-    def _made(self, domain_id: str, draft: DraftClient, stamps: Stamps) -> ClientRecord:
-        return ClientRecord(
-            id=draft.id or str(uuid4()),
-            domain_id=domain_id,
-            name=draft.name,
-            identity=draft.identity,
-            secret=draft.secret or Secret(str(uuid4())),
-            metadata=draft.metadata,
-            private_metadata=draft.private_metadata,
-            tags=draft.tags,
-            status=draft.status,
-            stamps=stamps,
-        )
+    def _made(self, domain_id: str, draft: NewClient, maker: str, at: datetime) -> ClientRecord:
+        secret = draft.secret or Secret(str(uuid4()))
+        return super()._made(domain_id, evolve(draft, secret=secret), maker, at)
 
     def _row(self, made: ClientRecord) -> dict[str, Any]:
         return {
-            **common_row(made),
-            "identity": made.identity,
+            **super()._row(made),
             "secret": self._secrets.keep(made.id, made.secret),
             "secret_digest": self._secrets.digest(made.domain_id, made.secret),
             "private_metadata": dict(made.private_metadata),
         }
 
-    def _record(self, row: AnyRow) -> ClientRecord:
-        return ClientRecord(
-            id=row.id,
-            domain_id=row.domain_id,
-            name=row.name,
-            identity=row.identity,
-            secret=self._secrets.show(row.id, row.secret),
-            metadata=row.metadata,
-            private_metadata=row.private_metadata,
-            tags=row.tags,
-            status=Status(row.status),
-            stamps=stamps_of(row),
-        )
+    def _values(self, row: AnyRow) -> dict[str, Any]:
+        return {**super()._values(row), "secret": self._secrets.show(row.id, row.secret)}
 
 
-class ChannelRegistry(EntityRegistry[DraftChannel, ChannelRecord]):
+class ChannelRegistry(EntityRegistry[NewChannel, ChannelRecord]):
     """The channels of all domains."""
 
     kind = "channel"
     table = channels
+    record = ChannelRecord
     other = connections.c.client_id
     unique = (ROUTE_UNIQUE, channels.c.route, RouteTaken)
     taken = ChannelExists
@@ -316,29 +287,9 @@ class ChannelRegistry(EntityRegistry[DraftChannel, ChannelRecord]):
             raise Hidden
         return await super().view(token, domain_id, key)
 
-    def _made(self, domain_id: str, draft: DraftChannel, stamps: Stamps) -> ChannelRecord:
-        return ChannelRecord(
-            id=draft.id or str(uuid4()),
-            domain_id=domain_id,
-            name=draft.name,
-            route=draft.route,
-            metadata=draft.metadata,
-            tags=draft.tags,
-            status=draft.status,
-            stamps=stamps,
-        )
-
     def _row(self, made: ChannelRecord) -> dict[str, Any]:
-        return {**common_row(made), "route": made.route or None}
+        # A route is unique, but for none.
+        return {**super()._row(made), "route": made.route or None}
 
-    def _record(self, row: AnyRow) -> ChannelRecord:
-        return ChannelRecord(
-            id=row.id,
-            domain_id=row.domain_id,
-            name=row.name,
-            route=row.route or "",
-            metadata=row.metadata,
-            tags=row.tags,
-            status=Status(row.status),
-            stamps=stamps_of(row),
-        )
+    def _values(self, row: AnyRow) -> dict[str, Any]:
+        return {**super()._values(row), "route": row.route or ""}

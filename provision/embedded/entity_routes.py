@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.model import EntityKind, Status
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl, Membership
 from provision.embedded.bodies import (
@@ -38,7 +39,7 @@ from provision.embedded.bodies import (
 from provision.embedded.entities import D, EntityRegistry, R
 from provision.embedded.errors import Malformed, Unprocessable
 from provision.embedded.platform import EmbeddedPlatform
-from provision.embedded.records import ChannelRecord, ClientRecord, DraftChannel, DraftClient
+from provision.embedded.records import ChannelRecord, ClientRecord
 from provision.embedded.wire import (
     Fields,
     Handler,
@@ -49,7 +50,7 @@ from provision.embedded.wire import (
     read_object,
     read_objects,
 )
-from provision.platform.types import Connections, Status
+from provision.platform.types import Connections, NewChannel, NewClient
 
 
 async def enter(access: AccessControl, request: Request) -> tuple[Secret, str]:
@@ -69,7 +70,7 @@ class EntityRoutes(ABC, Generic[D, R]):
     JSON objects that a PATCH may replace.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[EntityKind]
     other: ClassVar[str]
     documents: ClassVar[Sequence[str]]
 
@@ -207,7 +208,7 @@ class EntityRoutes(ABC, Generic[D, R]):
         """Return one as lists show it."""
 
 
-class ClientRoutes(EntityRoutes[DraftClient, ClientRecord]):
+class ClientRoutes(EntityRoutes[NewClient, ClientRecord]):
     """The routes for clients: those of any entity, and one for the secret."""
 
     kind = "client"
@@ -216,8 +217,8 @@ class ClientRoutes(EntityRoutes[DraftClient, ClientRecord]):
 
     def __init__(self, platform: EmbeddedPlatform) -> None:
         """Serve the clients of ``platform``."""
-        super().__init__(platform.access, platform.clients)
-        self._clients = platform.clients
+        super().__init__(platform.access, platform.client_registry)
+        self._clients = platform.client_registry
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -234,7 +235,7 @@ class ClientRoutes(EntityRoutes[DraftClient, ClientRecord]):
         changed = await self._clients.change_secret(token, domain_id, client_id, secret)
         return JSONResponse(client_json_without_secret(changed))
 
-    def _read(self, fields: Fields) -> DraftClient:
+    def _read(self, fields: Fields) -> NewClient:
         return client_of(fields)
 
     def _show(self, found: ClientRecord) -> dict[str, Any]:
@@ -247,7 +248,7 @@ class ClientRoutes(EntityRoutes[DraftClient, ClientRecord]):
         return listed_client_json(found, membership)
 
 
-class ChannelRoutes(EntityRoutes[DraftChannel, ChannelRecord]):
+class ChannelRoutes(EntityRoutes[NewChannel, ChannelRecord]):
     """The routes for channels: those of any entity, and those that connect and disconnect."""
 
     kind = "channel"
@@ -256,7 +257,7 @@ class ChannelRoutes(EntityRoutes[DraftChannel, ChannelRecord]):
 
     def __init__(self, platform: EmbeddedPlatform) -> None:
         """Serve the channels and connections of ``platform``."""
-        super().__init__(platform.access, platform.channels)
+        super().__init__(platform.access, platform.channel_registry)
         self._connections = platform.connections
 
     def routes(self) -> list[Route]:
@@ -301,7 +302,7 @@ class ChannelRoutes(EntityRoutes[DraftChannel, ChannelRecord]):
         await self._connections.disconnect(token, domain_id, unwanted)
         return empty(204)
 
-    def _read(self, fields: Fields) -> DraftChannel:
+    def _read(self, fields: Fields) -> NewChannel:
         return channel_of(fields)
 
     def _show(self, found: ChannelRecord) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.model import ConnectionType
 from bootstrap_core.secrets import Secret
 from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
 from provision.embedded.errors import (
@@ -31,7 +32,6 @@ from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import (
     ChannelRecord,
     ClientRecord,
-    DraftChannel,
     DraftClient,
     ListQuery,
 )
@@ -44,7 +44,7 @@ from provision.embedded.wire import (
     present,
     read_object,
 )
-from provision.platform.types import Connections, ConnectionType, Page, StatusFilter
+from provision.platform.types import Connections, NewChannel, Page, StatusFilter
 
 NO_DOMAIN: Final = (
     "you have no domain, or several: use the routes that name one, /{domain_id}/clients"
@@ -63,7 +63,7 @@ class Owner:
 
     def owns(self, entity: ClientRecord | ChannelRecord) -> bool:
         """Tell whether the caller made ``entity``."""
-        return entity.stamps.created_by == self.user_id
+        return entity.created_by == self.user_id
 
 
 class LegacyRoutes:
@@ -111,19 +111,24 @@ class LegacyRoutes:
         owner = await self._owner(request)
         fields = await read_object(request)
         draft = DraftClient(
+            id="",
             name=name_of(fields),
             secret=Secret(fields.text("key")),
             metadata=fields.document("metadata"),
         )
-        made = (await self._platform.clients.create(owner.token, owner.domain_id, [draft]))[0]
+        made = (await self._platform.client_registry.create(owner.token, owner.domain_id, [draft]))[
+            0
+        ]
         return _created(f"/things/{made.id}")
 
     async def create_channel(self, request: Request) -> Response:
         """Create a channel."""
         owner = await self._owner(request)
         fields = await read_object(request)
-        draft = DraftChannel(name=name_of(fields), metadata=fields.document("metadata"))
-        made = (await self._platform.channels.create(owner.token, owner.domain_id, [draft]))[0]
+        draft = NewChannel("", name_of(fields), fields.document("metadata"))
+        made = (
+            await self._platform.channel_registry.create(owner.token, owner.domain_id, [draft])
+        )[0]
         return _created(f"/channels/{made.id}")
 
     async def things(self, request: Request) -> Response:
@@ -157,7 +162,7 @@ class LegacyRoutes:
         owner = await self._owner(request)
         with suppress(Missing, Hidden):
             thing = await self._thing(request, owner)
-            await self._platform.clients.delete(owner.token, owner.domain_id, thing.id)
+            await self._platform.client_registry.delete(owner.token, owner.domain_id, thing.id)
         return empty(204)
 
     async def delete_channel(self, request: Request) -> Response:
@@ -165,7 +170,7 @@ class LegacyRoutes:
         owner = await self._owner(request)
         with suppress(Missing, Hidden):
             channel = await self._channel(request, owner)
-            await self._platform.channels.delete(owner.token, owner.domain_id, channel.id)
+            await self._platform.channel_registry.delete(owner.token, owner.domain_id, channel.id)
         return empty(204)
 
     async def connect(self, request: Request) -> Response:
@@ -198,11 +203,11 @@ class LegacyRoutes:
         return Owner(token, caller.id, domain_id)
 
     async def _thing(self, request: Request, owner: Owner) -> ClientRecord:
-        find, key = self._platform.clients.view, path_text(request, "thing_id")
+        find, key = self._platform.client_registry.view, path_text(request, "thing_id")
         return await _own(owner, find, key)
 
     async def _channel(self, request: Request, owner: Owner) -> ChannelRecord:
-        find, key = self._platform.channels.view, path_text(request, "channel_id")
+        find, key = self._platform.channel_registry.view, path_text(request, "channel_id")
         return await _own(owner, find, key)
 
     async def _connection(self, request: Request, owner: Owner) -> Connections:
@@ -211,12 +216,12 @@ class LegacyRoutes:
 
     async def _things(self, request: Request, owner: Owner, channel_id: str) -> Response:
         query = _list_query(request, owner, channel_id)
-        page = await self._platform.clients.page(owner.token, owner.domain_id, query)
+        page = await self._platform.client_registry.page(owner.token, owner.domain_id, query)
         return _page("things", page, [_thing_json(thing) for thing in page.items])
 
     async def _channels(self, request: Request, owner: Owner, thing_id: str) -> Response:
         query = _list_query(request, owner, thing_id)
-        page = await self._platform.channels.page(owner.token, owner.domain_id, query)
+        page = await self._platform.channel_registry.page(owner.token, owner.domain_id, query)
         return _page("channels", page, [_channel_json(channel) for channel in page.items])
 
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import EntityKind, Status
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import AccessControl
 from provision.embedded.access import Membership as Member
-from provision.embedded.bodies import (
-    changed_values,
-    draft_channel,
-    draft_client,
-    list_query,
-    to_channel,
-    to_client,
-    to_domain,
-    to_user,
-)
+from provision.embedded.bodies import to_domain, to_user
 from provision.embedded.connections import ConnectionRegistry
 from provision.embedded.domains import DomainRegistry
-from provision.embedded.entities import ChannelRegistry, ClientRegistry
+from provision.embedded.entities import ChannelRegistry, ClientRegistry, EntityRegistry
 from provision.embedded.errors import StatusAssigned, translated
 from provision.embedded.records import (
     ALL_ACTIONS,
@@ -38,19 +31,14 @@ from provision.embedded.sealing import Seal, SecretKeeper
 from provision.embedded.tokens import Clock, TokenFamilies, Tokens, utc_now
 from provision.embedded.users import Passwords, UserRegistry
 from provision.platform.types import (
-    Channel,
-    ChannelChange,
-    ChannelQuery,
-    Client,
-    ClientChange,
-    ClientQuery,
     Connections,
     Domain,
+    EntityChange,
+    EntityQuery,
     Membership,
     NewChannel,
     NewClient,
     Page,
-    Status,
     TokenPair,
     User,
 )
@@ -64,11 +52,84 @@ class EmbeddedKeys:
     secrets: bytes
 
 
+N = TypeVar("N", NewClient, NewChannel)
+E = TypeVar("E", ClientRecord, ChannelRecord)
+
+
+@frozen
+class EmbeddedEntities(Generic[N, E]):
+    """The port ``Entities`` over a registry, whose records are entities of the port as well."""
+
+    registry: EntityRegistry[N, E]
+    access: AccessControl
+
+    @property
+    def kind(self) -> EntityKind:
+        """The kind of entity."""
+        return self.registry.kind
+
+    async def create(self, token: Secret, domain_id: str, drafts: Sequence[N]) -> Sequence[E]:
+        with translated(f"create {self.kind}s"):
+            return await self.registry.create(token, domain_id, drafts)
+
+    async def view(self, token: Secret, domain_id: str, entity_id: str) -> E:
+        with translated(f"view {self.kind}"):
+            return await self.registry.view(token, domain_id, entity_id)
+
+    async def list(self, token: Secret, domain_id: str, query: EntityQuery) -> Page[E]:
+        wanted = ListQuery(**asdict(query, recurse=False))
+        with translated(f"list {self.kind}s"):
+            page = await self.registry.page(token, domain_id, wanted)
+            if not page.items:
+                return page
+            membership = await self.access.membership(token, domain_id)
+        items = [evolve(record, actions=self._actions(record, membership)) for record in page.items]
+        return evolve(page, items=items)
+
+    def _actions(self, record: E, membership: Member) -> frozenset[str]:
+        """Return what a caller may do with an entity that a list shows."""
+        made_it = record.created_by == membership.caller.id
+        return frozenset(entity_actions(self.kind, ALL_ACTIONS if made_it else membership.actions))
+
+    async def update(
+        self, token: Secret, domain_id: str, entity_id: str, change: EntityChange
+    ) -> E:
+        named = asdict(change, recurse=False, filter=lambda _, value: value is not None)
+        if "tags" in named:
+            named["tags"] = list(change.tags or ())
+        with translated(f"update {self.kind}"):
+            return await self.registry.change(token, domain_id, entity_id, named)
+
+    async def set_status(
+        self, token: Secret, domain_id: str, entity_id: str, status: Status
+    ) -> None:
+        verb = "enable" if status is Status.ENABLED else "disable"
+        with translated(f"{verb} {self.kind}"), suppress(StatusAssigned):
+            await self.registry.change_status(token, domain_id, entity_id, status)
+
+    async def delete(self, token: Secret, domain_id: str, entity_id: str) -> None:
+        with translated(f"delete {self.kind}"):
+            await self.registry.delete(token, domain_id, entity_id)
+
+
+@frozen
+class EmbeddedClients(EmbeddedEntities[NewClient, ClientRecord]):
+    """The port ``Clients`` over the registry of clients."""
+
+    registry: ClientRegistry
+
+    async def update_secret(
+        self, token: Secret, domain_id: str, client_id: str, secret: Secret
+    ) -> ClientRecord:
+        with translated("update client secret"):
+            return await self.registry.change_secret(token, domain_id, client_id, secret)
+
+
 class EmbeddedPlatform:
     """A ``Platform`` in this process, over a database.
 
-    The registries (``users``, ``domains``, ``roles``, ``clients``, ``channels``, ``connections``)
-    are what the HTTP routes speak to; the methods are the port's.
+    The registries (``users``, ``domains``, ``roles``, ``client_registry``, ``channel_registry``,
+    ``connections``) are what the HTTP routes speak to; the rest is the port's.
     """
 
     def __init__(
@@ -92,9 +153,12 @@ class EmbeddedPlatform:
         self.users = UserRegistry(engine, self.access, passwords, tokens, families, now)
         self.domains = DomainRegistry(engine, self.access, now)
         self.roles = RoleRegistry(engine, self.access, now)
-        self.clients = ClientRegistry(engine, self.access, SecretKeeper(seal, keys.secrets), now)
-        self.channels = ChannelRegistry(engine, self.access, now)
+        secrets = SecretKeeper(seal, keys.secrets)
+        self.client_registry = ClientRegistry(engine, self.access, secrets, now)
+        self.channel_registry = ChannelRegistry(engine, self.access, now)
         self.connections = ConnectionRegistry(engine, self.access)
+        self.clients = EmbeddedClients(registry=self.client_registry, access=self.access)
+        self.channels = EmbeddedEntities(registry=self.channel_registry, access=self.access)
 
     async def issue_token(self, username: str, password: Secret) -> TokenPair:
         """Sign in with a user name or e-mail address and a password."""
@@ -136,7 +200,7 @@ class EmbeddedPlatform:
     async def check_holder(self, token: Secret, domain_id: str, client_id: str) -> None:
         """Raise what ``check_change`` raises, or ``NotFound`` when there is no such client."""
         await self.check_change(token, domain_id)
-        await self.view_client(token, domain_id, client_id)
+        await self.clients.view(token, domain_id, client_id)
 
     async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
         """List the domains that the caller is a member of."""
@@ -149,111 +213,6 @@ class EmbeddedPlatform:
         with translated("find the caller's domain"):
             return await self.domains.home(token)
 
-    async def create_clients(
-        self, token: Secret, domain_id: str, clients: Sequence[NewClient]
-    ) -> Sequence[Client]:
-        """Create all of ``clients`` or none (``AlreadyExists`` when an ID or secret is taken)."""
-        drafts = [draft_client(new) for new in clients]
-        with translated("create clients"):
-            return [to_client(made) for made in await self.clients.create(token, domain_id, drafts)]
-
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        """Return one client with its secret."""
-        with translated("view client"):
-            return to_client(await self.clients.view(token, domain_id, client_id))
-
-    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients, newest first."""
-        with translated("list clients"):
-            page = await self.clients.page(token, domain_id, list_query(query))
-            membership = await self.access.membership(token, domain_id) if page.items else None
-        items = [
-            evolve(to_client(record), actions=_held("client", record, membership))
-            for record in page.items
-        ]
-        return Page(items, page.total, page.offset, page.limit)
-
-    async def update_client(
-        self, token: Secret, domain_id: str, client_id: str, change: ClientChange
-    ) -> Client:
-        """Replace the named fields of a client."""
-        with translated("update client"):
-            values = changed_values(change)
-            return to_client(await self.clients.change(token, domain_id, client_id, values))
-
-    async def update_client_secret(
-        self, token: Secret, domain_id: str, client_id: str, secret: Secret
-    ) -> Client:
-        """Replace a client's secret."""
-        with translated("update client secret"):
-            return to_client(await self.clients.change_secret(token, domain_id, client_id, secret))
-
-    async def enable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Enable a client; one that is enabled already stays so."""
-        with translated("enable client"), suppress(StatusAssigned):
-            await self.clients.change_status(token, domain_id, client_id, Status.ENABLED)
-
-    async def disable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Disable a client; one that is disabled already stays so."""
-        with translated("disable client"), suppress(StatusAssigned):
-            await self.clients.change_status(token, domain_id, client_id, Status.DISABLED)
-
-    async def delete_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Delete a client and its connections (``NotFound`` when it is not there)."""
-        with translated("delete client"):
-            await self.clients.delete(token, domain_id, client_id)
-
-    async def create_channels(
-        self, token: Secret, domain_id: str, channels: Sequence[NewChannel]
-    ) -> Sequence[Channel]:
-        """Create all of ``channels`` or none (``AlreadyExists`` when an ID or route is taken)."""
-        drafts = [draft_channel(new) for new in channels]
-        with translated("create channels"):
-            return [
-                to_channel(made) for made in await self.channels.create(token, domain_id, drafts)
-            ]
-
-    async def view_channel(self, token: Secret, domain_id: str, channel_id: str) -> Channel:
-        """Return one channel."""
-        with translated("view channel"):
-            return to_channel(await self.channels.view(token, domain_id, channel_id))
-
-    async def list_channels(
-        self, token: Secret, domain_id: str, query: ChannelQuery
-    ) -> Page[Channel]:
-        """List channels, newest first."""
-        with translated("list channels"):
-            page = await self.channels.page(token, domain_id, list_query(query))
-            membership = await self.access.membership(token, domain_id) if page.items else None
-        items = [
-            evolve(to_channel(record), actions=_held("channel", record, membership))
-            for record in page.items
-        ]
-        return Page(items, page.total, page.offset, page.limit)
-
-    async def update_channel(
-        self, token: Secret, domain_id: str, channel_id: str, change: ChannelChange
-    ) -> Channel:
-        """Replace the named fields of a channel."""
-        with translated("update channel"):
-            values = changed_values(change)
-            return to_channel(await self.channels.change(token, domain_id, channel_id, values))
-
-    async def enable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Enable a channel; one that is enabled already stays so."""
-        with translated("enable channel"), suppress(StatusAssigned):
-            await self.channels.change_status(token, domain_id, channel_id, Status.ENABLED)
-
-    async def disable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Disable a channel; one that is disabled already stays so."""
-        with translated("disable channel"), suppress(StatusAssigned):
-            await self.channels.change_status(token, domain_id, channel_id, Status.DISABLED)
-
-    async def delete_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Delete a channel and its connections (``NotFound`` when it is not there)."""
-        with translated("delete channel"):
-            await self.channels.delete(token, domain_id, channel_id)
-
     async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
         """Connect the whole product or nothing (``AlreadyExists`` when any part exists)."""
         with translated("connect"):
@@ -263,13 +222,3 @@ class EmbeddedPlatform:
         """Disconnect the whole product; what is not connected is no error."""
         with translated("disconnect"):
             await self.connections.disconnect(token, domain_id, connections)
-
-
-def _held(
-    kind: str, record: ClientRecord | ChannelRecord, membership: Member | None
-) -> frozenset[str] | None:
-    """Return what a caller may do with an entity that a list shows."""
-    if membership is None:
-        return None
-    made_it = record.stamps.created_by == membership.caller.id
-    return frozenset(entity_actions(kind, ALL_ACTIONS if made_it else membership.actions))

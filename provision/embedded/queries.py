@@ -27,12 +27,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.store.tables import BRIEF
 from provision.embedded.access import Membership
 from provision.embedded.errors import EntityDisabled, Hidden, StatusAssigned
 from provision.embedded.records import ListQuery, Stamps
 from provision.embedded.tables import connections
-from provision.platform.types import Status, StatusFilter
+from provision.platform.types import StatusFilter
 
 _KINDS = {str: ("text",), int: ("integer", "real"), float: ("integer", "real")}
 

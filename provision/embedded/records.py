@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from bootstrap_core.model import EntityKind, Status
 from bootstrap_core.secrets import Secret
-from provision.platform.types import Status, StatusFilter
+from provision.platform.types import Channel, Client, EntityQuery, NewClient, Stored
 
 _ROLES: Final = ("add_role_users", "manage_role", "remove_role_users", "view_role_users")
 _CLIENT: Final = (*_ROLES, "connect_to_channel", "delete", "read", "set_parent_group", "update")
@@ -44,11 +45,10 @@ ALL_ACTIONS: Final = frozenset(
 """Every action of a domain: what its creator's role, the operator, may do."""
 
 
-def entity_actions(kind: str, domain_actions: Iterable[str]) -> list[str]:
+def entity_actions(kind: EntityKind, domain_actions: Iterable[str]) -> list[str]:
     """Return what actions on a domain mean for one of its entities, in order.
 
-    ``kind`` is ``client`` or ``channel``: ``client_update`` on the domain is ``update`` on each
-    of its clients.
+    ``client_update`` on the domain is ``update`` on each of its clients.
     """
     prefix = f"{kind}_"
     mine = {action.removeprefix(prefix) for action in domain_actions if action.startswith(prefix)}
@@ -125,83 +125,47 @@ class RoleRecord:
     stamps: Stamps
 
 
-@frozen
-class ClientRecord:
-    """A client; ``connection_types`` is known only where a list was asked for one channel."""
+# Without slots, as what it extends.
+@frozen(slots=False, kw_only=True)
+class Kept(Stored):
+    """What this platform knows of a client and of a channel, and does not tell through the port."""
 
-    id: str
-    domain_id: str
-    name: str
-    identity: str
-    secret: Secret
-    metadata: Mapping[str, Any]
-    private_metadata: Mapping[str, Any]
-    tags: Sequence[str]
-    status: Status
-    stamps: Stamps
-    connection_types: Sequence[str] = ()
+    created_by: str
+    updated_by: str = ""
+
+    @property
+    def stamps(self) -> Stamps:
+        """Who made and last changed it, and when."""
+        return Stamps(self.created_by, self.created_at, self.updated_by, self.updated_at)
 
 
 @frozen
-class DraftClient:
+class DraftClient(NewClient):
     """A client to be created; an empty ID or secret is chosen by the platform."""
 
-    id: str = ""
-    name: str = ""
-    identity: str = ""
-    secret: Secret = Secret("")
-    metadata: Mapping[str, Any] = field(factory=dict)
-    private_metadata: Mapping[str, Any] = field(factory=dict)
-    tags: Sequence[str] = ()
-    status: Status = Status.ENABLED
+    private_metadata: Mapping[str, Any] = field(factory=dict, kw_only=True)
 
 
 @frozen
-class ChannelRecord:
-    """A channel; an empty route is none.
+class ClientRecord(Client, Kept):
+    """A client."""
 
-    ``connection_types`` is known only where a list was asked for one client.
+    private_metadata: Mapping[str, Any] = field(factory=dict, kw_only=True)
+
+
+@frozen
+class ChannelRecord(Channel, Kept):
+    """A channel."""
+
+
+@frozen
+class ListQuery(EntityQuery):
+    """Which of a domain's clients or channels to list, or which domains.
+
+    ``any_tags`` are alternatives. ``created_by`` keeps what one user created.
     """
 
-    id: str
-    domain_id: str
-    name: str
-    route: str
-    metadata: Mapping[str, Any]
-    tags: Sequence[str]
-    status: Status
-    stamps: Stamps
-    connection_types: Sequence[str] = ()
-
-
-@frozen
-class DraftChannel:
-    """A channel to be created; an empty ID is chosen by the platform."""
-
-    id: str = ""
-    name: str = ""
-    route: str = ""
-    metadata: Mapping[str, Any] = field(factory=dict)
-    tags: Sequence[str] = ()
-    status: Status = Status.ENABLED
-
-
-@frozen
-class ListQuery:
-    """Which of a domain's clients or channels to list; empty fields do not filter.
-
-    ``any_tags`` are alternatives. ``connected_to`` is the ID of a channel (for clients) or of a
-    client (for channels). ``created_by`` keeps what one user created.
-    """
-
-    offset: int = 0
-    limit: int = 10
-    id: str = ""
-    name: str = ""
     any_tags: Sequence[str] = ()
-    metadata: Mapping[str, Any] = field(factory=dict)
-    status: StatusFilter = StatusFilter.ENABLED
-    connected_to: str = ""
     created_by: str = ""
     order: str = "created_at"
     descending: bool = True

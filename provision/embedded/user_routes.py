@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bootstrap_core.http.openapi import ExactRoute
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from provision.embedded.bodies import (
     OFFSET_MOST,
@@ -41,7 +42,7 @@ from provision.embedded.wire import (
     read_object,
     require_json,
 )
-from provision.platform.types import Status, TokenPair
+from provision.platform.types import TokenPair
 
 EMAIL_FORM: Final = re.compile(r"[^@\s]+@[^@\s]+")
 

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.embedded.access import AccessControl, Caller
@@ -33,7 +34,7 @@ from provision.embedded.queries import AnyRow, stamp
 from provision.embedded.records import ADMINISTRATOR, NewUser, UserRecord
 from provision.embedded.tables import members, users
 from provision.embedded.tokens import Claims, Clock, Kind, TokenFamilies, Tokens
-from provision.platform.types import Page, Status, TokenPair
+from provision.platform.types import Page, TokenPair
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32

@@ -5,12 +5,14 @@ The plan is what the journal keeps, so its JSON form is versioned and round-trip
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Final, TypeAlias
 
 import cattrs
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cattrs.errors import BaseValidationError
 
+from bootstrap_core.model import ENTITY_KINDS, EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.errors import PlanFormatError
 from provision.layout.model import (
@@ -57,6 +59,9 @@ class PlannedChannel:
     route: str | None
     metadata: JsonObject
     tags: tuple[str, ...]
+
+
+PlannedEntity: TypeAlias = PlannedClient | PlannedChannel
 
 
 @frozen
@@ -142,6 +147,23 @@ class Plan:
         """The client that the bootstrap config belongs to, if the layout has one."""
         return next((client for client in self.clients if client.is_gateway), None)
 
+    def of_kind(self, kind: EntityKind) -> Sequence[PlannedEntity]:
+        """Return the clients or the channels."""
+        return self.clients if kind == "client" else self.channels
+
+    def only(self, identifiers: Collection[str]) -> Plan:
+        """Return the plan with only those of its clients and channels that have these IDs."""
+        return evolve(
+            self,
+            clients=tuple(client for client in self.clients if client.id in identifiers),
+            channels=tuple(channel for channel in self.channels if channel.id in identifiers),
+        )
+
+    @property
+    def entity_ids(self) -> frozenset[str]:
+        """The IDs of all clients and channels."""
+        return frozenset(entity.id for kind in ENTITY_KINDS for entity in self.of_kind(kind))
+
     @property
     def pairs(self) -> tuple[PlannedPair, ...]:
         """The connections one by one."""
@@ -155,8 +177,10 @@ class Plan:
     @property
     def borrowed(self) -> tuple[PlannedPair, ...]:
         """The connections of which neither end is the plan's own: they end with neither."""
-        own = {client.id for client in self.clients} | {channel.id for channel in self.channels}
-        return tuple(pair for pair in self.pairs if not {pair.client_id, pair.channel_id} & own)
+        own = self.entity_ids
+        return tuple(
+            pair for pair in self.pairs if own.isdisjoint((pair.client_id, pair.channel_id))
+        )
 
 
 def plan_to_json(plan: Plan) -> JsonObject:

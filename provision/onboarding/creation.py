@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
+from attrs import fields, frozen
+
+from bootstrap_core.model import ConnectionType, EntityKind
 from bootstrap_core.secrets import Secret
-from provision.layout.plan import Plan, PlannedConnections
-from provision.onboarding.absence import Asker, Sight, connected_clients
+from provision.layout.plan import Plan, PlannedConnections, PlannedEntity
+from provision.onboarding.absence import Asker, Visibility, connected_clients
 from provision.onboarding.clock import Clock, Patience, Timing
-from provision.onboarding.errors import HalfMade, Kind
+from provision.onboarding.errors import HalfMade
 from provision.onboarding.steps import Trace
 from provision.platform.errors import (
     AlreadyExists,
@@ -28,8 +30,8 @@ from provision.platform.errors import (
     RouteTaken,
     lacks,
 )
-from provision.platform.port import Platform
-from provision.platform.types import Connections, ConnectionType, NewChannel, NewClient
+from provision.platform.port import Platform, entities_of
+from provision.platform.types import Connections, NewChannel, NewClient, NewEntity
 
 
 class RandomIdentifiers:
@@ -45,101 +47,72 @@ class RandomIdentifiers:
 
 
 T = TypeVar("T")
-New = TypeVar("New", NewClient, NewChannel)
-
+New = TypeVar("New", bound=NewEntity)
 TRIES = 3
 
 
+@frozen
 class Creation:
     """The steps forward, for one platform; each notes in a trace what may be left of it."""
 
-    def __init__(self, platform: Platform, clock: Clock, timing: Timing) -> None:
-        """Take the platform and the time."""
-        self._platform = platform
-        self._timing = timing
-        self._clock = clock
+    platform: Platform
+    clock: Clock
+    timing: Timing
 
-    async def clients(self, asker: Asker, plan: Plan, trace: Trace) -> None:
-        """Create the plan's clients. Raises ``HalfMade`` and the platform's failures."""
-        drafts = [
-            NewClient(
-                id=each.id,
-                name=each.name,
-                secret=each.secret,
-                identity=each.identity or "",
-                metadata=each.metadata,
-                tags=each.tags,
-            )
-            for each in plan.clients
-        ]
-        create = partial(self._platform.create_clients, asker.token, plan.domain_id)
-        await self._create("client", drafts, create, asker, trace)
+    async def create(self, kind: EntityKind, asker: Asker, plan: Plan, trace: Trace) -> None:
+        """Create the plan's clients or channels.
 
-    async def channels(self, asker: Asker, plan: Plan, trace: Trace) -> None:
-        """Create the plan's channels; raises as ``clients`` does."""
-        drafts = [
-            NewChannel(
-                id=each.id,
-                name=each.name,
-                route=each.route or "",
-                metadata=each.metadata,
-                tags=each.tags,
-            )
-            for each in plan.channels
-        ]
-        create = partial(self._platform.create_channels, asker.token, plan.domain_id)
-        await self._create("channel", drafts, create, asker, trace)
-
-    async def _create(
-        self,
-        kind: Kind,
-        wanted: list[New],
-        create: Callable[[list[New]], Awaitable[object]],
-        asker: Asker,
-        trace: Trace,
-    ) -> None:
-        missing = wanted
-        sight = Sight(self._platform, asker)
+        Raises ``HalfMade`` and the platform's failures.
+        """
+        new = NewClient if kind == "client" else NewChannel
+        entities = entities_of(self.platform, kind)
+        missing = [draft_of(planned, new) for planned in plan.of_kind(kind)]
+        visibility = Visibility(self.platform, asker)
         for last in (*[False] * (TRIES - 1), True):
             if not missing:
                 return
             try:
-                await create(missing)
+                await entities.create(asker.token, plan.domain_id, missing)
             except PlatformError as error:
                 trace.failed(error)
                 taken = isinstance(error, AlreadyExists)
                 # A server on the way may say "overloaded" of a request that got through.
                 if error.outcome_unknown or taken or isinstance(error, Overloaded):
-                    trace.may_exist(each.id for each in missing)
+                    trace.may_exist(draft.id for draft in missing)
                 if not (error.outcome_unknown or taken):
                     raise
                 # What is taken is ours and must show up; of what is unknown one look tells enough,
                 # since asking for it again under the same ID can't make it twice.
                 missing = await self._missing(
-                    kind, missing, sight, self._wait(error, last=last), trace
+                    kind, missing, visibility, self._wait(error, last=last), trace
                 )
                 if missing and last:
-                    raise await _unseen(kind, missing, sight, error) from error
+                    raise await _unseen(kind, missing, visibility, error) from error
             else:
-                trace.may_exist(each.id for each in missing)
-                trace.is_made(each.id for each in missing)
+                trace.may_exist(draft.id for draft in missing)
+                trace.is_made(draft.id for draft in missing)
                 return
 
     def _wait(self, error: PlatformError, *, last: bool) -> float:
         """Return how long something is waited for whose creation failed so."""
         if not isinstance(error, AlreadyExists):
             return 0.0
-        return max(self._timing.visible_after, self._timing.settled_after if last else 0.0)
+        return max(self.timing.visible_after, self.timing.settled_after if last else 0.0)
 
     async def _missing(
-        self, kind: Kind, wanted: list[New], sight: Sight, wait: float, trace: Trace
-    ) -> list[New]:
+        self,
+        kind: EntityKind,
+        wanted: Sequence[NewEntity],
+        visibility: Visibility,
+        wait: float,
+        trace: Trace,
+    ) -> list[NewEntity]:
         """Return what of ``wanted`` is not there, even after ``wait`` seconds."""
-        patience = Patience(self._clock, wait)
+        patience = Patience(self.clock, wait)
         while True:
-            unseen = await sight.unseen(kind, [each.id for each in wanted])
-            trace.is_made(each.id for each in wanted if each.id not in unseen)
-            missing = [each for each in wanted if each.id in unseen]
+            unseen = await visibility.unseen(kind, [draft.id for draft in wanted])
+            trace.is_made(draft.id for draft in wanted if draft.id not in unseen)
+            missing = [draft for draft in wanted if draft.id in unseen]
             if not missing or not await patience.pause():
                 return missing
 
@@ -153,12 +126,12 @@ class Creation:
         self, token: Secret, domain_id: str, group: PlannedConnections, trace: Trace
     ) -> None:
         connections = _connections(group)
-        patience = Patience(self._clock, self._timing.visible_after)
+        patience = Patience(self.clock, self.timing.visible_after)
         tries = 0
         while True:
             tries += 1
             try:
-                await self._platform.connect(token, domain_id, connections)
+                await self.platform.connect(token, domain_id, connections)
             except (NotFound, NotReady) as error:
                 # What was created a moment ago may not be visible yet to the one who asks, and the
                 # services may not reach each other for a moment.
@@ -181,13 +154,15 @@ class Creation:
         self, token: Secret, domain_id: str, wanted: Connections, error: PlatformError
     ) -> PlatformError:
         """Return what it means that these can't be connected, of which the asker made all."""
-        sight = Sight(self._platform, Asker(token, domain_id, made_it=True))
+        visibility = Visibility(self.platform, Asker(token, domain_id, made_it=True))
         for channel_id in wanted.channel_ids:
-            of_channel = await sight.refusal("channel", channel_id, "channel_connect_to_client")
+            of_channel = await visibility.refusal(
+                "channel", channel_id, "channel_connect_to_client"
+            )
             if not isinstance(of_channel, NotPermitted):
                 return of_channel
         for client_id in wanted.client_ids:
-            of_client = await sight.refusal("client", client_id, "client_connect_to_channel")
+            of_client = await visibility.refusal("client", client_id, "client_connect_to_channel")
             if not isinstance(of_client, NotPermitted):
                 return of_client
         if isinstance(error, NotReady):
@@ -201,13 +176,14 @@ class Creation:
     ) -> None:
         """Undo connections; what is not connected is no error."""
         await all_of(
-            self._disconnect(token, domain_id, _connections(each), trace) for each in groups
+            self._disconnect(token, domain_id, _connections(group), trace) for group in groups
         )
 
     async def _is_connected(self, token: Secret, domain_id: str, wanted: Connections) -> bool:
         """Tell whether every one of these is connected, for all of the types."""
         channels = await all_of(
-            connected_clients(self._platform, token, domain_id, each) for each in wanted.channel_ids
+            connected_clients(self.platform, token, domain_id, channel_id)
+            for channel_id in wanted.channel_ids
         )
         types = set(wanted.types)
         return all(
@@ -220,7 +196,7 @@ class Creation:
         self, token: Secret, domain_id: str, connections: Connections, trace: Trace
     ) -> None:
         try:
-            await self._platform.disconnect(token, domain_id, connections)
+            await self.platform.disconnect(token, domain_id, connections)
         except PlatformError as error:
             trace.failed(error)
             raise
@@ -230,12 +206,18 @@ def _connections(group: PlannedConnections) -> Connections:
     return Connections(
         client_ids=group.client_ids,
         channel_ids=group.channel_ids,
-        types=tuple(ConnectionType(each) for each in group.types),
+        types=tuple(map(ConnectionType, group.types)),
     )
 
 
+def draft_of(planned: PlannedEntity, new: type[New]) -> New:
+    """Return what is to be created for a part of a plan: the fields that both have."""
+    shared = {each.name: getattr(planned, each.name, None) for each in fields(new)}
+    return new(**{name: value for name, value in shared.items() if value is not None})
+
+
 async def _unseen(
-    kind: Kind, missing: Sequence[NewClient | NewChannel], sight: Sight, error: PlatformError
+    kind: EntityKind, missing: Sequence[NewEntity], visibility: Visibility, error: PlatformError
 ) -> Exception:
     """Return what it means that these can't be created, and are not shown.
 
@@ -243,7 +225,7 @@ async def _unseen(
     """
     if not isinstance(error, AlreadyExists):
         return error
-    half_made = await sight.missing(kind, [each.id for each in missing])
+    half_made = await visibility.missing(kind, [draft.id for draft in missing])
     if not half_made or isinstance(error, RouteTaken):
         return error
     return HalfMade(kind, half_made)

@@ -16,7 +16,7 @@ from attrs import asdict, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.enrollments import Enroller
-from bootstrap_core.model import Caller
+from bootstrap_core.model import ENTITY_KINDS, Caller, ConnectionType, EntityKind, Status
 from bootstrap_core.secrets import MASK, Secret
 from provision.layout.expansion import expand
 from provision.layout.model import (
@@ -26,13 +26,13 @@ from provision.layout.model import (
     Layout,
     ProfileReference,
 )
-from provision.layout.plan import Plan, PlannedChannel, PlannedClient
-from provision.onboarding.absence import Asker, Sight, Types, connected_clients
+from provision.layout.plan import Plan, PlannedChannel, PlannedClient, PlannedEntity
+from provision.onboarding.absence import Asker, Types, Visibility, connected_clients
 from provision.onboarding.creation import all_of
 from provision.onboarding.model import Intent, Onboarding, State
 from provision.platform.errors import NotFound, PlatformError
-from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import Channel, Client, ConnectionType, Status
+from provision.platform.port import CertificateAuthority, Entity, Platform
+from provision.platform.types import Client
 
 Part: TypeAlias = tuple[str, str]
 """What kind of thing, and its key in the layout."""
@@ -74,13 +74,16 @@ class StandIns:
 
     def __init__(self, layout: Layout, present: Plan | None) -> None:
         """Give identifiers in the order in which ``layout`` is expanded."""
-        clients = {each.key: each.id for each in present.clients} if present else {}
-        channels = {each.key: each.id for each in present.channels} if present else {}
-        keys = [each.key for each in layout.clients]
-        ids = [clients.get(key, f"(ID of {key})") for key in keys]
-        ids += [channels.get(each.key, f"(ID of {each.key})") for each in layout.channels]
+        held = {
+            kind: {entity.key: entity.id for entity in present.of_kind(kind)} if present else {}
+            for kind in ENTITY_KINDS
+        }
+        clients = [client.key for client in layout.clients]
+        channels = [channel.key for channel in layout.channels]
+        ids = [held["client"].get(key, f"(ID of {key})") for key in clients]
+        ids += [held["channel"].get(key, f"(ID of {key})") for key in channels]
         self._ids = iter(ids)
-        self._secrets = iter([_secret_words(key) for key in keys])
+        self._secrets = iter([_secret_words(key) for key in clients])
 
     def uuid(self) -> str:
         """Return the next identifier."""
@@ -132,13 +135,11 @@ def _mark_other_secrets(
 
 def parts_of(plan: Plan) -> dict[Part, dict[str, Any]]:
     """Return the parts of a plan with their fields; no secret and no chosen ID among them."""
-    keys = {each.id: each.key for each in plan.clients}
-    keys |= {each.id: each.key for each in plan.channels}
+    entities = [(kind, entity) for kind in ENTITY_KINDS for entity in plan.of_kind(kind)]
+    keys = {entity.id: entity.key for _, entity in entities}
     parts: dict[Part, dict[str, Any]] = {}
-    for client in plan.clients:
-        parts["client", client.key] = _fields(asdict(client, recurse=False), keys)
-    for channel in plan.channels:
-        parts["channel", channel.key] = _fields(asdict(channel, recurse=False), keys)
+    for kind, entity in entities:
+        parts[kind, entity.key] = _fields(asdict(entity, recurse=False), keys)
     for pair in plan.pairs:
         name = f"{keys[pair.client_id]} - {keys[pair.channel_id]}"
         parts["connection", name] = {"types": list(pair.types)}
@@ -218,10 +219,10 @@ def without_secrets(plan: Plan) -> Mapping[str, Secret]:
     return {each.id: Secret(_secret_words(each.key)) for each in plan.clients}
 
 
-Kind: TypeAlias = Literal["client", "channel", "connection", "certificate", "config", "binding"]
+PartKind: TypeAlias = Literal["client", "channel", "connection", "certificate", "config", "binding"]
 
 
-class Fate(StrEnum):
+class DriftKind(StrEnum):
     """What happened to a part."""
 
     DELETED = "deleted"
@@ -232,7 +233,7 @@ class Fate(StrEnum):
     """Its time is over: a certificate that nobody renewed."""
 
 
-class Cure(StrEnum):
+class Remedy(StrEnum):
     """What puts a part right."""
 
     REPAIR = "repair"
@@ -244,44 +245,36 @@ class Cure(StrEnum):
 
 
 @frozen
-class Deviation:
+class Difference:
     """One part that is no longer as it was made; ``fields`` are before (made) and after (found)."""
 
-    fate: Fate
-    kind: Kind
+    drift: DriftKind
+    kind: PartKind
     key: str
-    cure: Cure
+    remedy: Remedy
     fields: Mapping[str, FieldChange] = field(factory=dict)
 
 
 @frozen
 class Drift:
-    """All deviations found; ``unknown`` is why the platform could not be asked for all parts."""
+    """All differences found; ``unknown`` is why the platform could not be asked for all parts."""
 
-    deviations: tuple[Deviation, ...] = ()
+    differences: tuple[Difference, ...] = ()
     unknown: PlatformError | None = None
 
 
+@frozen
 class DriftFinder:
-    """Compares what was made of a gateway with what is there now."""
+    """Compares what was made of a gateway with what is there now.
 
-    def __init__(
-        self,
-        platform: Platform,
-        authority: CertificateAuthority,
-        engine: AsyncEngine,
-        enroller: Enroller,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Ask ``platform`` and ``authority``; the config is looked up with ``enroller``.
+    ``now`` tells the time that certificates are held against.
+    """
 
-        ``now`` tells the time that certificates are held against.
-        """
-        self._now = now
-        self._platform = platform
-        self._authority = authority
-        self._engine = engine
-        self._enroller = enroller
+    platform: Platform
+    authority: CertificateAuthority
+    engine: AsyncEngine
+    enroller: Enroller
+    now: Callable[[], datetime]
 
     async def find(self, caller: Caller, onboarding: Onboarding) -> Drift:
         """Return how the gateway differs from what its onboarding made.
@@ -293,81 +286,65 @@ class DriftFinder:
         if onboarding.state is not State.DONE:
             return Drift()
         intent = onboarding.intent
-        member = self._platform.view_domain(caller.token, caller.domain_id)
-        sight = self._sight(caller, intent)
-        reads = self._reads(caller, sight, intent)
+        member = self.platform.view_domain(caller.token, caller.domain_id)
+        visibility = self._visibility(caller, intent)
+        reads = self._reads(caller, visibility, intent)
         found = await asyncio.gather(member, *reads, return_exceptions=True)
         unknown: PlatformError | None = None
-        deviations: list[Deviation] = []
-        for each in found[1:]:
-            match each:
+        differences: list[Difference] = []
+        for result in found[1:]:
+            match result:
                 case list():
-                    deviations += each
+                    differences += result
                 case PlatformError():
-                    unknown = unknown or each
+                    unknown = unknown or result
                 case BaseException():
-                    raise each
+                    raise result
         if isinstance(found[0], PlatformError):
             return Drift(unknown=found[0])
         if isinstance(found[0], BaseException):
             raise found[0]
-        return Drift(tuple(_without_consequences(deviations)), unknown)
+        return Drift(tuple(_without_consequences(differences)), unknown)
 
     async def find_clients(self, caller: Caller, onboarding: Onboarding) -> Drift:
         """Return how the gateway's clients alone differ; one round of reads, one for each."""
         intent = onboarding.intent
-        sight = self._sight(caller, intent)
-        reads = [self._client(caller, sight, client) for client in intent.plan.clients]
+        visibility = self._visibility(caller, intent)
+        reads = [self._entity(visibility, "client", client) for client in intent.plan.clients]
         try:
             found = await all_of(reads)
         except PlatformError as error:
             return Drift(unknown=error)
-        return Drift(tuple(deviation for deviations in found for deviation in deviations))
+        return Drift(tuple(difference for differences in found for difference in differences))
 
-    def _sight(self, caller: Caller, intent: Intent) -> Sight:
+    def _visibility(self, caller: Caller, intent: Intent) -> Visibility:
         made_it = bool(caller.user_id) and caller.user_id == intent.made_by
-        return Sight(self._platform, Asker(caller.token, caller.domain_id, made_it))
+        return Visibility(self.platform, Asker(caller.token, caller.domain_id, made_it))
 
     def _reads(
-        self, caller: Caller, sight: Sight, intent: Intent
-    ) -> Iterator[Awaitable[list[Deviation]]]:
+        self, caller: Caller, visibility: Visibility, intent: Intent
+    ) -> Iterator[Awaitable[list[Difference]]]:
         plan = intent.plan
         for client in plan.clients:
-            yield self._client(caller, sight, client)
+            yield self._entity(visibility, "client", client)
         for channel in plan.channels:
-            yield self._channel(caller, sight, channel)
-            yield self._connections(caller, sight, plan, channel)
+            yield self._entity(visibility, "channel", channel)
+            yield self._connections(caller, visibility, plan, channel)
         for certificate in plan.certificates:
             yield self._certificate(caller, intent, certificate.client_id)
         yield self._config(plan)
 
-    async def _client(self, caller: Caller, sight: Sight, made: PlannedClient) -> list[Deviation]:
-        try:
-            found = await self._platform.view_client(caller.token, caller.domain_id, made.id)
-        except NotFound as error:
-            if not await sight.is_gone("client", made.id):
-                raise await sight.refusal("client", made.id, "client_read") from error
-            return [_deleted("client", made.key)]
-        deviations = list(_differences("client", made, found))
-        if found.secret and found.secret != made.secret:
-            words = FieldChange(f"(secret of {made.key})", "(another one)")
-            deviations.append(
-                Deviation(Fate.CHANGED, "client", made.key, Cure.REPAIR, {"secret": words})
-            )
-        return deviations
-
-    async def _channel(self, caller: Caller, sight: Sight, made: PlannedChannel) -> list[Deviation]:
-        try:
-            found = await self._platform.view_channel(caller.token, caller.domain_id, made.id)
-        except NotFound as error:
-            if not await sight.is_gone("channel", made.id):
-                raise await sight.refusal("channel", made.id, "channel_read") from error
-            return [_deleted("channel", made.key)]
-        return list(_differences("channel", made, found))
+    async def _entity(
+        self, visibility: Visibility, kind: EntityKind, made: PlannedEntity
+    ) -> list[Difference]:
+        found = await visibility.view(kind, made.id)
+        return (
+            [_deleted(kind, made.key)] if found is None else list(_differences(kind, made, found))
+        )
 
     async def _connections(
-        self, caller: Caller, sight: Sight, plan: Plan, channel: PlannedChannel
-    ) -> list[Deviation]:
+        self, caller: Caller, visibility: Visibility, plan: Plan, channel: PlannedChannel
+    ) -> list[Difference]:
         wanted = {
             pair.client_id: frozenset(map(ConnectionType, pair.types))
             for pair in plan.pairs
@@ -377,39 +354,41 @@ class DriftFinder:
             return []
         try:
             connected = await connected_clients(
-                self._platform, caller.token, caller.domain_id, channel.id
+                self.platform, caller.token, caller.domain_id, channel.id
             )
         except NotFound:
             return []  # what became of the channel itself is told by its own read
-        keys = {each.id: f"{each.key} - {channel.key}" for each in plan.clients}
+        keys = {client.id: f"{client.key} - {channel.key}" for client in plan.clients}
         lost = [client_id for client_id in wanted if client_id not in connected]
         # The list shows no client that the caller may not see, connected or not.
-        await sight.missing("client", lost)
-        deviations = [_deleted("connection", keys[client_id]) for client_id in lost]
+        await visibility.missing("client", lost)
+        differences = [_deleted("connection", keys[client_id]) for client_id in lost]
         for client_id, types in wanted.items():
             held = connected.get(client_id, types)
             if held != types:
-                deviations.append(_changed_types(keys[client_id], types, held))
-        return deviations
+                differences.append(_changed_types(keys[client_id], types, held))
+        return differences
 
-    async def _certificate(self, caller: Caller, intent: Intent, client_id: str) -> list[Deviation]:
+    async def _certificate(
+        self, caller: Caller, intent: Intent, client_id: str
+    ) -> list[Difference]:
         key = next(each.key for each in intent.plan.clients if each.id == client_id)
         serial = next((c.serial for c in intent.certificates if c.client_id == client_id), "")
-        listed = await self._authority.list_certificates(caller.token, caller.domain_id, client_id)
+        listed = await self.authority.list_certificates(caller.token, caller.domain_id, client_id)
         held = next((each for each in listed if each.serial == serial), None)
         if held is None:
             return [_deleted("certificate", key)]
         if held.revoked:
-            return [Deviation(Fate.REVOKED, "certificate", key, Cure.REPAIR)]
-        if held.expires_at <= self._now():
-            return [Deviation(Fate.ENDED, "certificate", key, Cure.REPAIR)]
+            return [Difference(DriftKind.REVOKED, "certificate", key, Remedy.REPAIR)]
+        if held.expires_at <= self.now():
+            return [Difference(DriftKind.ENDED, "certificate", key, Remedy.REPAIR)]
         return []
 
-    async def _config(self, plan: Plan) -> list[Deviation]:
+    async def _config(self, plan: Plan) -> list[Difference]:
         if plan.config is None:
             return []
-        async with self._engine.connect() as connection:
-            present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
+        async with self.engine.connect() as connection:
+            present = await self.enroller.view(connection, plan.domain_id, plan.config.id)
         if present is None:
             key = next(each.key for each in plan.clients if each.id == plan.config.id)
             return [_deleted("config", key)]
@@ -417,22 +396,20 @@ class DriftFinder:
         return [_deleted("binding", each.slot) for each in plan.bindings if each.slot not in bound]
 
 
-def _deleted(kind: Kind, key: str) -> Deviation:
-    return Deviation(Fate.DELETED, kind, key, Cure.REPAIR)
+def _deleted(kind: PartKind, key: str) -> Difference:
+    return Difference(DriftKind.DELETED, kind, key, Remedy.REPAIR)
 
 
-def _changed_types(key: str, made: Types, found: Types) -> Deviation:
+def _changed_types(key: str, made: Types, found: Types) -> Difference:
     """Return what became of a connection; a repair gives lost types back, and takes none away."""
-    cure = Cure.EDIT if made <= found else Cure.REPAIR
+    remedy = Remedy.EDIT if made <= found else Remedy.REPAIR
     types = FieldChange(*(sorted(each.value for each in side) for side in (made, found)))
-    return Deviation(Fate.CHANGED, "connection", key, cure, {"types": types})
+    return Difference(DriftKind.CHANGED, "connection", key, remedy, {"types": types})
 
 
-def _differences(
-    kind: Kind, made: PlannedClient | PlannedChannel, found: Client | Channel
-) -> Iterator[Deviation]:
+def _differences(kind: EntityKind, made: PlannedEntity, found: Entity) -> Iterator[Difference]:
     if found.status is not Status.ENABLED:
-        yield Deviation(Fate.DISABLED, kind, made.key, Cure.ENABLE)
+        yield Difference(DriftKind.DISABLED, kind, made.key, Remedy.ENABLE)
     pairs: dict[str, tuple[Any, Any]] = {
         "name": (made.name, found.name),
         "tags": (list(made.tags), list(found.tags)),
@@ -444,7 +421,12 @@ def _differences(
         if _json(before) != _json(after)
     }
     if fields:
-        yield Deviation(Fate.CHANGED, kind, made.key, Cure.EDIT, fields)
+        yield Difference(DriftKind.CHANGED, kind, made.key, Remedy.EDIT, fields)
+    if not (isinstance(found, Client) and isinstance(made, PlannedClient)):
+        return
+    if found.secret and found.secret != made.secret:
+        words = FieldChange(f"(secret of {made.key})", "(another one)")
+        yield Difference(DriftKind.CHANGED, kind, made.key, Remedy.REPAIR, {"secret": words})
 
 
 def _json(value: object) -> object:
@@ -452,11 +434,11 @@ def _json(value: object) -> object:
     return json.loads(json.dumps(value))
 
 
-def _without_consequences(deviations: list[Deviation]) -> Iterator[Deviation]:
+def _without_consequences(differences: list[Difference]) -> Iterator[Difference]:
     """Yield all but the connections that went with their client or channel."""
-    gone = {(each.kind, each.key) for each in deviations if each.fate is Fate.DELETED}
-    for each in deviations:
-        client, _, channel = each.key.partition(" - ")
+    gone = {(found.kind, found.key) for found in differences if found.drift is DriftKind.DELETED}
+    for found in differences:
+        client, _, channel = found.key.partition(" - ")
         with_it = ("client", client) in gone or ("channel", channel) in gone
-        if each.kind != "connection" or not with_it:
-            yield each
+        if found.kind != "connection" or not with_it:
+            yield found

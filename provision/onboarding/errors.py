@@ -25,20 +25,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 from attrs import frozen
 
+from bootstrap_core.model import ENTITY_KINDS, EntityKind
 from provision.layout.plan import Plan
-
-Kind: TypeAlias = Literal["client", "channel"]
 
 
 @frozen
 class Leftover:
     """One row of the platform's store; ``certain`` where the platform said that it exists."""
 
-    kind: Kind
+    kind: EntityKind
     id: str
     certain: bool = False
 
@@ -47,12 +46,11 @@ def of_plan(
     plan: Plan, identifiers: Collection[str], certain: Collection[str] = ()
 ) -> tuple[Leftover, ...]:
     """Return what may be left of a plan under these IDs."""
-    clients: list[tuple[Kind, str]] = [("client", each.id) for each in plan.clients]
-    channels: list[tuple[Kind, str]] = [("channel", each.id) for each in plan.channels]
     return tuple(
-        Leftover(kind, identifier, identifier in certain)
-        for kind, identifier in (*clients, *channels)
-        if identifier in identifiers
+        Leftover(kind, entity.id, entity.id in certain)
+        for kind in ENTITY_KINDS
+        for entity in plan.of_kind(kind)
+        if entity.id in identifiers
     )
 
 
@@ -197,7 +195,7 @@ class HalfMade(OnboardingError):
     status = 502
     code = "half_made_on_platform"
 
-    def __init__(self, kind: Kind, identifiers: Collection[str]) -> None:
+    def __init__(self, kind: EntityKind, identifiers: Collection[str]) -> None:
         """Name the things by their IDs, all of one kind."""
         named = " and ".join(f"{kind} {each}" for each in sorted(identifiers))
         super().__init__(

@@ -10,10 +10,10 @@ import asyncio
 import math
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import structlog
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.errors import SealingError
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Sealer, Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.onboarding.clock import Clock
@@ -35,20 +36,18 @@ from provision.onboarding.model import Onboarding, State
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.steps import CREDENTIAL_CODES
 from provision.onboarding.tables import onboardings
-from provision.platform.port import CertificateAuthority, Platform
+from provision.platform.port import CertificateAuthority, Clients, Entities, Platform
 from provision.platform.types import (
     Certificate,
     Channel,
-    ChannelChange,
-    ChannelQuery,
     Client,
-    ClientChange,
-    ClientQuery,
     Connections,
     Domain,
+    EntityChange,
+    EntityQuery,
     Membership,
-    NewChannel,
     NewClient,
+    NewEntity,
     Page,
     SigningRequest,
     TokenPair,
@@ -291,6 +290,59 @@ class Holding:
                     return
 
 
+N = TypeVar("N", bound=NewEntity)
+E = TypeVar("E", Client, Channel)
+
+
+@frozen
+class LeasedEntities(Generic[N, E]):
+    """The port ``Entities`` while a lease is held."""
+
+    inner: Entities[N, E]
+    hold: Hold
+
+    async def create(self, token: Secret, domain_id: str, drafts: Sequence[N]) -> Sequence[E]:
+        self.hold.check()
+        return await self.inner.create(token, domain_id, drafts)
+
+    async def view(self, token: Secret, domain_id: str, entity_id: str) -> E:
+        self.hold.check()
+        return await self.inner.view(token, domain_id, entity_id)
+
+    async def list(self, token: Secret, domain_id: str, query: EntityQuery) -> Page[E]:
+        self.hold.check()
+        return await self.inner.list(token, domain_id, query)
+
+    async def update(
+        self, token: Secret, domain_id: str, entity_id: str, change: EntityChange
+    ) -> E:
+        self.hold.check()
+        return await self.inner.update(token, domain_id, entity_id, change)
+
+    async def set_status(
+        self, token: Secret, domain_id: str, entity_id: str, status: Status
+    ) -> None:
+        self.hold.check()
+        await self.inner.set_status(token, domain_id, entity_id, status)
+
+    async def delete(self, token: Secret, domain_id: str, entity_id: str) -> None:
+        self.hold.check()
+        await self.inner.delete(token, domain_id, entity_id)
+
+
+@frozen
+class LeasedClients(LeasedEntities[NewClient, Client]):
+    """The port ``Clients`` while a lease is held."""
+
+    inner: Clients
+
+    async def update_secret(
+        self, token: Secret, domain_id: str, client_id: str, secret: Secret
+    ) -> Client:
+        self.hold.check()
+        return await self.inner.update_secret(token, domain_id, client_id, secret)
+
+
 class LeasedPlatform:
     """The port ``Platform`` while a lease is held."""
 
@@ -298,6 +350,8 @@ class LeasedPlatform:
         """Pass calls on to ``inner``."""
         self._inner = inner
         self._hold = hold
+        self.clients = LeasedClients(inner=inner.clients, hold=hold)
+        self.channels = LeasedEntities(inner=inner.channels, hold=hold)
 
     async def issue_token(self, username: str, password: Secret) -> TokenPair:
         """Sign in with a user name or e-mail address and a password."""
@@ -328,93 +382,6 @@ class LeasedPlatform:
         """Return a domain and what the caller, a member, may do in it; one call tells both."""
         self._hold.check()
         return await self._inner.view_membership(token, domain_id)
-
-    async def create_clients(
-        self, token: Secret, domain_id: str, clients: Sequence[NewClient]
-    ) -> Sequence[Client]:
-        """Create all of ``clients`` or none (``AlreadyExists`` when an ID or secret is taken)."""
-        self._hold.check()
-        return await self._inner.create_clients(token, domain_id, clients)
-
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        """Return one client with its secret."""
-        self._hold.check()
-        return await self._inner.view_client(token, domain_id, client_id)
-
-    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients, newest first; those of a channel with how they are connected to it."""
-        self._hold.check()
-        return await self._inner.list_clients(token, domain_id, query)
-
-    async def update_client(
-        self, token: Secret, domain_id: str, client_id: str, change: ClientChange
-    ) -> Client:
-        """Replace the named fields of a client."""
-        self._hold.check()
-        return await self._inner.update_client(token, domain_id, client_id, change)
-
-    async def update_client_secret(
-        self, token: Secret, domain_id: str, client_id: str, secret: Secret
-    ) -> Client:
-        """Replace a client's secret."""
-        self._hold.check()
-        return await self._inner.update_client_secret(token, domain_id, client_id, secret)
-
-    async def enable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Enable a client; one that is enabled already stays so."""
-        self._hold.check()
-        await self._inner.enable_client(token, domain_id, client_id)
-
-    async def disable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Disable a client; one that is disabled already stays so."""
-        self._hold.check()
-        await self._inner.disable_client(token, domain_id, client_id)
-
-    async def delete_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Delete a client and its connections (``NotFound`` when it is not there)."""
-        self._hold.check()
-        await self._inner.delete_client(token, domain_id, client_id)
-
-    async def create_channels(
-        self, token: Secret, domain_id: str, channels: Sequence[NewChannel]
-    ) -> Sequence[Channel]:
-        """Create all of ``channels`` or none (``AlreadyExists`` when an ID or route is taken)."""
-        self._hold.check()
-        return await self._inner.create_channels(token, domain_id, channels)
-
-    async def view_channel(self, token: Secret, domain_id: str, channel_id: str) -> Channel:
-        """Return one channel."""
-        self._hold.check()
-        return await self._inner.view_channel(token, domain_id, channel_id)
-
-    async def list_channels(
-        self, token: Secret, domain_id: str, query: ChannelQuery
-    ) -> Page[Channel]:
-        """List channels, newest first."""
-        self._hold.check()
-        return await self._inner.list_channels(token, domain_id, query)
-
-    async def update_channel(
-        self, token: Secret, domain_id: str, channel_id: str, change: ChannelChange
-    ) -> Channel:
-        """Replace the named fields of a channel."""
-        self._hold.check()
-        return await self._inner.update_channel(token, domain_id, channel_id, change)
-
-    async def enable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Enable a channel; one that is enabled already stays so."""
-        self._hold.check()
-        await self._inner.enable_channel(token, domain_id, channel_id)
-
-    async def disable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Disable a channel; one that is disabled already stays so."""
-        self._hold.check()
-        await self._inner.disable_channel(token, domain_id, channel_id)
-
-    async def delete_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Delete a channel and its connections (``NotFound`` when it is not there)."""
-        self._hold.check()
-        await self._inner.delete_channel(token, domain_id, channel_id)
 
     async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
         """Connect the whole product or nothing (``AlreadyExists`` when any part exists)."""

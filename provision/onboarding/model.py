@@ -231,8 +231,7 @@ class Onboarding:
     @property
     def created_ids(self) -> set[str]:
         """The IDs of the plan's clients and channels."""
-        clients = {each.id for each in self.plan.clients}
-        return clients | {each.id for each in self.plan.channels}
+        return set(self.plan.entity_ids)
 
     @property
     def borrowed_ids(self) -> set[str]:

@@ -7,22 +7,22 @@ to become visible.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from bootstrap_core.model import ConnectionType, EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedPair
-from provision.onboarding.absence import Asker, Sight, connection_types, listed
+from provision.onboarding.absence import Asker, Visibility, connection_types
 from provision.onboarding.clock import Clock, Patience, Timing
 from provision.onboarding.creation import all_of
-from provision.onboarding.errors import Kind, Leftover, joined, without
+from provision.onboarding.errors import Leftover, joined, without
 from provision.platform.errors import HalfDeleted, NotFound, Rejected
-from provision.platform.port import CertificateAuthority, Platform
-from provision.platform.types import Connections, ConnectionType
+from provision.platform.port import CertificateAuthority, Platform, entities_of
+from provision.platform.types import Connections
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """How far the platform's clock may be behind this one."""
@@ -37,7 +37,7 @@ class Undoing:
     """
 
     asker: Asker
-    sight: Sight
+    visibility: Visibility
     since: datetime
     removed: set[str] = field(factory=set)
     kept: list[Leftover] = field(factory=list)
@@ -47,69 +47,64 @@ class Undoing:
         return joined(without(leftovers, self.removed), self.kept)
 
 
+@frozen
 class Removal:
     """The steps back, for one platform."""
 
-    def __init__(
-        self, platform: Platform, authority: CertificateAuthority, clock: Clock, timing: Timing
-    ) -> None:
-        """Take the platform, the authority that revokes, and the time."""
-        self._platform = platform
-        self._authority = authority
-        self._clock = clock
-        self._timing = timing
+    platform: Platform
+    authority: CertificateAuthority
+    clock: Clock
+    timing: Timing
 
     def begin(self, asker: Asker, since: datetime) -> Undoing:
         """Return a removal in the asker's name, of what was made ``since`` then."""
-        return Undoing(asker, Sight(self._platform, asker), since)
+        return Undoing(asker, Visibility(self.platform, asker), since)
 
     async def certificates(self, token: Secret, plan: Plan) -> None:
         """Revoke every certificate of the plan's clients."""
         await all_of(
-            self._authority.revoke_client_certificates(token, plan.domain_id, each.client_id)
-            for each in plan.certificates
+            self.authority.revoke_client_certificates(token, plan.domain_id, planned.client_id)
+            for planned in plan.certificates
         )
 
-    async def clients(
-        self, undoing: Undoing, plan: Plan, spared: Collection[str], visible_at: float
+    async def delete(
+        self,
+        kind: EntityKind,
+        undoing: Undoing,
+        plan: Plan,
+        never_created: Collection[str],
+        visible_at: float,
     ) -> None:
-        """Delete the plan's clients, and with them their connections, except ``spared`` IDs.
+        """Delete the plan's clients (with their connections) or channels, but ``never_created``.
 
         Raises ``NotPermitted``: the token may not, or can't see that one is gone.
         """
+        planned = [entity for entity in plan.of_kind(kind) if entity.id not in never_created]
+        older: set[str] = set()
+        if kind == "channel":
+            older = await self._older(undoing, [entity.id for entity in planned if not entity.key])
         await all_of(
-            self._delete(undoing, "client", client.id, visible_at)
-            for client in plan.clients
-            if client.id not in spared
-        )
-
-    async def channels(
-        self, undoing: Undoing, plan: Plan, spared: Collection[str], visible_at: float
-    ) -> None:
-        """Delete the plan's channels, except ``spared`` IDs; raises as ``clients`` does."""
-        asked = [channel for channel in plan.channels if channel.id not in spared]
-        chosen = [channel.id for channel in asked if not channel.key]
-        kept = {*spared, *await self._older(undoing, chosen)}
-        await all_of(
-            self._delete(undoing, "channel", channel.id, visible_at)
-            for channel in plan.channels
-            if channel.id not in kept
+            self._delete(undoing, kind, entity.id, visible_at)
+            for entity in planned
+            if entity.id not in older
         )
 
     async def _older(self, undoing: Undoing, channel_ids: Sequence[str]) -> set[str]:
         """Return which of these channels somebody else made before."""
-        asker = undoing.asker
         found = await all_of(
-            listed(self._platform, asker.token, asker.domain_id, "channel", channel_id)
-            for channel_id in channel_ids
+            undoing.visibility.find("channel", channel_id) for channel_id in channel_ids
         )
         since = undoing.since - CLOCKS_DIFFER
         return {channel.id for channel in found if channel and channel.created_at < since}
 
-    async def connections(self, undoing: Undoing, plan: Plan, spared: Collection[str]) -> None:
-        """Undo the plan's connections between what is not its own, except ``spared`` ones."""
+    async def connections(
+        self, undoing: Undoing, plan: Plan, never_created: Collection[str]
+    ) -> None:
+        """Undo the plan's connections between what is not its own, but ``never_created``."""
         await all_of(
-            self._disconnect(undoing, pair) for pair in plan.borrowed if pair.id not in spared
+            self._disconnect(undoing, pair)
+            for pair in plan.borrowed
+            if pair.id not in never_created
         )
 
     async def _disconnect(self, undoing: Undoing, pair: PlannedPair) -> None:
@@ -117,51 +112,49 @@ class Removal:
         types = tuple(ConnectionType(kind) for kind in pair.types)
         unwanted = Connections((pair.client_id,), (pair.channel_id,), types)
         try:
-            await self._platform.disconnect(asker.token, asker.domain_id, unwanted)
+            await self.platform.disconnect(asker.token, asker.domain_id, unwanted)
         except (NotFound, Rejected) as error:
             # One of the two may be gone, or disabled before anything was connected.
             left = await connection_types(
-                self._platform, asker.token, asker.domain_id, pair.client_id, pair.channel_id
+                self.platform, asker.token, asker.domain_id, pair.client_id, pair.channel_id
             )
             if not left.isdisjoint(types):
                 action = "client_connect_to_channel"
-                raise await undoing.sight.refusal("client", pair.client_id, action) from error
+                raise await undoing.visibility.refusal("client", pair.client_id, action) from error
 
     async def given_up(self, undoing: Undoing, leftovers: Iterable[Leftover]) -> None:
         """Remove what can be removed of resources that were given up before, with certificates."""
         token, domain_id = undoing.asker.token, undoing.asker.domain_id
         given_up = list(leftovers)
-        clients = [each.id for each in given_up if each.kind == "client"]
         await all_of(
-            self._authority.revoke_client_certificates(token, domain_id, each) for each in clients
+            self.authority.revoke_client_certificates(token, domain_id, leftover.id)
+            for leftover in given_up
+            if leftover.kind == "client"
         )
-        now = self._clock.monotonic()
-        await all_of(self._delete(undoing, each.kind, each.id, now) for each in given_up)
+        now = self.clock.monotonic()
+        await all_of(
+            self._delete(undoing, leftover.kind, leftover.id, now) for leftover in given_up
+        )
 
     async def _delete(
-        self, undoing: Undoing, kind: Kind, identifier: str, visible_at: float
+        self, undoing: Undoing, kind: EntityKind, identifier: str, visible_at: float
     ) -> None:
-        """Delete one thing; an absence counts only from ``visible_at`` (monotonic) on."""
-        wait = max(visible_at - self._clock.monotonic(), 0) + self._timing.visible_after
-        patience = Patience(self._clock, wait)
-        delete = self._deletion(undoing.asker, kind)
+        """Delete one entity; an absence counts only from ``visible_at`` (monotonic) on."""
+        wait = max(visible_at - self.clock.monotonic(), 0) + self.timing.visible_after
+        patience = Patience(self.clock, wait)
+        entities, asker = entities_of(self.platform, kind), undoing.asker
         while True:
             try:
-                await delete(identifier)
+                await entities.delete(asker.token, asker.domain_id, identifier)
             except NotFound as error:
-                is_gone = await undoing.sight.is_gone(kind, identifier)
-                if is_gone and self._clock.monotonic() >= visible_at:
+                is_gone = await undoing.visibility.is_gone(kind, identifier)
+                if is_gone and self.clock.monotonic() >= visible_at:
                     if isinstance(error, HalfDeleted):
                         undoing.kept.append(Leftover(kind, identifier, certain=True))
                     return
                 if not await patience.pause():
-                    refusal = await undoing.sight.refusal(kind, identifier, f"{kind}_delete")
+                    refusal = await undoing.visibility.refusal(kind, identifier, f"{kind}_delete")
                     raise refusal from error
             else:
                 undoing.removed.add(identifier)
                 return
-
-    def _deletion(self, asker: Asker, kind: Kind) -> Callable[[str], Awaitable[None]]:
-        if kind == "client":
-            return partial(self._platform.delete_client, asker.token, asker.domain_id)
-        return partial(self._platform.delete_channel, asker.token, asker.domain_id)

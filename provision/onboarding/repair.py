@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
+from bootstrap_core.model import ENTITY_KINDS
 from bootstrap_core.secrets import Secret
-from provision.layout.model import ConnectionType, Identifiers
+from provision.layout.model import CONNECTION_TYPES, Identifiers
 from provision.layout.plan import (
     Plan,
     PlannedClient,
@@ -18,7 +18,7 @@ from provision.layout.plan import (
     plan_from_json,
     plan_to_json,
 )
-from provision.onboarding.absence import Asker, Sight, connected_clients
+from provision.onboarding.absence import Asker, Visibility, connected_clients
 from provision.onboarding.certificates.signing import Certification, make_private_keys
 from provision.onboarding.clock import Clock
 from provision.onboarding.creation import TRIES, Creation, all_of
@@ -37,12 +37,12 @@ def fresh_intent(intent: Intent, identifiers: Identifiers) -> Intent | None:
     A secret counts as taken like an ID. Returns ``None`` where that can't be: a certificate request
     that a device sent names its client's ID.
     """
-    old = [each.id for each in intent.plan.clients] + [each.id for each in intent.plan.channels]
-    others = {each: identifiers.uuid() for each in old}
+    old = [entity.id for kind in ENTITY_KINDS for entity in intent.plan.of_kind(kind)]
+    others = {identifier: identifiers.uuid() for identifier in old}
     plan = _replaced(intent.plan, others)
     plan = evolve(
         plan,
-        clients=tuple(evolve(each, secret=identifiers.secret()) for each in plan.clients),
+        clients=tuple(evolve(client, secret=identifiers.secret()) for client in plan.clients),
     )
     try:
         for client_id, csr in intent.csrs.items():
@@ -52,8 +52,8 @@ def fresh_intent(intent: Intent, identifiers: Identifiers) -> Intent | None:
     return evolve(
         intent,
         plan=plan,
-        private_keys={others[each]: key for each, key in intent.private_keys.items()},
-        csrs={others[each]: csr for each, csr in intent.csrs.items()},
+        private_keys={others[old_id]: key for old_id, key in intent.private_keys.items()},
+        csrs={others[old_id]: csr for old_id, csr in intent.csrs.items()},
         certificates=(),
     )
 
@@ -66,13 +66,12 @@ def _replaced(plan: Plan, others: Mapping[str, str]) -> Plan:
     return plan_from_json(json.loads(text))
 
 
+@frozen
 class Rotation:
     """The remote steps of a rotation; each may be repeated."""
 
-    def __init__(self, platform: Platform, authority: CertificateAuthority) -> None:
-        """Take what holds the secrets and what revokes certificates."""
-        self._platform = platform
-        self._authority = authority
+    platform: Platform
+    authority: CertificateAuthority
 
     async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
         """Give each of the plan's clients the secret that the plan has for it.
@@ -85,23 +84,23 @@ class Rotation:
         self, token: Secret, domain_id: str, valid: Sequence[IssuedCertificate]
     ) -> None:
         """Revoke every certificate of these clients but the ``valid`` ones."""
-        await all_of(self._revoke_others(token, domain_id, each) for each in valid)
+        await all_of(self._revoke_others(token, domain_id, certificate) for certificate in valid)
 
     async def _secret(self, asker: Asker, client: PlannedClient, trace: Trace) -> None:
         token, domain_id = asker.token, asker.domain_id
         for last in (*[False] * (TRIES - 1), True):
             try:
-                await self._platform.update_client_secret(
+                await self.platform.clients.update_secret(
                     token, domain_id, client.id, client.secret
                 )
             except NotFound as error:
-                sight = Sight(self._platform, asker)
-                raise await sight.refusal("client", client.id, "client_update") from error
+                visibility = Visibility(self.platform, asker)
+                raise await visibility.refusal("client", client.id, "client_update") from error
             except PlatformError as error:
                 trace.failed(error)
                 if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
                     raise
-                found = await self._platform.view_client(token, domain_id, client.id)
+                found = await self.platform.clients.view(token, domain_id, client.id)
                 if found.secret == client.secret:
                     return
                 if last:
@@ -110,45 +109,33 @@ class Rotation:
                 return
 
     async def _revoke_others(self, token: Secret, domain_id: str, valid: IssuedCertificate) -> None:
-        listed = await self._authority.list_certificates(token, domain_id, valid.client_id)
+        listed = await self.authority.list_certificates(token, domain_id, valid.client_id)
         await all_of(
-            self._revoke(token, domain_id, each.serial)
-            for each in listed
-            if each.serial != valid.serial and not each.revoked
+            self._revoke(token, domain_id, certificate.serial)
+            for certificate in listed
+            if certificate.serial != valid.serial and not certificate.revoked
         )
 
     async def _revoke(self, token: Secret, domain_id: str, serial: str) -> None:
         try:
-            await self._authority.revoke_certificate(token, domain_id, serial)
+            await self.authority.revoke_certificate(token, domain_id, serial)
         except NotFound:
             return
 
 
-EVERY_TYPE: Final[tuple[ConnectionType, ...]] = ("publish", "subscribe")
-
-
+@frozen
 class Repair:
     """Compares a gateway with its plan; IDs, secrets and keys become what they were.
 
     What an operator has disabled, a client or the config, stays disabled.
     """
 
-    def __init__(
-        self,
-        platform: Platform,
-        authority: CertificateAuthority,
-        creation: Creation,
-        certification: Certification,
-        rotation: Rotation,
-        clock: Clock,
-    ) -> None:
-        """Take what is asked, what creates and changes, and the time."""
-        self._clock = clock
-        self._platform = platform
-        self._authority = authority
-        self._creation = creation
-        self._certification = certification
-        self._rotation = rotation
+    platform: Platform
+    authority: CertificateAuthority
+    creation: Creation
+    certification: Certification
+    rotation: Rotation
+    clock: Clock
 
     async def resources(self, asker: Asker, plan: Plan, trace: Trace) -> None:
         """Create the clients and channels that are gone, then the connections that are.
@@ -156,25 +143,14 @@ class Repair:
         Raises ``NotPermitted``: the asker can't see whether one is gone.
         """
         token = asker.token
-        await self._platform.view_domain(token, plan.domain_id)
-        sight = Sight(self._platform, asker)
-        clients, channels = await all_of(
-            [
-                sight.missing("client", [client.id for client in plan.clients]),
-                sight.missing("channel", [channel.id for channel in plan.channels]),
-            ]
+        await self.platform.view_domain(token, plan.domain_id)
+        visibility = Visibility(self.platform, asker)
+        gone = await all_of(
+            visibility.missing(kind, [entity.id for entity in plan.of_kind(kind)])
+            for kind in ENTITY_KINDS
         )
-        gone = evolve(
-            plan,
-            clients=tuple(client for client in plan.clients if client.id in clients),
-            channels=tuple(channel for channel in plan.channels if channel.id in channels),
-        )
-        await all_of(
-            [
-                self._creation.clients(asker, gone, trace),
-                self._creation.channels(asker, gone, trace),
-            ]
-        )
+        missing = plan.only(set().union(*gone))
+        await all_of(self.creation.create(kind, asker, missing, trace) for kind in ENTITY_KINDS)
         await self._connections(token, plan, trace)
 
     async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
@@ -185,14 +161,14 @@ class Repair:
             for wanted, found in zip(plan.clients, held, strict=True)
             if found.secret != wanted.secret
         )
-        await self._rotation.secrets(asker, evolve(plan, clients=changed), trace)
+        await self.rotation.secrets(asker, evolve(plan, clients=changed), trace)
 
     async def _held(self, asker: Asker, client_id: str) -> Client:
         try:
-            return await self._platform.view_client(asker.token, asker.domain_id, client_id)
+            return await self.platform.clients.view(asker.token, asker.domain_id, client_id)
         except NotFound as error:
-            sight = Sight(self._platform, asker)
-            raise await sight.refusal("client", client_id, "client_read") from error
+            visibility = Visibility(self.platform, asker)
+            raise await visibility.refusal("client", client_id, "client_read") from error
 
     async def certificates(self, token: Secret, intent: Intent, trace: Trace) -> Intent:
         """Return the intent with new certificates in place of those gone, revoked or ended.
@@ -211,7 +187,7 @@ class Repair:
         held = {**intent.private_keys, **intent.csrs}
         keys = {**intent.private_keys, **await make_private_keys(again, but=held)}
         asked = evolve(intent, plan=again, private_keys=keys)
-        issued, chain = await self._certification.certify_again(token, asked, trace)
+        issued, chain = await self.certification.certify_again(token, asked, trace)
         fresh = {each.client_id: each for each in issued}
         kept = {each.client_id: each for each in intent.certificates}
         return evolve(
@@ -223,29 +199,29 @@ class Repair:
 
     async def _connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
         """Connect what is not, and again what lost a type; types that were added since stay."""
-        read = partial(connected_clients, self._platform, token, plan.domain_id)
-        ids = [each.id for each in plan.channels]
-        connected = dict(zip(ids, await all_of(read(each) for each in ids), strict=True))
+        read = partial(connected_clients, self.platform, token, plan.domain_id)
+        ids = [channel.id for channel in plan.channels]
+        connected = dict(zip(ids, await all_of(map(read, ids)), strict=True))
         missing: list[PlannedConnections] = []
         halved: list[PlannedConnections] = []
         for pair in plan.pairs:
             held = connected[pair.channel_id].get(pair.client_id)
             wanted = {*pair.types, *(held or ())}
-            types = tuple(each for each in EVERY_TYPE if each in wanted)
+            types = tuple(kind for kind in CONNECTION_TYPES if kind in wanted)
             again = PlannedConnections((pair.client_id,), (pair.channel_id,), types)
             if held is None:
                 missing.append(again)
             elif held != wanted:
                 halved.append(again)
         # What exists of a pair stands in the way of connecting it.
-        await self._creation.disconnect(token, plan.domain_id, halved, trace)
+        await self.creation.disconnect(token, plan.domain_id, halved, trace)
         wanted_now = evolve(plan, connections=(*missing, *halved))
-        await self._creation.connections(token, wanted_now, trace)
+        await self.creation.connections(token, wanted_now, trace)
 
     async def _is_valid(self, token: Secret, intent: Intent, client_id: str) -> bool:
         serial = next((c.serial for c in intent.certificates if c.client_id == client_id), "")
-        listed = await self._authority.list_certificates(token, intent.plan.domain_id, client_id)
-        now = self._clock.now()
+        listed = await self.authority.list_certificates(token, intent.plan.domain_id, client_id)
+        now = self.clock.now()
         return any(
             each.serial == serial and not each.revoked and each.expires_at > now for each in listed
         )

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from attrs import evolve
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bootstrap_core.model import ENTITY_KINDS
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan
 from provision.onboarding.absence import Asker
@@ -97,8 +98,8 @@ class Runner:
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
         await all_of(
             [
-                steps.run("clients", self._creation.clients(asker, plan, trace)),
-                steps.run("channels", self._creation.channels(asker, plan, trace)),
+                steps.run("clients", self._creation.create("client", asker, plan, trace)),
+                steps.run("channels", self._creation.create("channel", asker, plan, trace)),
                 hashing,
             ]
         )
@@ -235,8 +236,9 @@ class Runner:
                 await steps.run("wait for calls under way", self._clock.sleep(wait))
                 await steps.run("revoke certificates", removal.certificates(token, plan))
                 await steps.run("disconnect", removal.connections(undoing, plan, spared))
-            await steps.run("remove clients", removal.clients(undoing, plan, spared, visible_at))
-            await steps.run("remove channels", removal.channels(undoing, plan, spared, visible_at))
+            for kind in ENTITY_KINDS:
+                deleting = removal.delete(kind, undoing, plan, spared, visible_at)
+                await steps.run(f"remove {kind}s", deleting)
         left = undoing.left_of(onboarding.leftovers)
         undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps, leftovers=left)
         await steps.run("record", self._journal.finish_undo(undone))

@@ -1,11 +1,22 @@
 """The port to the platform: what onboarding, bootstrap, the console and the CLI ask of it.
 
-Every call carries the caller's token; the platform decides what it may do. Errors are those of
-``provision.platform.errors``. A thing that does not exist and a thing that the caller may not see
-answer alike (``NotFound``), as Magistrala does, and lists show only what the caller may read: that
-something is gone is proven as ``provision.onboarding.absence`` says.
+An adapter is a ``Platform``: users and domains, ``clients`` and ``channels`` (both ``Entities``),
+and the connections between them. ``tests.platform.contract`` is the suite that each adapter passes.
 
-A creation that is cut short may leave the half of a thing. With its row alone, its ID counts as
+What an adapter promises:
+
+- Every call carries the caller's token; the platform decides what it may do. Errors are those of
+  ``provision.platform.errors``, and nothing else that the platform's wire may raise.
+- A creation takes the IDs and secrets that the caller chose, and creates all or nothing. One that
+  is repeated under the same IDs raises ``AlreadyExists``, never makes anything twice.
+- An entity that does not exist and one that the caller may not see answer alike (``NotFound``),
+  and lists show only what the caller may read. No adapter says that something is gone: that is
+  proven as ``provision.onboarding.absence`` does, from lists and ``view_membership``.
+- A call whose outcome is unknown raises an error with ``outcome_unknown``. It is repeated here only
+  where a second one does no harm.
+- Deleting an entity deletes its connections, and frees its ID.
+
+A creation that is cut short may leave the half of an entity. With its row alone, its ID counts as
 taken (``AlreadyExists``), and it is neither shown nor deleted (``NotFound``). With authorization
 too, but without its roles, it is shown by its ID and by no list; deleting it marks it, and it is
 ``HalfDeleted`` from then on.
@@ -14,27 +25,33 @@ too, but without its roles, it is shown by its ID and by no list; deleting it ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from bootstrap_core.model import EntityKind, Status
 from bootstrap_core.secrets import Secret
 from provision.platform.types import (
     Certificate,
     Channel,
-    ChannelChange,
-    ChannelQuery,
     Client,
-    ClientChange,
-    ClientQuery,
     Connections,
     Domain,
+    EntityChange,
+    EntityQuery,
     Membership,
     NewChannel,
     NewClient,
+    NewEntity,
     Page,
     SigningRequest,
+    StatusFilter,
     TokenPair,
     User,
 )
+
+Entity: TypeAlias = Client | Channel
+
+N = TypeVar("N", bound=NewEntity, contravariant=True)
+E = TypeVar("E", bound=Entity, covariant=True)
 
 
 class Tokens(Protocol):
@@ -73,93 +90,82 @@ class Memberships(Protocol):
         ...
 
 
-class Clients(Protocol):
-    """Clients of a domain."""
+class Entities(Protocol[N, E]):
+    """The entities of one kind, of all domains: ``N`` is a new one, ``E`` one that is there.
 
-    async def create_clients(
-        self, token: Secret, domain_id: str, clients: Sequence[NewClient]
-    ) -> Sequence[Client]:
-        """Create all of ``clients`` or none (``AlreadyExists`` when an ID or secret is taken)."""
+    Every call but ``create`` and ``list`` raises ``NotFound`` for an ID that the caller may not
+    see; all raise ``DomainNotFound`` or ``NotAMember`` where the domain is none of the caller's.
+    """
+
+    async def create(self, token: Secret, domain_id: str, drafts: Sequence[N]) -> Sequence[E]:
+        """Create all of ``drafts`` or none, and return them in that order.
+
+        Raises ``AlreadyExists``: an ID, or a client's secret, is taken; ``RouteTaken``: a channel's
+        route is; ``NotPermitted``.
+        """
         ...
 
-    async def view_client(self, token: Secret, domain_id: str, client_id: str) -> Client:
-        """Return one client with its secret."""
+    async def view(self, token: Secret, domain_id: str, entity_id: str) -> E:
+        """Return one entity, a client with its secret. Raises ``HalfDeleted``."""
         ...
 
-    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients, newest first; those of a channel with how they are connected to it."""
+    async def list(self, token: Secret, domain_id: str, query: EntityQuery) -> Page[E]:
+        """List entities, newest first, with what the caller may do with each (``actions``).
+
+        Those that are connected to one other entity are listed with how they are
+        (``connection_types``); None where the platform does not tell. A caller who is no member of
+        the domain gets an empty list.
+        """
         ...
 
-    async def update_client(
-        self, token: Secret, domain_id: str, client_id: str, change: ClientChange
-    ) -> Client:
-        """Replace the named fields of a client."""
+    async def update(
+        self, token: Secret, domain_id: str, entity_id: str, change: EntityChange
+    ) -> E:
+        """Replace the named fields of an entity; a disabled one is refused or ``NotFound``."""
         ...
 
-    async def update_client_secret(
+    async def set_status(
+        self, token: Secret, domain_id: str, entity_id: str, status: Status
+    ) -> None:
+        """Enable or disable an entity; one that is so already stays so."""
+        ...
+
+    async def delete(self, token: Secret, domain_id: str, entity_id: str) -> None:
+        """Delete an entity and its connections. Raises ``HalfDeleted``."""
+        ...
+
+
+class Clients(Entities[NewClient, Client], Protocol):
+    """The clients of all domains."""
+
+    async def update_secret(
         self, token: Secret, domain_id: str, client_id: str, secret: Secret
     ) -> Client:
-        """Replace a client's secret."""
-        ...
-
-    async def enable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Enable a client; one that is enabled already stays so."""
-        ...
-
-    async def disable_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Disable a client; one that is disabled already stays so."""
-        ...
-
-    async def delete_client(self, token: Secret, domain_id: str, client_id: str) -> None:
-        """Delete a client and its connections (``NotFound`` when it is not there)."""
+        """Replace a client's secret (``AlreadyExists`` when another one has it)."""
         ...
 
 
-class Channels(Protocol):
-    """Channels of a domain."""
+Channels: TypeAlias = Entities[NewChannel, Channel]
 
-    async def create_channels(
-        self, token: Secret, domain_id: str, channels: Sequence[NewChannel]
-    ) -> Sequence[Channel]:
-        """Create all of ``channels`` or none (``AlreadyExists`` when an ID or route is taken)."""
+
+class Platform(Tokens, Domains, Memberships, Protocol):
+    """The whole platform, certificates apart."""
+
+    @property
+    def clients(self) -> Clients:
+        """The clients."""
         ...
 
-    async def view_channel(self, token: Secret, domain_id: str, channel_id: str) -> Channel:
-        """Return one channel."""
+    @property
+    def channels(self) -> Channels:
+        """The channels."""
         ...
-
-    async def list_channels(
-        self, token: Secret, domain_id: str, query: ChannelQuery
-    ) -> Page[Channel]:
-        """List channels, newest first."""
-        ...
-
-    async def update_channel(
-        self, token: Secret, domain_id: str, channel_id: str, change: ChannelChange
-    ) -> Channel:
-        """Replace the named fields of a channel."""
-        ...
-
-    async def enable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Enable a channel; one that is enabled already stays so."""
-        ...
-
-    async def disable_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Disable a channel; one that is disabled already stays so."""
-        ...
-
-    async def delete_channel(self, token: Secret, domain_id: str, channel_id: str) -> None:
-        """Delete a channel and its connections (``NotFound`` when it is not there)."""
-        ...
-
-
-class ConnectionLists(Protocol):
-    """Which clients may publish and subscribe on which channels."""
 
     async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
         """Connect the whole product or nothing (``AlreadyExists`` when any part exists).
 
-        Raises ``NotReady``: one end is disabled, or the services do not reach each other just now.
+        Raises ``NotFound``: a client or channel is not there; ``NotReady``: one end is disabled, or
+        the services do not reach each other just now.
         """
         ...
 
@@ -168,22 +174,17 @@ class ConnectionLists(Protocol):
         ...
 
 
-class Holdings(Protocol):
-    """Lists, which show what the caller may do with each thing."""
-
-    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients, newest first."""
-        ...
-
-    async def list_channels(
-        self, token: Secret, domain_id: str, query: ChannelQuery
-    ) -> Page[Channel]:
-        """List channels, newest first."""
-        ...
+async def find(
+    entities: Entities[Any, E], token: Secret, domain_id: str, entity_id: str
+) -> E | None:
+    """Return an entity, whatever its status, where the platform's lists show it to the token."""
+    query = EntityQuery(id=entity_id, limit=1, status=StatusFilter.ALL)
+    return next(iter((await entities.list(token, domain_id, query)).items), None)
 
 
-class Platform(Tokens, Domains, Memberships, Clients, Channels, ConnectionLists, Protocol):
-    """The whole platform, certificates apart."""
+def entities_of(platform: Platform, kind: EntityKind) -> Entities[Any, Entity]:
+    """Return the platform's clients or channels."""
+    return platform.clients if kind == "client" else platform.channels
 
 
 class CertificateAuthority(Protocol):

@@ -9,16 +9,10 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from bootstrap_core.model import ConnectionType, Status
 from bootstrap_core.secrets import Secret
 
-T = TypeVar("T")
-
-
-class Status(StrEnum):
-    """Whether an entity may be used."""
-
-    ENABLED = "enabled"
-    DISABLED = "disabled"
+T = TypeVar("T", covariant=True)
 
 
 class StatusFilter(StrEnum):
@@ -27,13 +21,6 @@ class StatusFilter(StrEnum):
     ENABLED = "enabled"
     DISABLED = "disabled"
     ALL = "all"
-
-
-class ConnectionType(StrEnum):
-    """What a connected client may do on a channel."""
-
-    PUBLISH = "publish"
-    SUBSCRIBE = "subscribe"
 
 
 @frozen
@@ -79,34 +66,44 @@ class Membership:
 
 
 @frozen
-class NewClient:
-    """A client to be created, with the ID and secret chosen by the caller."""
+class NewEntity:
+    """What a client and a channel have alike when they are to be created.
+
+    The caller chooses the ID, so that a creation can be repeated.
+    """
 
     id: str
     name: str
-    secret: Secret
-    identity: str = ""
     metadata: Mapping[str, Any] = field(factory=dict)
     tags: Sequence[str] = ()
     status: Status = Status.ENABLED
 
 
 @frozen
-class Client:
-    """A client as the platform holds it; ``secret`` is empty where an answer leaves it out.
+class NewClient(NewEntity):
+    """A client to be created, with the secret chosen by the caller."""
 
-    ``actions`` are what the caller may do with it, which only lists tell; ``connection_types`` what
-    it may do on a channel, which only lists of that channel's clients tell.
+    secret: Secret = field(kw_only=True)
+    identity: str = field(default="", kw_only=True)
+
+
+@frozen
+class NewChannel(NewEntity):
+    """A channel to be created; an empty route is none."""
+
+    route: str = field(default="", kw_only=True)
+
+
+# Without slots: a class can have one base with slots only, and clients and channels have theirs.
+@frozen(slots=False, kw_only=True)
+class Stored:
+    """What the platform adds to a client and to a channel when it holds them.
+
+    ``actions`` are what the caller may do with it, which only lists tell. ``connection_types`` say
+    how it is connected, which only lists of what is connected to one other entity tell.
     """
 
-    id: str
     domain_id: str
-    name: str
-    secret: Secret
-    identity: str
-    metadata: Mapping[str, Any]
-    tags: Sequence[str]
-    status: Status
     created_at: datetime
     updated_at: datetime | None = None
     actions: frozenset[str] | None = None
@@ -114,45 +111,18 @@ class Client:
 
 
 @frozen
-class ClientChange:
-    """Fields of a client to replace; ``None`` leaves one as it is (metadata is replaced whole)."""
-
-    name: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    tags: Sequence[str] | None = None
+class Client(NewClient, Stored):
+    """A client as the platform holds it; ``secret`` is empty where an answer leaves it out."""
 
 
 @frozen
-class NewChannel:
-    """A channel to be created, with the ID chosen by the caller; an empty route is none."""
-
-    id: str
-    name: str
-    route: str = ""
-    metadata: Mapping[str, Any] = field(factory=dict)
-    tags: Sequence[str] = ()
-    status: Status = Status.ENABLED
+class Channel(NewChannel, Stored):
+    """A channel as the platform holds it."""
 
 
 @frozen
-class Channel:
-    """A channel as the platform holds it; ``actions`` as a client's."""
-
-    id: str
-    domain_id: str
-    name: str
-    route: str
-    metadata: Mapping[str, Any]
-    tags: Sequence[str]
-    status: Status
-    created_at: datetime
-    updated_at: datetime | None = None
-    actions: frozenset[str] | None = None
-
-
-@frozen
-class ChannelChange:
-    """Fields of a channel to replace; ``None`` leaves one as it is."""
+class EntityChange:
+    """Fields of an entity to replace; ``None`` leaves one as it is (metadata is replaced whole)."""
 
     name: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -169,27 +139,18 @@ class Connections:
 
 
 @frozen
-class ClientQuery:
-    """Which clients to list; empty fields do not filter. ``name`` matches a part, in any case."""
+class EntityQuery:
+    """Which clients or channels to list; empty fields do not filter.
+
+    ``name`` matches a part, in any case; ``metadata`` what contains it. ``connected_to`` is the ID
+    of a channel (for clients) or of a client (for channels).
+    """
 
     offset: int = 0
     limit: int = 10
     id: str = ""
     name: str = ""
-    channel_id: str = ""
-    metadata: Mapping[str, Any] = field(factory=dict)
-    status: StatusFilter = StatusFilter.ENABLED
-
-
-@frozen
-class ChannelQuery:
-    """Which channels to list; empty fields do not filter. ``name`` matches a part, in any case."""
-
-    offset: int = 0
-    limit: int = 10
-    id: str = ""
-    name: str = ""
-    client_id: str = ""
+    connected_to: str = ""
     metadata: Mapping[str, Any] = field(factory=dict)
     status: StatusFilter = StatusFilter.ENABLED
 

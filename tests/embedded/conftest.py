@@ -85,6 +85,6 @@ def authority(installed: Installation, issuer: Issuer, clock: Clock) -> Embedded
 
 @pytest.fixture
 async def gateway(installed: Installation) -> Gateway:
-    draft = NewClient(str(uuid4()), "gw", Secret(str(uuid4())))
-    await installed.platform.create_clients(installed.token, installed.operator.domain_id, [draft])
+    draft = NewClient(str(uuid4()), "gw", secret=Secret(str(uuid4())))
+    await installed.platform.clients.create(installed.token, installed.operator.domain_id, [draft])
     return Gateway(installed, draft.id)

@@ -201,7 +201,7 @@ async def test_the_adapter_to_magistrala_gets_along(
     wire = httpx.ASGITransport(app=await with_certificates(installed))
     endpoints = Endpoints(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS)
     async with Transport(endpoints, TransportSettings(), wire) as transport:
-        authority = MagistralaCertificates(transport, Magistrala(transport))
+        authority = MagistralaCertificates(transport, Magistrala(transport).clients)
         request = SigningRequest(client_id, _request(domain_id, client_id), timedelta(hours=1))
         signed = await authority.sign(*place, request)
 

@@ -7,38 +7,35 @@ from collections import Counter
 from uuid import uuid4
 
 from bootstrap_core.secrets import Secret
-from provision.platform.types import (
-    ChannelQuery,
-    ClientQuery,
-    Connections,
-    NewChannel,
-    NewClient,
-)
+from provision.platform.types import Connections, EntityQuery, NewChannel, NewClient
 from tests.embedded.service import Installation
 
 
 async def test_an_id_is_given_once(installed: Installation) -> None:
     place, key = (installed.token, installed.operator.domain_id), str(uuid4())
     drafts = [
-        [NewClient(str(uuid4()), "other", Secret("")), NewClient(key, "same", Secret(""))]
+        [
+            NewClient(str(uuid4()), "other", secret=Secret("")),
+            NewClient(key, "same", secret=Secret("")),
+        ]
         for _ in range(20)
     ]
 
     answers = await asyncio.gather(
-        *(installed.platform.create_clients(*place, draft) for draft in drafts),
+        *(installed.platform.clients.create(*place, draft) for draft in drafts),
         return_exceptions=True,
     )
 
     assert Counter(type(answer).__name__ for answer in answers) == {"list": 1, "AlreadyExists": 19}
-    page = await installed.platform.list_clients(*place, ClientQuery(limit=100))
+    page = await installed.platform.clients.list(*place, EntityQuery(limit=100))
     assert page.total == 2
 
 
 async def test_a_connection_is_made_once(installed: Installation) -> None:
     place, platform = (installed.token, installed.operator.domain_id), installed.platform
     client, channel = str(uuid4()), str(uuid4())
-    await platform.create_clients(*place, [NewClient(client, "c", Secret(""))])
-    await platform.create_channels(*place, [NewChannel(channel, "ch")])
+    await platform.clients.create(*place, [NewClient(client, "c", secret=Secret(""))])
+    await platform.channels.create(*place, [NewChannel(channel, "ch")])
 
     answers = await asyncio.gather(
         *(platform.connect(*place, Connections([client], [channel])) for _ in range(20)),
@@ -53,16 +50,16 @@ async def test_many_gateways_at_once_are_all_there_at_once(installed: Installati
     place, platform = (installed.token, installed.operator.domain_id), installed.platform
 
     async def onboard() -> bool:
-        clients = [NewClient(str(uuid4()), "c", Secret(""))]
+        clients = [NewClient(str(uuid4()), "c", secret=Secret(""))]
         channels = [NewChannel(str(uuid4()), "ch") for _ in range(2)]
         await asyncio.gather(
-            platform.create_clients(*place, clients), platform.create_channels(*place, channels)
+            platform.clients.create(*place, clients), platform.channels.create(*place, channels)
         )
         await platform.connect(
             *place, Connections([clients[0].id], [channel.id for channel in channels])
         )
-        await platform.view_client(*place, clients[0].id)
-        found = await platform.list_channels(*place, ChannelQuery(client_id=clients[0].id))
+        await platform.clients.view(*place, clients[0].id)
+        found = await platform.channels.list(*place, EntityQuery(connected_to=clients[0].id))
         return found.total == len(channels)
 
     assert all(await asyncio.gather(*(onboard() for _ in range(50))))

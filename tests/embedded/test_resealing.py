@@ -15,8 +15,8 @@ from tests.embedded.service import CHEAP, KEYS, SEALER_KEY, Installation
 
 async def test_secrets_move_under_the_newest_key(installed: Installation) -> None:
     place = installed.token, installed.operator.domain_id
-    drafts = [NewClient(str(uuid4()), "c", Secret(f"secret-{n}")) for n in range(BATCH + 1)]
-    await installed.platform.create_clients(*place, drafts)
+    drafts = [NewClient(str(uuid4()), "c", secret=Secret(f"secret-{n}")) for n in range(BATCH + 1)]
+    await installed.platform.clients.create(*place, drafts)
     fresh = SealingKey.generate()
 
     both = Sealer([fresh, SEALER_KEY])
@@ -26,5 +26,5 @@ async def test_secrets_move_under_the_newest_key(installed: Installation) -> Non
     passwords = Passwords(CHEAP)
     platform = EmbeddedPlatform(installed.engine, KEYS, Sealer([fresh]), passwords)
     for draft in (drafts[0], drafts[-1]):
-        assert (await platform.view_client(*place, draft.id)).secret == draft.secret
+        assert (await platform.clients.view(*place, draft.id)).secret == draft.secret
     passwords.close()

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
+from bootstrap_core.model import ConnectionType, EntityKind, Status
 from bootstrap_core.secrets import Secret
 from provision.pki.issuer import make_hierarchy
 from provision.pki.keys import check_strength, fingerprint
@@ -26,18 +27,16 @@ from provision.platform import errors
 from provision.platform.types import (
     Certificate,
     Channel,
-    ChannelQuery,
     Client,
-    ClientQuery,
     Connections,
-    ConnectionType,
     Domain,
+    EntityQuery,
     Membership,
     NewChannel,
     NewClient,
+    NewEntity,
     Page,
     SigningRequest,
-    Status,
     StatusFilter,
 )
 from tests.onboarding.virtual import EPOCH, VirtualClock
@@ -47,6 +46,7 @@ LIFE = timedelta(days=300)
 """How long each certificate is valid, whatever was asked for."""
 READS = ("list_", "view_", "chain")
 Effect = Callable[..., Any]
+E = TypeVar("E", Client, Channel)
 
 
 @frozen
@@ -140,20 +140,7 @@ class SimulatedPlatform:
         secrets |= {each.secret for each, _ in self.halves.values() if isinstance(each, Client)}
         if any(self._is_taken(each.id) or each.secret in secrets for each in drafts):
             raise errors.AlreadyExists
-        made = [
-            Client(
-                each.id,
-                domain_id,
-                each.name,
-                each.secret,
-                each.identity,
-                each.metadata,
-                each.tags,
-                each.status,
-                self.clock.now(),
-            )
-            for each in drafts
-        ]
+        made = [self._stored(Client, domain_id, draft) for draft in drafts]
         self._stop_half_way(made)
         self.clients |= {each.id: each for each in made}
         self._appear([each.id for each in made])
@@ -166,23 +153,15 @@ class SimulatedPlatform:
         routes |= {each.route for each, _ in self.halves.values() if isinstance(each, Channel)}
         if any(each.route and each.route in routes for each in drafts):
             raise errors.RouteTaken
-        made = [
-            Channel(
-                each.id,
-                domain_id,
-                each.name,
-                each.route,
-                each.metadata,
-                each.tags,
-                each.status,
-                self.clock.now(),
-            )
-            for each in drafts
-        ]
+        made = [self._stored(Channel, domain_id, draft) for draft in drafts]
         self._stop_half_way(made)
         self.channels |= {each.id: each for each in made}
         self._appear([each.id for each in made])
         return made
+
+    def _stored(self, kind: type[E], domain_id: str, draft: NewEntity) -> E:
+        drafted = asdict(draft, recurse=False)
+        return kind(**drafted, domain_id=domain_id, created_at=self.clock.now())
 
     def _is_taken(self, identifier: str) -> bool:
         return identifier in self.clients | self.channels | self.halves
@@ -211,7 +190,7 @@ class SimulatedPlatform:
         self._must_see([client_id])
         return self.clients[client_id]
 
-    def _list_clients(self, _: str, query: ClientQuery) -> Page[Client]:
+    def _list_clients(self, _: str, query: EntityQuery) -> Page[Client]:
         found = [
             each
             for each in self.clients.values()
@@ -219,12 +198,12 @@ class SimulatedPlatform:
             and self._is_seen(each.id)
             and _is_listed(each.status, query.status)
             and (
-                not query.channel_id
-                or any(c[:2] == (each.id, query.channel_id) for c in self.connections)
+                not query.connected_to
+                or any(c[:2] == (each.id, query.connected_to) for c in self.connections)
             )
         ]
         page = [
-            evolve(each, connection_types=self._types(each.id, query.channel_id))
+            evolve(each, connection_types=self._types(each.id, query.connected_to))
             for each in found[query.offset : query.offset + query.limit]
         ]
         return Page(page, len(found), query.offset, query.limit)
@@ -239,7 +218,7 @@ class SimulatedPlatform:
         self._must_see([channel_id])
         return self.channels[channel_id]
 
-    def _list_channels(self, _: str, query: ChannelQuery) -> Page[Channel]:
+    def _list_channels(self, _: str, query: EntityQuery) -> Page[Channel]:
         found = [each for each in self.channels.values() if each.id == query.id]
         found = [each for each in found if self._is_seen(each.id)]
         found = [each for each in found if _is_listed(each.status, query.status)]
@@ -349,8 +328,27 @@ def _certificate_for(csr: str, holder: Holder, day: datetime) -> str:
     return _signed[mark]
 
 
+@frozen
+class WiredEntities:
+    """The port ``Entities`` on a wire."""
+
+    wire: Wire
+    kind: EntityKind
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        several = "s" if name in ("create", "list") else ""
+        operation, _, field = name.partition("_")
+        return getattr(self.wire, "_".join(filter(None, (operation, self.kind + several, field))))
+
+
 class Wire:
-    """One replica's way to the platform: the ports ``Platform`` and ``CertificateAuthority``."""
+    """One replica's way to the platform: the ports ``Platform`` and ``CertificateAuthority``.
+
+    A call on ``clients`` or ``channels`` is named as the platform's effects are:
+    ``create_clients``, ``view_client``.
+    """
 
     def __init__(
         self, platform: SimulatedPlatform, clock: VirtualClock, settled_after: float
@@ -358,6 +356,8 @@ class Wire:
         self._platform = platform
         self._clock = clock
         self._settled_after = settled_after
+        self.clients = WiredEntities(self, "client")
+        self.channels = WiredEntities(self, "channel")
         self.dead = False
 
     def __getattr__(self, name: str) -> Any:

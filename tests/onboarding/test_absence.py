@@ -49,7 +49,7 @@ async def test_to_who_sees_nothing_the_drift_is_unknown(world: World) -> None:
     made = await gateway(world)
     drift = await finder(world).find(blind_member(world, "channel_read"), made)
     assert isinstance(drift.unknown, errors.NotPermitted)
-    assert [each for each in drift.deviations if each.kind in ("client", "connection")] == []
+    assert [each for each in drift.differences if each.kind in ("client", "connection")] == []
 
 
 @simulated
@@ -73,7 +73,7 @@ async def test_who_made_a_gateway_is_believed_that_it_is_gone(world: World) -> N
     world.platform.actions = frozenset({"read", "client_create"})
     drift = await find(world, made)
     assert drift.unknown is None
-    assert ("deleted", "client") in {(each.fate.value, each.kind) for each in drift.deviations}
+    assert ("deleted", "client") in {(each.drift.value, each.kind) for each in drift.differences}
     another = evolve(world.caller(), user_id="another")
     drift = await finder(world).find(another, made)
     assert isinstance(drift.unknown, errors.NotPermitted)

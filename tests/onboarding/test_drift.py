@@ -30,7 +30,9 @@ async def find(world: World, made: Onboarding) -> Drift:
 
 
 def told(drift: Drift) -> list[tuple[str, str, str, str]]:
-    return [(each.fate.value, each.kind, each.key, each.cure.value) for each in drift.deviations]
+    return [
+        (each.drift.value, each.kind, each.key, each.remedy.value) for each in drift.differences
+    ]
 
 
 async def gateway(world: World) -> Onboarding:
@@ -65,7 +67,7 @@ async def test_all_parts_at_once(world: World) -> None:
         ("deleted", "binding", "agent", "repair"),
     ]
     assert drift.unknown is None
-    fields = {(each.kind, each.key, each.cure): each.fields for each in drift.deviations}
+    fields = {(each.kind, each.key, each.remedy): each.fields for each in drift.differences}
     (name,) = fields["client", "helper", "edit"].items()
     assert (name[0], name[1].before, name[1].after) == ("name", helper.name, "by hand")
     changed = fields["channel", "data", "edit"]
@@ -86,7 +88,7 @@ async def test_connections_are_looked_for_on_every_page(world: World) -> None:
     platform.seen_at |= {each.id: 0.0 for each in others}
     assert await find(world, made) == Drift()
     asked = platform.asked["list_clients"]
-    assert (await find(world, made)).deviations == ()
+    assert (await find(world, made)).differences == ()
     # The domain's many clients take three pages of one channel, the other has one.
     assert platform.asked["list_clients"] - asked == 4
     platform.connections.discard((agent.id, data.id, "publish"))
@@ -118,7 +120,7 @@ def test_what_is_hidden_but_listed_is_not_deleted(database: Engine, name: str) -
         made = await gateway(world)
         world.platform.failing[name] = errors.NotFound("hidden")
         drift = await find(world, made)
-        assert drift.deviations == ()
+        assert drift.differences == ()
         assert isinstance(drift.unknown, errors.NotPermitted)
         assert f"{name.removeprefix('view_')}_read" in drift.unknown.message
 
@@ -202,9 +204,9 @@ async def test_a_connection_that_lost_or_won_a_type_is_told(world: World) -> Non
         ("changed", "connection", "agent - control", "edit"),
         ("changed", "connection", "agent - data", "repair"),
     ]
-    fields = {each.key: each.fields["types"] for each in drift.deviations}
+    fields = {each.key: each.fields["types"] for each in drift.differences}
     assert (fields["agent - data"].before, fields["agent - data"].after) == (
         ["publish", "subscribe"],
         ["subscribe"],
     )
-    assert helper.key not in str(drift.deviations)
+    assert helper.key not in str(drift.differences)

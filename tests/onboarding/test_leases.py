@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import update
 
+from bootstrap_core.secrets import Secret
 from provision.onboarding.errors import LeaseLost
 from provision.onboarding.leases import Hold, Holding, LeasedAuthority, LeasedPlatform, Work
 from provision.onboarding.model import State
@@ -185,7 +186,7 @@ async def test_every_call_takes_what_type_checks_while_the_lease_is_held(world: 
     async def ask() -> tuple[Domain, Client, str, Sequence[Certificate]]:
         return (
             await platform.view_domain(token, domain_id=DOMAIN),
-            await platform.view_client(token=token, domain_id=DOMAIN, client_id=client_id),
+            await platform.clients.view(token=token, domain_id=DOMAIN, entity_id=client_id),
             await authority.chain(),
             await authority.list_certificates(token, DOMAIN, client_id=client_id),
         )
@@ -196,6 +197,8 @@ async def test_every_call_takes_what_type_checks_while_the_lease_is_held(world: 
     await asyncio.sleep(26.0)
     for call in (
         platform.view_domain(token, domain_id=DOMAIN),
+        platform.clients.update_secret(token, DOMAIN, client_id, Secret("s")),
+        platform.channels.delete(token, DOMAIN, made.plan.channels[0].id),
         authority.revoke_certificate(token, DOMAIN, serial=certificates[0].serial),
     ):
         with pytest.raises(LeaseLost):

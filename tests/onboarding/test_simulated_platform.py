@@ -8,20 +8,14 @@ import pytest
 from attrs import evolve
 from sqlalchemy import Engine
 
+from bootstrap_core.model import ConnectionType
 from bootstrap_core.secrets import Secret
 from provision.platform import errors
-from provision.platform.types import (
-    ClientQuery,
-    Connections,
-    ConnectionType,
-    NewChannel,
-    NewClient,
-    StatusFilter,
-)
+from provision.platform.types import Connections, EntityQuery, NewChannel, NewClient, StatusFilter
 from tests.onboarding.simulated_platform import Half, Wire
 from tests.onboarding.world import DOMAIN, World, simulated
 
-CLIENT = NewClient("c1", "client", Secret("s1"))
+CLIENT = NewClient("c1", "client", secret=Secret("s1"))
 CHANNEL = NewChannel("ch1", "channel", route="way")
 
 
@@ -36,23 +30,23 @@ def test_a_creation_that_is_cut_short_leaves_its_half(database: Engine, half: Ha
         wire, place = wire_of(world)
         world.platform.cut_short["create_clients"] = half
         with pytest.raises(errors.TimedOut):
-            await wire.create_clients(*place, [CLIENT])
+            await wire.clients.create(*place, [CLIENT])
         await asyncio.sleep(60.0)
 
         with pytest.raises(errors.AlreadyExists):
-            await wire.create_clients(*place, [CLIENT])
+            await wire.clients.create(*place, [CLIENT])
         with pytest.raises(errors.AlreadyExists):
-            await wire.create_clients(*place, [evolve(CLIENT, id="c2")])
-        query = ClientQuery(id="c1", status=StatusFilter.ALL)
-        assert (await wire.list_clients(*place, query)).total == 0
+            await wire.clients.create(*place, [evolve(CLIENT, id="c2")])
+        query = EntityQuery(id="c1", status=StatusFilter.ALL)
+        assert (await wire.clients.list(*place, query)).total == 0
         if half is Half.TUPLES:
-            assert (await wire.view_client(*place, "c1")).id == "c1"
+            assert (await wire.clients.view(*place, "c1")).id == "c1"
         for _ in range(2):
             with pytest.raises(errors.NotFound) as caught:
-                await wire.delete_client(*place, "c1")
+                await wire.clients.delete(*place, "c1")
             assert isinstance(caught.value, errors.HalfDeleted) == (half is Half.TUPLES)
             with pytest.raises(errors.NotFound):
-                await wire.view_client(*place, "c1")
+                await wire.clients.view(*place, "c1")
 
     story(database)
 
@@ -62,19 +56,19 @@ async def test_half_a_channel_keeps_its_route(world: World) -> None:
     wire, place = wire_of(world)
     world.platform.cut_short["create_channels"] = Half.ROW
     with pytest.raises(errors.TimedOut):
-        await wire.create_channels(*place, [CHANNEL])
+        await wire.channels.create(*place, [CHANNEL])
     with pytest.raises(errors.RouteTaken):
-        await wire.create_channels(*place, [evolve(CHANNEL, id="ch2")])
+        await wire.channels.create(*place, [evolve(CHANNEL, id="ch2")])
 
 
 @simulated
 async def test_a_connection_tells_its_types_and_can_lose_one(world: World) -> None:
     wire, place = wire_of(world)
-    await wire.create_clients(*place, [CLIENT])
-    await wire.create_channels(*place, [CHANNEL])
+    await wire.clients.create(*place, [CLIENT])
+    await wire.channels.create(*place, [CHANNEL])
     await wire.connect(*place, Connections(["c1"], ["ch1"]))
     world.platform.connections.discard(("c1", "ch1", "publish"))
-    (shown,) = (await wire.list_clients(*place, ClientQuery(channel_id="ch1"))).items
+    (shown,) = (await wire.clients.list(*place, EntityQuery(connected_to="ch1"))).items
     assert shown.connection_types == {ConnectionType.SUBSCRIBE}
     with pytest.raises(errors.AlreadyExists):
         await wire.connect(*place, Connections(["c1"], ["ch1"]))

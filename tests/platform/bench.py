@@ -14,9 +14,8 @@ from provision.platform.errors import NotFound
 from provision.platform.port import Platform
 from provision.platform.types import (
     Channel,
-    ChannelQuery,
     Client,
-    ClientQuery,
+    EntityQuery,
     NewChannel,
     NewClient,
     StatusFilter,
@@ -43,7 +42,7 @@ class Bench:
 
     def new_client(self, **values: Any) -> NewClient:
         """Return a client that is not created yet."""
-        drafted = NewClient(str(uuid4()), f"{self.mark}-client", Secret(str(uuid4())))
+        drafted = NewClient(str(uuid4()), f"{self.mark}-client", secret=Secret(str(uuid4())))
         return evolve(drafted, **values)
 
     def new_channel(self, **values: Any) -> NewChannel:
@@ -53,12 +52,12 @@ class Bench:
     async def clients(self, drafts: Sequence[NewClient]) -> Sequence[Client]:
         """Create clients."""
         self.client_ids.extend(draft.id for draft in drafts)
-        return await self.subject.platform.create_clients(*self.place, drafts)
+        return await self.subject.platform.clients.create(*self.place, drafts)
 
     async def channels(self, drafts: Sequence[NewChannel]) -> Sequence[Channel]:
         """Create channels."""
         self.channel_ids.extend(draft.id for draft in drafts)
-        return await self.subject.platform.create_channels(*self.place, drafts)
+        return await self.subject.platform.channels.create(*self.place, drafts)
 
     async def client(self, **values: Any) -> Client:
         """Create one client."""
@@ -75,25 +74,25 @@ class Bench:
 
     async def has_client(self, client_id: str) -> bool:
         """Tell whether the domain has a client, as the port says that one finds out."""
-        query = ClientQuery(id=client_id, status=StatusFilter.ALL)
-        return bool((await self.subject.platform.list_clients(*self.place, query)).total)
+        query = EntityQuery(id=client_id, status=StatusFilter.ALL)
+        return bool((await self.subject.platform.clients.list(*self.place, query)).total)
 
     async def has_channel(self, channel_id: str) -> bool:
         """Tell whether the domain has a channel."""
-        query = ChannelQuery(id=channel_id, status=StatusFilter.ALL)
-        return bool((await self.subject.platform.list_channels(*self.place, query)).total)
+        query = EntityQuery(id=channel_id, status=StatusFilter.ALL)
+        return bool((await self.subject.platform.channels.list(*self.place, query)).total)
 
     async def channels_of(self, client_id: str) -> list[str]:
         """Return the channels that a client is connected to."""
-        query = ChannelQuery(client_id=client_id, limit=100)
-        page = await self.subject.platform.list_channels(*self.place, query)
+        query = EntityQuery(connected_to=client_id, limit=100)
+        page = await self.subject.platform.channels.list(*self.place, query)
         return sorted(channel.id for channel in page.items)
 
     async def clear(self) -> None:
         """Delete what is left."""
         for client_id in self.client_ids:
             with contextlib.suppress(NotFound):
-                await self.subject.platform.delete_client(*self.place, client_id)
+                await self.subject.platform.clients.delete(*self.place, client_id)
         for channel_id in self.channel_ids:
             with contextlib.suppress(NotFound):
-                await self.subject.platform.delete_channel(*self.place, channel_id)
+                await self.subject.platform.channels.delete(*self.place, channel_id)

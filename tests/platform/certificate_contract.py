@@ -87,11 +87,11 @@ class CertificateContract:
 
     @pytest.fixture
     async def device(self, subject: CertificateSubject) -> AsyncIterator[Device]:
-        draft = NewClient(str(uuid4()), "certificate-contract", Secret(str(uuid4())))
-        await subject.platform.create_clients(*subject.place, [draft])
+        draft = NewClient(str(uuid4()), "certificate-contract", secret=Secret(str(uuid4())))
+        await subject.platform.clients.create(*subject.place, [draft])
         yield Device(subject, draft.id, await asyncio.to_thread(make_key, self.key_type))
         await subject.authority.revoke_client_certificates(*subject.place, draft.id)
-        await subject.platform.delete_client(*subject.place, draft.id)
+        await subject.platform.clients.delete(*subject.place, draft.id)
 
     async def test_a_certificate_holds_the_clients_name_and_key(self, device: Device) -> None:
         signed = await device.sign()

@@ -19,15 +19,9 @@ from uuid import uuid4
 import pytest
 from attrs import evolve
 
+from bootstrap_core.model import ConnectionType, Status
 from provision.platform.errors import AlreadyExists, NotFound, NotReady
-from provision.platform.types import (
-    ChannelQuery,
-    ClientQuery,
-    Connections,
-    ConnectionType,
-    Status,
-    StatusFilter,
-)
+from provision.platform.types import Connections, EntityQuery, StatusFilter
 from tests.platform.bench import Bench, Subject
 from tests.platform.contract_entities import EntityContract
 
@@ -42,8 +36,8 @@ class PlatformContract(EntityContract):
         made = [await bench.client(name=f"{bench.mark}-{n}") for n in range(3)]
 
         pages = [
-            await platform.list_clients(
-                *place, ClientQuery(name=bench.mark, offset=offset, limit=2)
+            await platform.clients.list(
+                *place, EntityQuery(name=bench.mark, offset=offset, limit=2)
             )
             for offset in (0, 2, 4)
         ]
@@ -56,8 +50,8 @@ class PlatformContract(EntityContract):
     async def test_channels_are_paged_newest_first(self, bench: Bench) -> None:
         made = [await bench.channel(name=f"{bench.mark}-{n}") for n in range(3)]
 
-        page = await bench.subject.platform.list_channels(
-            *bench.place, ChannelQuery(name=bench.mark, offset=1, limit=1)
+        page = await bench.subject.platform.channels.list(
+            *bench.place, EntityQuery(name=bench.mark, offset=1, limit=1)
         )
 
         assert (page.total, [channel.id for channel in page.items]) == (3, [made[1].id])
@@ -66,7 +60,7 @@ class PlatformContract(EntityContract):
         client = await bench.client(name=f"{bench.mark}-Boiler 50%")
 
         for name in (f"{bench.mark}-boiler", f"{bench.mark}-BOILER 50%".upper()):
-            page = await bench.subject.platform.list_clients(*bench.place, ClientQuery(name=name))
+            page = await bench.subject.platform.clients.list(*bench.place, EntityQuery(name=name))
             assert [found.id for found in page.items] == [client.id]
 
     async def test_metadata_is_found_by_a_part(self, bench: Bench) -> None:
@@ -76,8 +70,8 @@ class PlatformContract(EntityContract):
 
         for wanted, count in (({"site": "a"}, 1), ({"n": 1}, 1), ({"n": 2}, 0), ({"x": 1}, 0)):
             metadata = {"mark": bench.mark, "at": wanted}
-            clients = await platform.list_clients(*place, ClientQuery(metadata=metadata))
-            channels = await platform.list_channels(*place, ChannelQuery(metadata=metadata))
+            clients = await platform.clients.list(*place, EntityQuery(metadata=metadata))
+            channels = await platform.channels.list(*place, EntityQuery(metadata=metadata))
             assert [found.id for found in clients.items] == [client.id] * count
             assert [found.id for found in channels.items] == [channel.id] * count
 
@@ -87,8 +81,8 @@ class PlatformContract(EntityContract):
 
         found = {}
         for status in StatusFilter:
-            query = ClientQuery(name=bench.mark, status=status)
-            page = await bench.subject.platform.list_clients(*bench.place, query)
+            query = EntityQuery(name=bench.mark, status=status)
+            page = await bench.subject.platform.clients.list(*bench.place, query)
             found[status] = {client.id for client in page.items}
 
         assert found == {
@@ -106,8 +100,8 @@ class PlatformContract(EntityContract):
 
         for client in clients:
             assert await bench.channels_of(client.id) == sorted(everything.channel_ids)
-        page = await bench.subject.platform.list_clients(
-            *bench.place, ClientQuery(channel_id=channels[0].id)
+        page = await bench.subject.platform.clients.list(
+            *bench.place, EntityQuery(connected_to=channels[0].id)
         )
         assert {client.id for client in page.items} == set(everything.client_ids)
 
@@ -154,7 +148,7 @@ class PlatformContract(EntityContract):
         subscribe = evolve(publish, types=[ConnectionType.SUBSCRIBE])
 
         async def types() -> frozenset[ConnectionType] | None:
-            page = await platform.list_clients(*place, ClientQuery(channel_id=channel.id))
+            page = await platform.clients.list(*place, EntityQuery(connected_to=channel.id))
             return page.items[0].connection_types
 
         await platform.connect(*place, publish)
@@ -164,7 +158,7 @@ class PlatformContract(EntityContract):
         await platform.disconnect(*place, publish)
         assert await types() == {ConnectionType.SUBSCRIBE}
         assert await bench.channels_of(client.id) == [channel.id]
-        everywhere = await platform.list_clients(*place, ClientQuery(id=client.id))
+        everywhere = await platform.clients.list(*place, EntityQuery(id=client.id))
         assert everywhere.items[0].connection_types is None
         await platform.disconnect(*place, subscribe)
         assert await bench.channels_of(client.id) == []
@@ -174,17 +168,17 @@ class PlatformContract(EntityContract):
         client, channel, other = await bench.client(), await bench.channel(), await bench.client()
         await platform.connect(*place, Connections([client.id, other.id], [channel.id]))
 
-        await platform.delete_client(*place, client.id)
+        await platform.clients.delete(*place, client.id)
         assert not await bench.has_client(client.id)
         with pytest.raises(NotFound):
-            await platform.view_client(*place, client.id)
+            await platform.clients.view(*place, client.id)
         with pytest.raises(NotFound):
-            await platform.delete_client(*place, client.id)
+            await platform.clients.delete(*place, client.id)
         again = await bench.client(id=client.id)
         assert await bench.channels_of(again.id) == []
 
-        await platform.delete_channel(*place, channel.id)
+        await platform.channels.delete(*place, channel.id)
         assert not await bench.has_channel(channel.id)
         with pytest.raises(NotFound):
-            await platform.delete_channel(*place, channel.id)
+            await platform.channels.delete(*place, channel.id)
         assert await bench.channels_of(other.id) == []

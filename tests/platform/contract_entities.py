@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
     AlreadyExists,
@@ -16,7 +17,7 @@ from provision.platform.errors import (
     NotFound,
     PlatformError,
 )
-from provision.platform.types import ChannelChange, ClientChange, ClientQuery, NewChannel, Status
+from provision.platform.types import EntityChange, EntityQuery, NewChannel
 from tests.platform.bench import Bench, Subject
 
 
@@ -60,8 +61,8 @@ class EntityContract:
         for call in (
             platform.view_user(nobody),
             platform.view_domain(nobody, subject.domain_id),
-            platform.list_clients(nobody, subject.domain_id, ClientQuery()),
-            platform.create_channels(nobody, subject.domain_id, [NewChannel(str(uuid4()), "x")]),
+            platform.clients.list(nobody, subject.domain_id, EntityQuery()),
+            platform.channels.create(nobody, subject.domain_id, [NewChannel(str(uuid4()), "x")]),
         ):
             with pytest.raises(InvalidToken):
                 await call
@@ -75,7 +76,7 @@ class EntityContract:
         draft = bench.new_client(identity="gateway-7", metadata=metadata, tags=("one", "two"))
 
         made = (await bench.clients([draft]))[0]
-        viewed = await bench.subject.platform.view_client(*bench.place, draft.id)
+        viewed = await bench.subject.platform.clients.view(*bench.place, draft.id)
 
         for client in (made, viewed):
             assert (client.id, client.name, client.secret) == (draft.id, draft.name, draft.secret)
@@ -91,7 +92,7 @@ class EntityContract:
         draft = bench.new_channel(route=route, metadata={"type": "data"}, tags=("one",))
 
         made = (await bench.channels([draft]))[0]
-        viewed = await bench.subject.platform.view_channel(*bench.place, draft.id)
+        viewed = await bench.subject.platform.channels.view(*bench.place, draft.id)
 
         for channel in (made, viewed):
             assert (channel.id, channel.name, channel.route) == (draft.id, draft.name, route)
@@ -153,25 +154,25 @@ class EntityContract:
         platform, token = bench.subject.platform, bench.subject.token
 
         with pytest.raises((DomainNotFound, NotAMember)):
-            await platform.create_clients(token, str(uuid4()), [bench.new_client()])
+            await platform.clients.create(token, str(uuid4()), [bench.new_client()])
         with pytest.raises((DomainNotFound, NotAMember)):
-            await platform.create_channels(token, str(uuid4()), [bench.new_channel()])
+            await platform.channels.create(token, str(uuid4()), [bench.new_channel()])
 
     async def test_what_is_not_there_is_not_found(self, bench: Bench) -> None:
         platform, place, missing = bench.subject.platform, bench.place, str(uuid4())
 
         for call in (
-            platform.view_client(*place, missing),
-            platform.update_client(*place, missing, ClientChange(name="x")),
-            platform.update_client_secret(*place, missing, Secret("x")),
-            platform.enable_client(*place, missing),
-            platform.disable_client(*place, missing),
-            platform.delete_client(*place, missing),
-            platform.view_channel(*place, missing),
-            platform.update_channel(*place, missing, ChannelChange(name="x")),
-            platform.enable_channel(*place, missing),
-            platform.disable_channel(*place, missing),
-            platform.delete_channel(*place, missing),
+            platform.clients.view(*place, missing),
+            platform.clients.update(*place, missing, EntityChange(name="x")),
+            platform.clients.update_secret(*place, missing, Secret("x")),
+            platform.clients.set_status(*place, missing, Status.ENABLED),
+            platform.clients.set_status(*place, missing, Status.DISABLED),
+            platform.clients.delete(*place, missing),
+            platform.channels.view(*place, missing),
+            platform.channels.update(*place, missing, EntityChange(name="x")),
+            platform.channels.set_status(*place, missing, Status.ENABLED),
+            platform.channels.set_status(*place, missing, Status.DISABLED),
+            platform.channels.delete(*place, missing),
         ):
             with pytest.raises(NotFound):
                 await call
@@ -181,12 +182,12 @@ class EntityContract:
         client = await bench.client(metadata={"a": 1, "b": 2}, tags=("one",))
         channel = await bench.channel(metadata={"a": 1, "b": 2}, tags=("one",))
 
-        renamed = await platform.update_client(*place, client.id, ClientChange(name="renamed"))
-        changed = await platform.update_client(
-            *place, client.id, ClientChange(metadata={"c": 3}, tags=["two"])
+        renamed = await platform.clients.update(*place, client.id, EntityChange(name="renamed"))
+        changed = await platform.clients.update(
+            *place, client.id, EntityChange(metadata={"c": 3}, tags=["two"])
         )
-        other = await platform.update_channel(
-            *place, channel.id, ChannelChange(name="renamed", metadata={"c": 3}, tags=["two"])
+        other = await platform.channels.update(
+            *place, channel.id, EntityChange(name="renamed", metadata={"c": 3}, tags=["two"])
         )
 
         assert (renamed.name, renamed.metadata) == ("renamed", {"a": 1, "b": 2})
@@ -196,40 +197,40 @@ class EntityContract:
             ["two"],
         )
         assert (other.name, other.metadata, list(other.tags)) == ("renamed", {"c": 3}, ["two"])
-        assert (await platform.view_client(*place, client.id)).metadata == {"c": 3}
-        assert (await platform.view_channel(*place, channel.id)).name == "renamed"
+        assert (await platform.clients.view(*place, client.id)).metadata == {"c": 3}
+        assert (await platform.channels.view(*place, channel.id)).name == "renamed"
 
     async def test_a_secret_is_replaced_and_stays_unique(self, bench: Bench) -> None:
         platform, place = bench.subject.platform, bench.place
         client, other = await bench.client(), await bench.client()
         secret = Secret(str(uuid4()))
 
-        await platform.update_client_secret(*place, client.id, secret)
+        await platform.clients.update_secret(*place, client.id, secret)
 
-        assert (await platform.view_client(*place, client.id)).secret == secret
+        assert (await platform.clients.view(*place, client.id)).secret == secret
         with pytest.raises(AlreadyExists):
-            await platform.update_client_secret(*place, other.id, secret)
-        assert (await platform.view_client(*place, other.id)).secret == other.secret
+            await platform.clients.update_secret(*place, other.id, secret)
+        assert (await platform.clients.view(*place, other.id)).secret == other.secret
 
     async def test_status_is_changed_and_changing_it_again_is_no_error(self, bench: Bench) -> None:
         platform, place = bench.subject.platform, bench.place
         client, channel = await bench.client(), await bench.channel()
 
         for _ in range(2):
-            await platform.disable_client(*place, client.id)
-            await platform.disable_channel(*place, channel.id)
-        assert (await platform.view_client(*place, client.id)).status is Status.DISABLED
-        assert (await platform.view_channel(*place, channel.id)).status is Status.DISABLED
+            await platform.clients.set_status(*place, client.id, Status.DISABLED)
+            await platform.channels.set_status(*place, channel.id, Status.DISABLED)
+        assert (await platform.clients.view(*place, client.id)).status is Status.DISABLED
+        assert (await platform.channels.view(*place, channel.id)).status is Status.DISABLED
 
         for _ in range(2):
-            await platform.enable_client(*place, client.id)
-            await platform.enable_channel(*place, channel.id)
-        assert (await platform.view_client(*place, client.id)).status is Status.ENABLED
-        assert (await platform.view_channel(*place, channel.id)).status is Status.ENABLED
+            await platform.clients.set_status(*place, client.id, Status.ENABLED)
+            await platform.channels.set_status(*place, channel.id, Status.ENABLED)
+        assert (await platform.clients.view(*place, client.id)).status is Status.ENABLED
+        assert (await platform.channels.view(*place, channel.id)).status is Status.ENABLED
 
     async def test_a_disabled_client_is_not_changed(self, bench: Bench) -> None:
         platform, place = bench.subject.platform, bench.place
         client = await bench.client(status=Status.DISABLED)
 
         with pytest.raises(NotFound):
-            await platform.update_client(*place, client.id, ClientChange(name="x"))
+            await platform.clients.update(*place, client.id, EntityChange(name="x"))

@@ -16,11 +16,7 @@ from provision.platform.magistrala.adapter import Magistrala
 from provision.platform.magistrala.calls import TransportSettings
 from provision.platform.magistrala.certificates import MagistralaCertificates
 from provision.platform.magistrala.transport import Transport
-from provision.platform.types import (
-    Client,
-    NewClient,
-    SigningRequest,
-)
+from provision.platform.types import Client, NewClient, SigningRequest
 from tests.platform.faulty import endpoints
 
 RECORDINGS: Final = Path(__file__).parent.parent / "data" / "golden"
@@ -66,7 +62,7 @@ async def play(wire: HTTPXMock, name: str, act: Act) -> tuple[Any, Exchange]:
     settings = TransportSettings(attempts=1)
     async with Transport(endpoints("http://magistrala.test"), settings) as transport:
         platform = Magistrala(transport)
-        result = await act(platform, MagistralaCertificates(transport, platform))
+        result = await act(platform, MagistralaCertificates(transport, platform.clients))
     return result, Exchange(ROWS[name], wire.get_requests())
 
 
@@ -109,4 +105,4 @@ def compare(client: Any, recorded: Mapping[str, Any]) -> None:
 
 
 def client(client_id: str, name: str = "x", secret: str = "s") -> NewClient:
-    return NewClient(client_id, name, Secret(secret))
+    return NewClient(client_id, name, secret=Secret(secret))

@@ -19,14 +19,14 @@ VIEWED: Final[dict[str, Any]] = {
     "updated_at": "0001-01-01T00:00:00Z",
     "status": "enabled",
 }
-NEW: Final = NewClient(CLIENT, "gw", Secret("client-secret"))
+NEW: Final = NewClient(CLIENT, "gw", secret=Secret("client-secret"))
 
 
 async def view(platform: Magistrala) -> None:
     """View the client of ``VIEWED``."""
-    assert (await platform.view_client(TOKEN, DOMAIN, CLIENT)).name == "gw"
+    assert (await platform.clients.view(TOKEN, DOMAIN, CLIENT)).name == "gw"
 
 
 async def create(platform: Magistrala) -> None:
     """Create the client ``NEW``."""
-    await platform.create_clients(TOKEN, DOMAIN, [NEW])
+    await platform.clients.create(TOKEN, DOMAIN, [NEW])

@@ -43,7 +43,7 @@ class TestMagistralaCertificates(CertificateContract):
         async with Transport(where, TransportSettings(attempts=1), wire) as transport:
             platform = Magistrala(transport)
             yield CertificateSubject(
-                MagistralaCertificates(transport, platform),
+                MagistralaCertificates(transport, platform.clients),
                 platform,
                 installed.token,
                 installed.operator.domain_id,

@@ -8,6 +8,7 @@ import attrs
 import httpx
 import pytest
 
+from bootstrap_core.model import Status
 from provision.platform.errors import (
     BadAnswer,
     Failed,
@@ -83,7 +84,7 @@ async def test_connecting_and_deleting_are_not_repeated_either(
     with pytest.raises(TimedOut):
         await platform.connect(TOKEN, DOMAIN, Connections([CLIENT], [OTHER]))
     with pytest.raises(TimedOut):
-        await platform.delete_client(TOKEN, DOMAIN, CLIENT)
+        await platform.clients.delete(TOKEN, DOMAIN, CLIENT)
 
     assert [each.method for each in server.received] == ["POST", "DELETE"]
 
@@ -94,7 +95,7 @@ async def test_what_changes_nothing_the_second_time_is_repeated(
     server.script.extend([closes(), answers(204), closes(), answers(200, {})])
 
     await platform.disconnect(TOKEN, DOMAIN, Connections([CLIENT], [OTHER]))
-    await platform.disable_client(TOKEN, DOMAIN, CLIENT)
+    await platform.clients.set_status(TOKEN, DOMAIN, CLIENT, Status.DISABLED)
 
     assert len(server.received) == 4
 

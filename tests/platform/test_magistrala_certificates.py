@@ -16,6 +16,7 @@ from provision.platform.magistrala.certificates import MagistralaCertificates
 from provision.platform.magistrala.transport import Transport
 from provision.platform.types import SigningRequest
 from tests.pki.tools import hierarchy
+from tests.platform import samples
 from tests.platform.faulty import QUICK, FaultyServer, answers, closes, endpoints
 
 TOKEN, DOMAIN, CLIENT = Secret("token"), "d", "7c2f84a1-8e5e-4b53-8a43-d0d3a0d0f2b2"
@@ -28,7 +29,7 @@ VIEWED = {
     "entity_id": CLIENT,
 }
 NO_CLIENTS = {"total": 0, "limit": 10}
-ONE_CLIENT = {"total": 1, "limit": 10, "clients": []}
+ONE_CLIENT = {"total": 1, "limit": 10, "clients": [samples.VIEWED]}
 UNKNOWN = answers(422, {"message": "view entity failed"})
 STRANGER = answers(500, {"message": "failed to perform authorization over the entity"})
 CHAIN = answers(200, {"certificate": "the chain", "revoked": False})
@@ -41,7 +42,7 @@ async def certificates(server: FaultyServer) -> AsyncIterator[MagistralaCertific
         server.serving() as address,
         Transport(endpoints(address), QUICK) as transport,
     ):
-        yield MagistralaCertificates(transport, Magistrala(transport))
+        yield MagistralaCertificates(transport, Magistrala(transport).clients)
 
 
 async def test_a_request_is_sent_as_the_service_reads_it(

@@ -55,7 +55,7 @@ async def test_one_service_that_is_down_does_not_take_others_with_it(server: Fau
         with pytest.raises(Failed):
             await view(platform)
         with pytest.raises(Failed):
-            await platform.view_channel(TOKEN, DOMAIN, CLIENT)
+            await platform.channels.view(TOKEN, DOMAIN, CLIENT)
         with pytest.raises(Unavailable):
             await view(platform)
 

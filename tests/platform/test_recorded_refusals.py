@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from pytest_httpx import HTTPXMock
 
+from bootstrap_core.model import ConnectionType, Status
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
     AlreadyExists,
@@ -20,15 +21,7 @@ from provision.platform.errors import (
     Rejected,
     RouteTaken,
 )
-from provision.platform.types import (
-    ChannelChange,
-    ChannelQuery,
-    ClientChange,
-    ClientQuery,
-    Connections,
-    ConnectionType,
-    NewChannel,
-)
+from provision.platform.types import Connections, EntityChange, EntityQuery, NewChannel
 from tests.platform.exchange import (
     NOWHERE,
     ROWS,
@@ -42,59 +35,62 @@ from tests.platform.exchange import (
 REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
     "clients.bulk.duplicate_id_existing": (
         AlreadyExists,
-        lambda p, _: p.create_clients(T, A, [client("{{b3}}"), client("{{b1}}")]),
+        lambda p, _: p.clients.create(T, A, [client("{{b3}}"), client("{{b1}}")]),
     ),
     "clients.bulk.duplicate_secret_existing": (
         AlreadyExists,
-        lambda p, _: p.create_clients(T, A, [client("{{b3}}", secret="bk-sec-3")]),
+        lambda p, _: p.clients.create(T, A, [client("{{b3}}", secret="bk-sec-3")]),
     ),
-    "clients.bulk.one_bad_id": (Rejected, lambda p, _: p.create_clients(T, A, [client("abc")])),
-    "clients.bulk.no_token": (InvalidToken, lambda p, _: p.create_clients(T, A, [client("x")])),
-    "clients.bulk.non_member": (NotPermitted, lambda p, _: p.create_clients(T, A, [client("x")])),
-    "clients.view.unknown": (NotFound, lambda p, _: p.view_client(T, A, NOWHERE)),
-    "clients.view.non_member": (NotFound, lambda p, _: p.view_client(T, A, "{{c1}}")),
-    "clients.view.no_token": (InvalidToken, lambda p, _: p.view_client(T, A, "{{c1}}")),
+    "clients.bulk.one_bad_id": (Rejected, lambda p, _: p.clients.create(T, A, [client("abc")])),
+    "clients.bulk.no_token": (InvalidToken, lambda p, _: p.clients.create(T, A, [client("x")])),
+    "clients.bulk.non_member": (NotPermitted, lambda p, _: p.clients.create(T, A, [client("x")])),
+    "clients.view.unknown": (NotFound, lambda p, _: p.clients.view(T, A, NOWHERE)),
+    "clients.view.non_member": (NotFound, lambda p, _: p.clients.view(T, A, "{{c1}}")),
+    "clients.view.no_token": (InvalidToken, lambda p, _: p.clients.view(T, A, "{{c1}}")),
     "clients.list.limit101": (
         Rejected,
-        lambda p, _: p.list_clients(T, A, ClientQuery(limit=101)),
+        lambda p, _: p.clients.list(T, A, EntityQuery(limit=101)),
     ),
     "clients.update.non_member": (
         NotFound,
-        lambda p, _: p.update_client(T, A, "{{c1}}", ClientChange(name="x")),
+        lambda p, _: p.clients.update(T, A, "{{c1}}", EntityChange(name="x")),
     ),
     "clients.update.disabled_client": (
         NotFound,
-        lambda p, _: p.update_client(T, A, "{{c1}}", ClientChange(name="while-disabled")),
+        lambda p, _: p.clients.update(T, A, "{{c1}}", EntityChange(name="while-disabled")),
     ),
     "clients.secret.duplicate": (
         AlreadyExists,
-        lambda p, _: p.update_client_secret(T, A, "{{c1}}", Secret("bk-sec-3")),
+        lambda p, _: p.clients.update_secret(T, A, "{{c1}}", Secret("bk-sec-3")),
     ),
     "clients.secret.unknown": (
         NotFound,
-        lambda p, _: p.update_client_secret(T, A, NOWHERE, Secret("q")),
+        lambda p, _: p.clients.update_secret(T, A, NOWHERE, Secret("q")),
     ),
-    "clients.enable.unknown": (NotFound, lambda p, _: p.enable_client(T, A, NOWHERE)),
-    "clients.delete.again": (NotFound, lambda p, _: p.delete_client(T, A, "{{c1}}")),
-    "clients.delete.non_member": (NotFound, lambda p, _: p.delete_client(T, A, "{{c1}}")),
+    "clients.enable.unknown": (
+        NotFound,
+        lambda p, _: p.clients.set_status(T, A, NOWHERE, Status.ENABLED),
+    ),
+    "clients.delete.again": (NotFound, lambda p, _: p.clients.delete(T, A, "{{c1}}")),
+    "clients.delete.non_member": (NotFound, lambda p, _: p.clients.delete(T, A, "{{c1}}")),
     "channels.bulk.duplicate_id_existing": (
         AlreadyExists,
-        lambda p, _: p.create_channels(T, A, [NewChannel("{{k3}}", "x")]),
+        lambda p, _: p.channels.create(T, A, [NewChannel("{{k3}}", "x")]),
     ),
     "channels.bulk.duplicate_route": (
         RouteTaken,
-        lambda p, _: p.create_channels(T, A, [NewChannel("k", "x", route="rt-1")]),
+        lambda p, _: p.channels.create(T, A, [NewChannel("k", "x", route="rt-1")]),
     ),
     "channels.bulk.non_member": (
         NotPermitted,
-        lambda p, _: p.create_channels(T, A, [NewChannel("k", "x")]),
+        lambda p, _: p.channels.create(T, A, [NewChannel("k", "x")]),
     ),
-    "channels.view.non_member": (NotFound, lambda p, _: p.view_channel(T, A, "{{ch1}}")),
+    "channels.view.non_member": (NotFound, lambda p, _: p.channels.view(T, A, "{{ch1}}")),
     "channels.update.unknown": (
         NotFound,
-        lambda p, _: p.update_channel(T, A, NOWHERE, ChannelChange(name="x")),
+        lambda p, _: p.channels.update(T, A, NOWHERE, EntityChange(name="x")),
     ),
-    "channels.list.limit0": (Rejected, lambda p, _: p.list_channels(T, A, ChannelQuery(limit=0))),
+    "channels.list.limit0": (Rejected, lambda p, _: p.channels.list(T, A, EntityQuery(limit=0))),
     "channels.connect.domain.again": (
         AlreadyExists,
         lambda p, _: p.connect(T, A, Connections(["{{cl1}}"], ["{{ch1}}", "{{ch2}}"])),
@@ -119,7 +115,7 @@ REFUSED: Final[Mapping[str, tuple[type[PlatformError], Act]]] = {
     ),
     "channels.connect.delete_channel.again": (
         NotFound,
-        lambda p, _: p.delete_channel(T, A, "{{ch1}}"),
+        lambda p, _: p.channels.delete(T, A, "{{ch1}}"),
     ),
     "users.token.issue.unknown_user": (
         NotFound,

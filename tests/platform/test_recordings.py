@@ -14,15 +14,13 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
+from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
 from provision.platform.types import (
-    ChannelChange,
-    ChannelQuery,
-    ClientChange,
-    ClientQuery,
     Connections,
+    EntityChange,
+    EntityQuery,
     NewChannel,
-    Status,
     StatusFilter,
 )
 from tests.platform.exchange import (
@@ -39,58 +37,58 @@ from tests.platform.exchange import (
 )
 
 ENTITIES: Final[Mapping[str, Act]] = {
-    "clients.view.full": lambda p, _: p.view_client(T, A, "{{c1}}"),
-    "clients.view.super_admin": lambda p, _: p.view_client(T, A, "{{c1}}"),
-    "clients.secret.view": lambda p, _: p.view_client(T, A, "{{c1}}"),
-    "clients.update.metadata": lambda p, _: p.update_client(
-        T, A, "{{c1}}", ClientChange(metadata={"external_id": "y", "new": True})
+    "clients.view.full": lambda p, _: p.clients.view(T, A, "{{c1}}"),
+    "clients.view.super_admin": lambda p, _: p.clients.view(T, A, "{{c1}}"),
+    "clients.secret.view": lambda p, _: p.clients.view(T, A, "{{c1}}"),
+    "clients.update.metadata": lambda p, _: p.clients.update(
+        T, A, "{{c1}}", EntityChange(metadata={"external_id": "y", "new": True})
     ),
-    "clients.update.name": lambda p, _: p.update_client(
-        T, A, "{{c1}}", ClientChange(name="c-renamed")
+    "clients.update.name": lambda p, _: p.clients.update(
+        T, A, "{{c1}}", EntityChange(name="c-renamed")
     ),
-    "clients.update.empty_metadata": lambda p, _: p.update_client(
-        T, A, "{{c1}}", ClientChange(metadata={})
+    "clients.update.empty_metadata": lambda p, _: p.clients.update(
+        T, A, "{{c1}}", EntityChange(metadata={})
     ),
-    "clients.tags.ok": lambda p, _: p.update_client(T, A, "{{c1}}", ClientChange(tags=["z"])),
-    "channels.view.full": lambda p, _: p.view_channel(T, A, "{{ch1}}"),
-    "channels.update.metadata": lambda p, _: p.update_channel(
-        T, A, "{{ch1}}", ChannelChange(metadata={"x": 1})
+    "clients.tags.ok": lambda p, _: p.clients.update(T, A, "{{c1}}", EntityChange(tags=["z"])),
+    "channels.view.full": lambda p, _: p.channels.view(T, A, "{{ch1}}"),
+    "channels.update.metadata": lambda p, _: p.channels.update(
+        T, A, "{{ch1}}", EntityChange(metadata={"x": 1})
     ),
-    "channels.update.name": lambda p, _: p.update_channel(
-        T, A, "{{ch1}}", ChannelChange(name="ch-ren")
+    "channels.update.name": lambda p, _: p.channels.update(
+        T, A, "{{ch1}}", EntityChange(name="ch-ren")
     ),
 }
 LISTS: Final[Mapping[str, Act]] = {
-    "clients.list.empty": lambda p, _: p.list_clients(T, A, ClientQuery()),
-    "clients.list.limit2": lambda p, _: p.list_clients(T, A, ClientQuery(limit=2)),
-    "clients.list.page2": lambda p, _: p.list_clients(T, A, ClientQuery(offset=2, limit=2)),
-    "clients.list.name": lambda p, _: p.list_clients(T, A, ClientQuery(name="bk-")),
-    "clients.list.metadata": lambda p, _: p.list_clients(
-        T, A, ClientQuery(metadata={"external_id": "x"})
+    "clients.list.empty": lambda p, _: p.clients.list(T, A, EntityQuery()),
+    "clients.list.limit2": lambda p, _: p.clients.list(T, A, EntityQuery(limit=2)),
+    "clients.list.page2": lambda p, _: p.clients.list(T, A, EntityQuery(offset=2, limit=2)),
+    "clients.list.name": lambda p, _: p.clients.list(T, A, EntityQuery(name="bk-")),
+    "clients.list.metadata": lambda p, _: p.clients.list(
+        T, A, EntityQuery(metadata={"external_id": "x"})
     ),
-    "clients.list.status_disabled": lambda p, _: p.list_clients(
-        T, A, ClientQuery(status=StatusFilter.DISABLED)
+    "clients.list.status_disabled": lambda p, _: p.clients.list(
+        T, A, EntityQuery(status=StatusFilter.DISABLED)
     ),
-    "clients.list.offset_huge": lambda p, _: p.list_clients(T, A, ClientQuery(offset=1000)),
-    "clients.list.id": lambda p, _: p.list_clients(T, A, ClientQuery(id="{{c1}}")),
-    "clients.list.non_member": lambda p, _: p.list_clients(T, A, ClientQuery()),
-    "channels.list.limit2": lambda p, _: p.list_channels(T, A, ChannelQuery(limit=2)),
-    "channels.list.name": lambda p, _: p.list_channels(T, A, ChannelQuery(name="bk-")),
-    "channels.list.non_member": lambda p, _: p.list_channels(T, A, ChannelQuery()),
-    "channels.connect.clients_of_channel": lambda p, _: p.list_clients(
-        T, A, ClientQuery(channel_id="{{ch1}}")
+    "clients.list.offset_huge": lambda p, _: p.clients.list(T, A, EntityQuery(offset=1000)),
+    "clients.list.id": lambda p, _: p.clients.list(T, A, EntityQuery(id="{{c1}}")),
+    "clients.list.non_member": lambda p, _: p.clients.list(T, A, EntityQuery()),
+    "channels.list.limit2": lambda p, _: p.channels.list(T, A, EntityQuery(limit=2)),
+    "channels.list.name": lambda p, _: p.channels.list(T, A, EntityQuery(name="bk-")),
+    "channels.list.non_member": lambda p, _: p.channels.list(T, A, EntityQuery()),
+    "channels.connect.clients_of_channel": lambda p, _: p.clients.list(
+        T, A, EntityQuery(connected_to="{{ch1}}")
     ),
 }
 FULFILLED: Final[Mapping[str, Act]] = {
-    "clients.disable.ok": lambda p, _: p.disable_client(T, A, "{{c1}}"),
-    "clients.disable.again": lambda p, _: p.disable_client(T, A, "{{c1}}"),
-    "clients.enable.ok": lambda p, _: p.enable_client(T, A, "{{c1}}"),
-    "clients.enable.again": lambda p, _: p.enable_client(T, A, "{{c1}}"),
-    "clients.delete.ok": lambda p, _: p.delete_client(T, A, "{{c1}}"),
-    "channels.disable.ok": lambda p, _: p.disable_channel(T, A, "{{ch1}}"),
-    "channels.disable.again": lambda p, _: p.disable_channel(T, A, "{{ch1}}"),
-    "channels.enable.ok": lambda p, _: p.enable_channel(T, A, "{{ch1}}"),
-    "channels.connect.delete_channel": lambda p, _: p.delete_channel(T, A, "{{ch1}}"),
+    "clients.disable.ok": lambda p, _: p.clients.set_status(T, A, "{{c1}}", Status.DISABLED),
+    "clients.disable.again": lambda p, _: p.clients.set_status(T, A, "{{c1}}", Status.DISABLED),
+    "clients.enable.ok": lambda p, _: p.clients.set_status(T, A, "{{c1}}", Status.ENABLED),
+    "clients.enable.again": lambda p, _: p.clients.set_status(T, A, "{{c1}}", Status.ENABLED),
+    "clients.delete.ok": lambda p, _: p.clients.delete(T, A, "{{c1}}"),
+    "channels.disable.ok": lambda p, _: p.channels.set_status(T, A, "{{ch1}}", Status.DISABLED),
+    "channels.disable.again": lambda p, _: p.channels.set_status(T, A, "{{ch1}}", Status.DISABLED),
+    "channels.enable.ok": lambda p, _: p.channels.set_status(T, A, "{{ch1}}", Status.ENABLED),
+    "channels.connect.delete_channel": lambda p, _: p.channels.delete(T, A, "{{ch1}}"),
     "channels.connect.domain.ok": lambda p, _: p.connect(
         T, A, Connections(["{{cl1}}"], ["{{ch1}}", "{{ch2}}"])
     ),
@@ -151,7 +149,7 @@ async def test_recorded_bulk_creation_is_asked_for_and_read_as_recorded(
     made, wire = await play(
         httpx_mock,
         "clients.bulk.caller_ids_secrets",
-        lambda p, _: p.create_clients(
+        lambda p, _: p.clients.create(
             T, A, [client("{{b1}}", "bk-3", "bk-sec-3"), client("{{b2}}", "bk-4", "bk-sec-4")]
         ),
     )
@@ -169,7 +167,7 @@ async def test_recorded_channels_in_bulk(httpx_mock: HTTPXMock) -> None:
     drafts = [NewChannel("{{k1}}", "bk-3"), NewChannel("{{k2}}", "bk-4")]
 
     made, wire = await play(
-        httpx_mock, "channels.bulk.caller_ids", lambda p, _: p.create_channels(T, A, drafts)
+        httpx_mock, "channels.bulk.caller_ids", lambda p, _: p.channels.create(T, A, drafts)
     )
 
     assert [each.id for each in made] == ["{{k1}}", "{{k2}}"]
@@ -182,7 +180,7 @@ async def test_a_changed_secret_is_in_the_result_though_not_in_the_answer(
     changed, wire = await play(
         httpx_mock,
         "clients.secret.ok",
-        lambda p, _: p.update_client_secret(T, A, "{{c1}}", Secret("brand-new-secret")),
+        lambda p, _: p.clients.update_secret(T, A, "{{c1}}", Secret("brand-new-secret")),
     )
 
     assert changed.secret == Secret("brand-new-secret")

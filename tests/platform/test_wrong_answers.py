@@ -12,7 +12,7 @@ from provision.platform.errors import (
     Rejected,
 )
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.types import ClientQuery, NewClient
+from provision.platform.types import EntityQuery, NewClient
 from tests.platform.faulty import (
     FaultyServer,
     answers,
@@ -90,17 +90,17 @@ async def test_a_wrong_list_names_the_member(
     server.script.append(answers(200, page))
 
     with pytest.raises(BadAnswer, match=field):
-        await platform.list_clients(TOKEN, DOMAIN, ClientQuery())
+        await platform.clients.list(TOKEN, DOMAIN, EntityQuery())
 
 
 async def test_a_bulk_call_that_half_succeeds_has_an_unknown_outcome(
     server: FaultyServer, platform: Magistrala
 ) -> None:
     server.script.append(answers(200, {"total": 1, "clients": [VIEWED]}))
-    second = NewClient(OTHER, "second", Secret("other-secret"))
+    second = NewClient(OTHER, "second", secret=Secret("other-secret"))
 
     with pytest.raises(BadAnswer, match="does not list the 2 that were asked for") as caught:
-        await platform.create_clients(TOKEN, DOMAIN, [NEW, second])
+        await platform.clients.create(TOKEN, DOMAIN, [NEW, second])
 
     assert caught.value.outcome_unknown
 
@@ -108,11 +108,11 @@ async def test_a_bulk_call_that_half_succeeds_has_an_unknown_outcome(
 async def test_a_bulk_answer_in_another_order_is_put_right(
     server: FaultyServer, platform: Magistrala
 ) -> None:
-    second = NewClient(OTHER, "second", Secret("other-secret"))
+    second = NewClient(OTHER, "second", secret=Secret("other-secret"))
     answered = [{**VIEWED, "id": OTHER, "name": "second"}, VIEWED]
     server.script.append(answers(200, {"total": 2, "clients": answered}))
 
-    made = await platform.create_clients(TOKEN, DOMAIN, [NEW, second])
+    made = await platform.clients.create(TOKEN, DOMAIN, [NEW, second])
 
     assert [each.id for each in made] == [CLIENT, OTHER]
 
@@ -132,7 +132,7 @@ async def test_a_token_that_no_header_can_hold_is_never_sent(
     token: str, server: FaultyServer, platform: Magistrala
 ) -> None:
     with pytest.raises(InvalidToken):
-        await platform.view_client(Secret(token), DOMAIN, CLIENT)
+        await platform.clients.view(Secret(token), DOMAIN, CLIENT)
 
     assert server.received == []
 
@@ -142,7 +142,7 @@ async def test_an_id_that_no_path_can_hold_is_not_asked_for(
     entity: str, server: FaultyServer, platform: Magistrala
 ) -> None:
     with pytest.raises(PlatformError) as caught:
-        await platform.view_client(TOKEN, DOMAIN, entity)
+        await platform.clients.view(TOKEN, DOMAIN, entity)
     with pytest.raises(PlatformError) as domain:
         await platform.view_domain(TOKEN, entity)
 
@@ -156,7 +156,7 @@ async def test_a_strange_id_stays_one_segment_of_the_path(
     server.otherwise = answers(403)
 
     with pytest.raises(PlatformError):
-        await platform.view_client(TOKEN, DOMAIN, "../../users?x=#ü")
+        await platform.clients.view(TOKEN, DOMAIN, "../../users?x=#ü")
 
     assert server.received[0].path == f"/{DOMAIN}/clients/..%2F..%2Fusers%3Fx=%23%C3%BC"
 

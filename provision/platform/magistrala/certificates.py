@@ -16,7 +16,7 @@ import base64
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -26,14 +26,8 @@ from provision.platform.errors import Failed, NotAMember, NotFound, Rejected
 from provision.platform.magistrala.calls import Call, Meaning, domain_path
 from provision.platform.magistrala.decoding import parse, to_certificate
 from provision.platform.magistrala.transport import Transport
-from provision.platform.types import (
-    Certificate,
-    Client,
-    ClientQuery,
-    Page,
-    SigningRequest,
-    StatusFilter,
-)
+from provision.platform.port import Clients, find
+from provision.platform.types import Certificate, SigningRequest
 
 SERVICE: Final = "certs"
 PAGE_SIZE: Final = 100
@@ -50,18 +44,10 @@ OF_SERIAL: Final[Meaning] = {
 }
 
 
-class ClientList(Protocol):
-    """Knows which clients a domain has."""
-
-    async def list_clients(self, token: Secret, domain_id: str, query: ClientQuery) -> Page[Client]:
-        """List clients."""
-        ...
-
-
 class MagistralaCertificates:
     """The port ``CertificateAuthority`` over HTTP."""
 
-    def __init__(self, transport: Transport, clients: ClientList) -> None:
+    def __init__(self, transport: Transport, clients: Clients) -> None:
         """Speak through ``transport``; ``clients`` tells whose a certificate is."""
         self._transport = transport
         self._clients = clients
@@ -110,9 +96,8 @@ class MagistralaCertificates:
         except NotFound:
             await self._ask_chain()
             raise
-        owner = ClientQuery(id=certificate.client_id, status=StatusFilter.ALL)
-        page = await self._clients.list_clients(token, domain_id, owner)
-        if not certificate.client_id or not page.total:
+        owner = certificate.client_id
+        if not owner or await find(self._clients, token, domain_id, owner) is None:
             raise NotFound(
                 f"there is no certificate with the serial number {serial!r} in this domain",
                 service=SERVICE,

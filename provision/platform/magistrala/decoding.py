@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from bootstrap_core.model import ConnectionType, Status
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import BadAnswer
 from provision.platform.magistrala.calls import Answer, Call
@@ -21,9 +22,7 @@ from provision.platform.types import (
     Certificate,
     Channel,
     Client,
-    ConnectionType,
     Domain,
-    Status,
     TokenPair,
     User,
 )
@@ -189,35 +188,31 @@ def to_client(shape: Shape) -> Client:
     """Read a client."""
     credentials = shape.inner("credentials")
     return Client(
-        id=shape.text("id"),
-        domain_id=shape.text("domain_id"),
-        name=shape.optional_text("name"),
+        **_entity(shape),
         secret=Secret(credentials.optional_text("secret")),
         identity=credentials.optional_text("identity"),
-        metadata=shape.mapping("metadata"),
-        tags=shape.texts("tags"),
-        status=shape.status(),
-        created_at=shape.time("created_at"),
-        updated_at=shape.optional_time("updated_at"),
-        actions=_held(shape),
-        connection_types=_connected(shape),
     )
 
 
 def to_channel(shape: Shape) -> Channel:
     """Read a channel."""
-    return Channel(
-        id=shape.text("id"),
-        domain_id=shape.text("domain_id"),
-        name=shape.optional_text("name"),
-        route=shape.optional_text("route"),
-        metadata=shape.mapping("metadata"),
-        tags=shape.texts("tags"),
-        status=shape.status(),
-        created_at=shape.time("created_at"),
-        updated_at=shape.optional_time("updated_at"),
-        actions=_held(shape),
-    )
+    return Channel(**_entity(shape), route=shape.optional_text("route"))
+
+
+def _entity(shape: Shape) -> dict[str, Any]:
+    """Read what clients and channels have alike."""
+    return {
+        "id": shape.text("id"),
+        "domain_id": shape.text("domain_id"),
+        "name": shape.optional_text("name"),
+        "metadata": shape.mapping("metadata"),
+        "tags": shape.texts("tags"),
+        "status": shape.status(),
+        "created_at": shape.time("created_at"),
+        "updated_at": shape.optional_time("updated_at"),
+        "actions": _held(shape),
+        "connection_types": _connected(shape),
+    }
 
 
 def to_domain(shape: Shape) -> Domain:
@@ -238,7 +233,7 @@ def _held(shape: Shape) -> frozenset[str] | None:
 
 
 def _connected(shape: Shape) -> frozenset[ConnectionType] | None:
-    """Read how a client is connected (``Publish``, ``Subscribe``); None where it is not told."""
+    """Read how an entity is connected (``Publish``, ``Subscribe``); None where it is not told."""
     if "connection_types" not in shape.whole():
         return None
     told = {each.lower() for each in shape.texts("connection_types")}
