@@ -15,8 +15,6 @@ from bootstrap_core.model import (
     Resource,
     ResourceType,
     certificate_resource,
-    channel_resource,
-    client_resource,
 )
 from bootstrap_core.ports import Keep, NewParts, settle_nothing
 from provision.layout.plan import PlannedPair
@@ -24,6 +22,7 @@ from provision.onboarding.absence import Asker, Types, Visibility, connection_ty
 from provision.onboarding.attempts import Settle
 from provision.onboarding.config_parts import ConfigParts, WantedParts
 from provision.onboarding.creation import all_of
+from provision.onboarding.enrollment import resource_of
 from provision.onboarding.leases import Hold, LeasedPlatform
 from provision.onboarding.steps import Trace
 from provision.platform.errors import (
@@ -54,27 +53,13 @@ class PlatformResources:
         with _translated(f"{kind.value} {resource_id!r}"):
             match kind:
                 case ResourceType.CLIENT:
-                    client = await self.platform.clients.view(
-                        caller.token, caller.domain_id, resource_id
-                    )
-                    return client_resource(
-                        client.id,
-                        name=client.name,
-                        domain_id=client.domain_id,
-                        identity=client.identity,
-                        secret=client.secret,
-                    )
+                    clients = self.platform.clients
+                    client = await clients.view(caller.token, caller.domain_id, resource_id)
+                    return resource_of(client, client.domain_id)
                 case ResourceType.CHANNEL:
-                    channel = await self.platform.channels.view(
-                        caller.token, caller.domain_id, resource_id
-                    )
-                    return channel_resource(
-                        channel.id,
-                        name=channel.name,
-                        domain_id=channel.domain_id,
-                        route=channel.route,
-                        metadata=channel.metadata,
-                    )
+                    channels = self.platform.channels
+                    channel = await channels.view(caller.token, caller.domain_id, resource_id)
+                    return resource_of(channel, channel.domain_id)
                 case ResourceType.CERTIFICATE:
                     found = await self.authority.view_certificate(
                         caller.token, caller.domain_id, resource_id

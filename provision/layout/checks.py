@@ -187,11 +187,12 @@ def _text(report: Report, value: str, shape: Text, path: KeyPath) -> JsonValue:
 
 
 def _choice(report: Report, value: str, shape: Choice, path: KeyPath) -> JsonValue:
-    if value not in shape.values:
-        message = f'{path_text(path)} cannot be "{value}"'
-        report.unknown(path, "bad-value", message, value, shape.values)
-        return MISSING
-    return value
+    for choice in shape.values:
+        if choice == value:
+            return choice
+    message = f'{path_text(path)} cannot be "{value}"'
+    report.unknown(path, "bad-value", message, value, shape.values)
+    return MISSING
 
 
 def _lifetime(report: Report, value: str, path: KeyPath) -> JsonValue:

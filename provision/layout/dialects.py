@@ -15,9 +15,9 @@ from typing import Any, Final
 from attrs import fields, frozen
 
 from bootstrap_core.formats.documents import is_too_deep, without_mark
+from bootstrap_core.model import ConnectionType, Status
 from provision.former_settings import UNUSED_KEYS
 from provision.layout.model import (
-    CONNECTION_TYPES,
     SLOT_TYPES,
     Binding,
     BindingSlot,
@@ -131,7 +131,7 @@ def _read_own(report: Report, data: JsonObject, name: str, load: TemplateLoader)
         from_table(
             Connection,
             item,
-            types=in_order(item.get("types", CONNECTION_TYPES)),
+            types=in_order(item.get("types", (*ConnectionType,))),
             at=("connections", index),
         )
         for index, item in enumerate(data.get("connections", ()))
@@ -384,7 +384,7 @@ def _certificates(item: JsonObject) -> Certificates:
 def _bootstrap(report: Report, item: JsonObject) -> Bootstrap:
     return Bootstrap(
         provision=item.get("provision", True),
-        status="enabled" if item.get("autowhite_list", True) else "disabled",
+        status=Status.ENABLED if item.get("autowhite_list", True) else Status.DISABLED,
         render_context=_literals(item.get("render_context", {})),
         content=_content(report, item.get("content")),
     )

@@ -15,6 +15,7 @@ from typing import Final
 from attrs import frozen
 
 from bootstrap_core.gotemplate import TemplateError
+from bootstrap_core.model import ConnectionType
 from bootstrap_core.secrets import MASK, Secret
 from provision.layout.checks import MAX_NAME
 from provision.layout.errors import BindingError, EmptyLayoutError, ExpansionError
@@ -22,7 +23,6 @@ from provision.layout.model import (
     Binding,
     Channel,
     Client,
-    ConnectionType,
     Dialect,
     GatewayRequest,
     Identifiers,

@@ -9,12 +9,12 @@ from xml.sax.saxutils import escape
 
 from attrs import frozen
 
+from bootstrap_core.model import ConnectionType
 from provision.layout.errors import columns, visible
 from provision.layout.model import (
     Binding,
     Channel,
     Client,
-    ConnectionType,
     InlineProfile,
     Layout,
 )

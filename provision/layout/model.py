@@ -20,6 +20,8 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 import attrs
 from attrs import Factory, evolve, field, frozen
 
+from bootstrap_core.formats.rendering import ContentFormat
+from bootstrap_core.model import ConnectionType, ResourceType, Status
 from bootstrap_core.secrets import Secret
 from provision.layout.schema import (
     Choice,
@@ -93,15 +95,10 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 ParameterType: TypeAlias = Literal["string", "integer", "number", "boolean"]
-ConnectionType: TypeAlias = Literal["publish", "subscribe"]
-SlotType: TypeAlias = Literal["client", "channel", "certificate"]
-ContentFormat: TypeAlias = Literal["go-template", "json", "yaml", "toml", "raw"]
 KeyType: TypeAlias = Literal["rsa-2048", "rsa-4096", "ec-p256", "ec-p384", "ed25519"]
 Renewal: TypeAlias = Literal["auto", "manual"]
-ConfigStatus: TypeAlias = Literal["enabled", "disabled"]
 
-CONNECTION_TYPES: Final[tuple[ConnectionType, ...]] = get_args(ConnectionType)
-SLOT_TYPES: Final[tuple[SlotType, ...]] = get_args(SlotType)
+SLOT_TYPES: Final = tuple(ResourceType)
 """What a binding can name, as key and as type of a slot."""
 
 DEFAULT_TTL_SECONDS: Final = 2400 * 3600
@@ -156,7 +153,7 @@ def strings_in(path: KeyPath, value: JsonValue) -> Iterator[tuple[KeyPath, str]]
 
 def in_order(types: Collection[ConnectionType]) -> tuple[ConnectionType, ...]:
     """Return connection types in the one order that they are kept in."""
-    return tuple(kind for kind in CONNECTION_TYPES if kind in types)
+    return tuple(kind for kind in ConnectionType if kind in types)
 
 
 @frozen
@@ -241,7 +238,9 @@ class Connection:
     clients: tuple[str, ...] = setting(_REFERENCES, "keys of clients", required=True)
     channels: tuple[str, ...] = setting(_REFERENCES, "keys of channels", required=True)
     types: tuple[ConnectionType, ...] = setting(
-        ListOf(Choice(CONNECTION_TYPES), least=1), "default: both", default=CONNECTION_TYPES
+        ListOf(Choice(tuple(ConnectionType)), least=1),
+        "default: both",
+        default=tuple(ConnectionType),
     )
     at: KeyPath = field(default=(), eq=False, repr=False)
 
@@ -269,9 +268,7 @@ class Bootstrap:
     """
 
     provision: bool = True
-    status: ConfigStatus = setting(
-        Choice(get_args(ConfigStatus)), 'default "enabled"', default="enabled"
-    )
+    status: Status = setting(Choice(tuple(Status)), 'default "enabled"', default=Status.ENABLED)
     render_context: JsonObject = setting(
         Object(template=True), "variables of the profile", default=Factory(dict)
     )
@@ -283,7 +280,7 @@ class BindingSlot:
     """A place in a profile for a resource. ``fields`` restricts its snapshot (empty: all)."""
 
     name: str = setting(Text(blank=False), "its name: .Bindings.<name>", required=True)
-    type: SlotType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
+    type: ResourceType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
     required: bool = setting(Flag(), "whether rendering needs it; default false", default=False)
     fields: tuple[str, ...] = setting(
         ListOf(Text(blank=False)), "what its snapshot keeps; default: all", default=()
@@ -297,7 +294,9 @@ class InlineProfile:
     name: str = setting(Text(blank=False), "its name in the domain", required=True)
     description: str = setting(Text(), "what it is for, for people", default="")
     content_format: ContentFormat = setting(
-        Choice(get_args(ContentFormat)), 'default "go-template"', default="go-template"
+        Choice(tuple(ContentFormat)),
+        'default "go-template"',
+        default=ContentFormat.GO_TEMPLATE,
     )
     content_template: str = setting(
         Text(), "the template itself, or else content_template_file", kw_only=True
@@ -332,7 +331,7 @@ class Binding:
     """
 
     slot: str = setting(Text(blank=False), "a slot of the profile", required=True)
-    type: SlotType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
+    type: ResourceType = setting(Choice(SLOT_TYPES), "what fills it", required=True)
     resource: str = ""
     name: str = setting(Text(), "name of the created client or channel", default="")
     metadata_key: str = setting(Text(), "a key that its metadata has", default="")
@@ -430,7 +429,9 @@ def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
     if overrides.bootstrap_provision is not None:
         bootstrap = evolve(bootstrap, provision=overrides.bootstrap_provision)
     if overrides.autowhite_list is not None:
-        bootstrap = evolve(bootstrap, status="enabled" if overrides.autowhite_list else "disabled")
+        bootstrap = evolve(
+            bootstrap, status=Status.ENABLED if overrides.autowhite_list else Status.DISABLED
+        )
     if overrides.content is not None:
         bootstrap = evolve(bootstrap, content=overrides.content)
     profile = layout.profile

@@ -12,12 +12,17 @@ import cattrs
 from attrs import evolve, field, frozen
 from cattrs.errors import BaseValidationError
 
-from bootstrap_core.model import ENTITY_KINDS, EntityKind
+from bootstrap_core.formats.rendering import ContentFormat
+from bootstrap_core.model import (
+    ENTITY_KINDS,
+    ConnectionType,
+    EntityKind,
+    ResourceType,
+    Status,
+)
 from bootstrap_core.secrets import Secret
 from provision.layout.errors import PlanFormatError
 from provision.layout.model import (
-    ConfigStatus,
-    ConnectionType,
     Dialect,
     InlineProfile,
     JsonObject,
@@ -25,7 +30,6 @@ from provision.layout.model import (
     KeyType,
     ProfileReference,
     Renewal,
-    SlotType,
 )
 
 PLAN_VERSION: Final = 2
@@ -103,7 +107,7 @@ class PlannedConfig:
 
     id: str
     name: str
-    status: ConfigStatus
+    status: Status
     render_context: JsonObject
     content: str
 
@@ -113,7 +117,7 @@ class PlannedBinding:
     """A slot filled with a resource; for type certificate ``resource_id`` is the client's ID."""
 
     slot: str
-    type: SlotType
+    type: ResourceType
     resource_id: str
 
 
@@ -150,6 +154,11 @@ class Plan:
     def of_kind(self, kind: EntityKind) -> Sequence[PlannedEntity]:
         """Return the clients or the channels."""
         return self.clients if kind == "client" else self.channels
+
+    def entity(self, identifier: str) -> PlannedEntity:
+        """Return the client or channel with this ID. Raises ``StopIteration`` where it has none."""
+        entities = (entity for kind in ENTITY_KINDS for entity in self.of_kind(kind))
+        return next(entity for entity in entities if entity.id == identifier)
 
     def only(self, identifiers: Collection[str]) -> Plan:
         """Return the plan with only those of its clients and channels that have these IDs."""
@@ -253,7 +262,8 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(Secret, lambda text, _: Secret(_same_type(text, str)))
     for primitive in (str, int, bool):
         converter.register_structure_hook(primitive, _same_type)
-    converter.register_structure_hook(Dialect, lambda text, _: Dialect(text))
+    for enumeration in (ConnectionType, ContentFormat, Dialect, ResourceType, Status):
+        converter.register_structure_hook(enumeration, lambda text, kind: kind(text))
     profile = InlineProfile | ProfileReference | None
     converter.register_unstructure_hook(profile, _profile_to_json)
     converter.register_structure_hook(profile, _profile_from_json)

@@ -28,7 +28,7 @@ class Flag:
 
 @frozen
 class Choice:
-    """One of a few strings."""
+    """One of a few strings, which becomes the one of ``values``: a member of an enumeration."""
 
     values: tuple[str, ...]
 

@@ -101,7 +101,7 @@ def _plan(caller: Caller, wanted: WantedParts) -> Plan:
             PlannedConnections(
                 tuple(connection.client_ids),
                 tuple(connection.channel_ids),
-                tuple(kind.value for kind in connection.types),
+                tuple(connection.types),
             )
             for connection in wanted.connections
         ),

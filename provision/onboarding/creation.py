@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from attrs import fields, frozen
 
-from bootstrap_core.model import ConnectionType, EntityKind
+from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedConnections, PlannedEntity
 from provision.onboarding.absence import Asker, Visibility, connected_clients
@@ -206,7 +206,7 @@ def _connections(group: PlannedConnections) -> Connections:
     return Connections(
         client_ids=group.client_ids,
         channel_ids=group.channel_ids,
-        types=tuple(map(ConnectionType, group.types)),
+        types=group.types,
     )
 
 

@@ -16,7 +16,7 @@ from attrs import asdict, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.enrollments import Enroller
-from bootstrap_core.model import ENTITY_KINDS, Caller, ConnectionType, EntityKind, Status
+from bootstrap_core.model import ENTITY_KINDS, Caller, EntityKind, Status
 from bootstrap_core.secrets import MASK, Secret
 from provision.layout.expansion import expand
 from provision.layout.model import (
@@ -346,7 +346,7 @@ class DriftFinder:
         self, caller: Caller, visibility: Visibility, plan: Plan, channel: PlannedChannel
     ) -> list[Difference]:
         wanted = {
-            pair.client_id: frozenset(map(ConnectionType, pair.types))
+            pair.client_id: frozenset(pair.types)
             for pair in plan.pairs
             if pair.channel_id == channel.id
         }

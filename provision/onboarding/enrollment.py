@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bootstrap_core.configs import PRIVATE_KEY
 from bootstrap_core.enrollments import Enroller, Enrollment
 from bootstrap_core.errors import NotFound
-from bootstrap_core.formats.rendering import ContentFormat
 from bootstrap_core.model import (
     CHANNEL_SLOT,
     THING_SLOT,
@@ -18,7 +17,6 @@ from bootstrap_core.model import (
     Profile,
     Resource,
     ResourceType,
-    Status,
     certificate_resource,
     channel_resource,
     client_resource,
@@ -26,11 +24,13 @@ from bootstrap_core.model import (
 from bootstrap_core.profiles import InlineProfile
 from bootstrap_core.secrets import Secret
 from provision.layout import model as layout_model
-from provision.layout.plan import Plan, PlannedBinding, PlannedConfig
+from provision.layout.plan import Plan, PlannedBinding, PlannedClient, PlannedConfig, PlannedEntity
 from provision.onboarding.certificates.ledger import CertificateLedger
 from provision.onboarding.certificates.signing import KeepKeys, without_keys
 from provision.onboarding.errors import BindingRefused, ConfigTaken, ProfileUnknown
 from provision.onboarding.model import Intent, IssuedCertificate
+from provision.platform.port import Entity
+from provision.platform.types import Client
 
 
 class Enrollments:
@@ -153,7 +153,7 @@ def _check_bindings(plan: Plan, profile: Profile) -> None:
                 f"layout {plan.layout!r} binds slot {binding.slot!r}, which profile "
                 f"{profile.name!r} does not have; its slots are {', '.join(sorted(slots))}"
             )
-        if slot.type.value != binding.type:
+        if slot.type is not binding.type:
             raise BindingRefused(
                 f"layout {plan.layout!r} binds a {binding.type} to slot {binding.slot!r} of "
                 f"profile {profile.name!r}, which takes a {slot.type.value}"
@@ -173,12 +173,12 @@ def _inline_profile(plan: Plan, inline: layout_model.InlineProfile) -> InlinePro
         origin=plan.layout,
         digest=plan.layout_digest,
         name=inline.name,
-        content_format=ContentFormat(inline.content_format),
+        content_format=inline.content_format,
         content_template=inline.content_template,
         description=inline.description,
         defaults=inline.defaults,
         binding_slots=[
-            BindingSlot(slot.name, ResourceType(slot.type), slot.required, slot.fields)
+            BindingSlot(slot.name, slot.type, slot.required, slot.fields)
             for slot in inline.binding_slots
         ],
     )
@@ -197,7 +197,7 @@ def _enrollment(
         external_id=plan.external_id,
         external_key_hash=intent.external_key_hash,
         name=config.name,
-        status=Status(config.status),
+        status=config.status,
         profile=profile,
         render_context=config.render_context,
         secret_context=plan.secret_parameters,
@@ -223,34 +223,40 @@ def _bound(plan: Plan) -> Sequence[PlannedBinding]:
         for channel_id in group.channel_ids
     )
     return (
-        PlannedBinding(THING_SLOT, "client", plan.config.id),
-        *(PlannedBinding(CHANNEL_SLOT + each, "channel", each) for each in channel_ids),
+        PlannedBinding(THING_SLOT, ResourceType.CLIENT, plan.config.id),
+        *(
+            PlannedBinding(CHANNEL_SLOT + channel_id, ResourceType.CHANNEL, channel_id)
+            for channel_id in channel_ids
+        ),
         *plan.bindings,
+    )
+
+
+def resource_of(entity: PlannedEntity | Entity, domain_id: str) -> Resource:
+    """Return a client or channel, planned or there, as what is bound to a slot."""
+    if isinstance(entity, PlannedClient | Client):
+        return client_resource(
+            entity.id,
+            name=entity.name,
+            domain_id=domain_id,
+            identity=entity.identity or "",
+            secret=entity.secret,
+        )
+    return channel_resource(
+        entity.id,
+        name=entity.name,
+        domain_id=domain_id,
+        route=entity.route or "",
+        metadata=entity.metadata,
     )
 
 
 def _resource(intent: Intent, binding: PlannedBinding) -> Resource:
     plan = intent.plan
     match binding.type:
-        case "client":
-            client = next(each for each in plan.clients if each.id == binding.resource_id)
-            return client_resource(
-                client.id,
-                name=client.name,
-                domain_id=plan.domain_id,
-                identity=client.identity or "",
-                secret=client.secret,
-            )
-        case "channel":
-            channel = next(each for each in plan.channels if each.id == binding.resource_id)
-            return channel_resource(
-                channel.id,
-                name=channel.name,
-                domain_id=plan.domain_id,
-                route=channel.route or "",
-                metadata=channel.metadata,
-            )
-        case "certificate":
+        case ResourceType.CLIENT | ResourceType.CHANNEL:
+            return resource_of(plan.entity(binding.resource_id), plan.domain_id)
+        case ResourceType.CERTIFICATE:
             issued = next(
                 each for each in intent.certificates if each.client_id == binding.resource_id
             )

@@ -15,16 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bootstrap_core.enrollments import Enroller
 from bootstrap_core.errors import NotFound, RenderError
 from bootstrap_core.formats.rendering import (
-    ContentFormat,
     RenderBinding,
     RenderContext,
     RenderDevice,
     Renderer,
     RenderProfile,
 )
-from bootstrap_core.model import Caller, Resource, certificate_resource
-from bootstrap_core.model import channel_resource as channel_snapshot
-from bootstrap_core.model import client_resource as client_snapshot
+from bootstrap_core.model import Caller, Resource, ResourceType, certificate_resource
 from bootstrap_core.secrets import Secret
 from bootstrap_core.work import beside_loop
 from provision.layout.model import (
@@ -34,7 +31,7 @@ from provision.layout.model import (
     Layout,
     ProfileReference,
 )
-from provision.layout.plan import Plan, PlannedBinding
+from provision.layout.plan import Plan, PlannedBinding, PlannedClient
 from provision.onboarding.drift import (
     Change,
     Drift,
@@ -44,6 +41,7 @@ from provision.onboarding.drift import (
     with_kept_secrets,
     without_secrets,
 )
+from provision.onboarding.enrollment import resource_of
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Onboarding
 
@@ -161,7 +159,7 @@ class Planner:
                 return _UsedProfile(
                     RenderProfile(
                         inline.name,
-                        ContentFormat(inline.content_format),
+                        inline.content_format,
                         inline.content_template,
                         inline.defaults,
                     ),
@@ -205,33 +203,20 @@ def _render_binding(plan: Plan, binding: PlannedBinding, fields: tuple[str, ...]
 
     secrets = {key: value.reveal() for key, value in resource.secret.items()}
     return RenderBinding(
-        binding.type, resource.id, kept(dict(resource.snapshot)), kept(secrets) or None
+        binding.type.value, resource.id, kept(dict(resource.snapshot)), kept(secrets) or None
     )
 
 
 def _resource(plan: Plan, binding: PlannedBinding) -> Resource:
-    if binding.type == "channel":
-        channel = next(each for each in plan.channels if each.id == binding.resource_id)
-        return channel_snapshot(
-            channel.id,
-            name=channel.name,
-            domain_id=plan.domain_id,
-            route=channel.route or "",
-            metadata=channel.metadata,
-        )
-    client = next(each for each in plan.clients if each.id == binding.resource_id)
-    if binding.type == "client":
-        return client_snapshot(
-            client.id,
-            name=client.name,
-            domain_id=plan.domain_id,
-            identity=client.identity or "",
-            secret=without_secrets(plan)[client.id],
-        )
+    entity = plan.entity(binding.resource_id)
+    if binding.type is not ResourceType.CERTIFICATE:
+        if isinstance(entity, PlannedClient):
+            entity = evolve(entity, secret=without_secrets(plan)[entity.id])
+        return resource_of(entity, plan.domain_id)
     made = certificate_resource(
-        f"(serial number for {client.key})",
-        client_id=client.id,
-        certificate=f"(certificate of {client.key})",
-        private_key=Secret(f"(private key of {client.key})"),
+        f"(serial number for {entity.key})",
+        client_id=entity.id,
+        certificate=f"(certificate of {entity.key})",
+        private_key=Secret(f"(private key of {entity.key})"),
     )
-    return evolve(made, snapshot={**made.snapshot, "expires_at": f"(end for {client.key})"})
+    return evolve(made, snapshot={**made.snapshot, "expires_at": f"(end for {entity.key})"})

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bootstrap_core.model import ConnectionType, EntityKind
+from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedPair
 from provision.onboarding.absence import Asker, Visibility, connection_types
@@ -109,8 +109,7 @@ class Removal:
 
     async def _disconnect(self, undoing: Undoing, pair: PlannedPair) -> None:
         asker = undoing.asker
-        types = tuple(ConnectionType(kind) for kind in pair.types)
-        unwanted = Connections((pair.client_id,), (pair.channel_id,), types)
+        unwanted = Connections((pair.client_id,), (pair.channel_id,), pair.types)
         try:
             await self.platform.disconnect(asker.token, asker.domain_id, unwanted)
         except (NotFound, Rejected) as error:
@@ -118,7 +117,7 @@ class Removal:
             left = await connection_types(
                 self.platform, asker.token, asker.domain_id, pair.client_id, pair.channel_id
             )
-            if not left.isdisjoint(types):
+            if not left.isdisjoint(pair.types):
                 action = "client_connect_to_channel"
                 raise await undoing.visibility.refusal("client", pair.client_id, action) from error
 

@@ -8,9 +8,9 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from bootstrap_core.model import ENTITY_KINDS
+from bootstrap_core.model import ENTITY_KINDS, ConnectionType
 from bootstrap_core.secrets import Secret
-from provision.layout.model import CONNECTION_TYPES, Identifiers
+from provision.layout.model import Identifiers
 from provision.layout.plan import (
     Plan,
     PlannedClient,
@@ -207,7 +207,7 @@ class Repair:
         for pair in plan.pairs:
             held = connected[pair.channel_id].get(pair.client_id)
             wanted = {*pair.types, *(held or ())}
-            types = tuple(kind for kind in CONNECTION_TYPES if kind in wanted)
+            types = tuple(kind for kind in ConnectionType if kind in wanted)
             again = PlannedConnections((pair.client_id,), (pair.channel_id,), types)
             if held is None:
                 missing.append(again)
