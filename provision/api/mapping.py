@@ -31,7 +31,7 @@ from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, Outcome, State
-from provision.onboarding.preview import Planner, Wish
+from provision.onboarding.preview import Planner, PreviewRequest
 from provision.onboarding.service import Onboardings
 
 NAME_MOST = 1024
@@ -132,7 +132,7 @@ class MappingRoutes:
         if _is_dry_run(request):
             self.onboardings.plan(caller.domain_id, wanted)
             given = wanted.parameters if "parameters" in document else None
-            wish = Wish(wanted.external_id, wanted.layout, wanted.name, given)
+            wish = PreviewRequest(wanted.external_id, wanted.layout, wanted.name, given)
             await self._permit(request, caller, wanted, "dry_run")
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 

@@ -21,7 +21,7 @@ from provision.layout.catalog import LayoutCatalog
 from provision.layout.errors import TemplateFileError
 from provision.layout.model import Layout
 from provision.onboarding.drift import Action, Drift, DriftFinder, FieldChange
-from provision.onboarding.preview import Planner, Preview, Rendered, Wish
+from provision.onboarding.preview import Planner, Preview, PreviewRequest, Rendered
 from provision.onboarding.service import Onboardings
 
 TAIL: Final = "/drift"
@@ -132,7 +132,7 @@ class PlanRoutes:
         wish = await self._decode(document, caller.domain_id)
         return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 
-    async def _decode(self, document: Mapping[str, Any], domain_id: str) -> Wish:
+    async def _decode(self, document: Mapping[str, Any], domain_id: str) -> PreviewRequest:
         fields = Fields(document, FIELDS)
         external_id = fields.device_id()
         name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
@@ -146,7 +146,7 @@ class PlanRoutes:
             fields.refuse("files", f'must have the layout itself, "{layout or "NAME"}.toml"')
         fields.finish()
         found = await self._layout(layout or "", files, domain_id)
-        return Wish(external_id, found, name, parameters)
+        return PreviewRequest(external_id, found, name, parameters)
 
     async def _layout(self, layout: str, files: Mapping[str, str], domain_id: str) -> Layout:
         if not files:

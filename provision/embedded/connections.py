@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, Final
 
+from attrs import frozen
 from sqlalchemy import Select, Table, bindparam, delete, insert, literal, select, union_all
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,13 +23,12 @@ CONNECTION_LIMIT: Final = 10_000
 KINDS: Final = {"channel": channels, "client": clients}
 
 
+@frozen
 class ConnectionRegistry:
     """The connections of all domains; every call is made in the name of a token's user."""
 
-    def __init__(self, engine: AsyncEngine, access: AccessControl) -> None:
-        """Keep connections in the engine's database."""
-        self._engine = engine
-        self._access = access
+    engine: AsyncEngine
+    access: AccessControl
 
     async def connect(self, token: Secret, domain_id: str, wanted: Connections) -> None:
         """Connect every client with every channel for each type, or nothing at all.
@@ -49,7 +49,7 @@ class ConnectionRegistry:
         if not rows:
             return
         try:
-            async with self._engine.begin() as connection:
+            async with self.engine.begin() as connection:
                 disabled = await _check(connection, domain_id, channel_ids, client_ids)
                 if disabled or len(set(wanted.types)) < len(wanted.types):
                     raise NotConnectable
@@ -65,7 +65,7 @@ class ConnectionRegistry:
         What is not connected is no error; what is not there is (``Hidden``).
         """
         await self._enter(token, domain_id, unwanted)
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             await _check(connection, domain_id, unwanted.channel_ids, unwanted.client_ids)
             await connection.execute(
                 delete(connections).where(
@@ -81,13 +81,13 @@ class ConnectionRegistry:
             raise Malformed(
                 f"at most {CONNECTION_LIMIT} connections are named at once, not {count}"
             )
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         for kind, keys, action in (
             ("channel", named.channel_ids, "channel_connect_to_client"),
             ("client", named.client_ids, "client_connect_to_channel"),
         ):
             if not membership.allows(action) and not await made_all(
-                self._engine, KINDS[kind], membership, keys
+                self.engine, KINDS[kind], membership, keys
             ):
                 membership.require_on_entity(action)
         return membership

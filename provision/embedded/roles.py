@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from attrs import frozen
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -40,14 +41,13 @@ def new_role(
     }
 
 
+@frozen
 class RoleRegistry:
     """The roles of all domains."""
 
-    def __init__(self, engine: AsyncEngine, access: AccessControl, now: Clock) -> None:
-        """Keep roles in the engine's database."""
-        self._engine = engine
-        self._access = access
-        self._now = now
+    engine: AsyncEngine
+    access: AccessControl
+    now: Clock
 
     async def create(
         self,
@@ -61,28 +61,28 @@ class RoleRegistry:
 
         Raises ``Malformed`` (an unknown action or user), ``NotPermitted``, ``Taken`` (the name).
         """
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("manage_role")
         _require_held(membership, actions)
-        row = new_role(domain_id, name, actions, membership.caller.id, self._now())
+        row = new_role(domain_id, name, actions, membership.caller.id, self.now())
         try:
-            async with self._engine.begin() as connection:
+            async with self.engine.begin() as connection:
                 made = await connection.execute(insert(roles).values(**row).returning(*roles.c))
                 await _give(connection, row["id"], domain_id, user_ids)
                 record = _record(made.one())
         except IntegrityError as error:
             raise Taken("another role of this domain has this name") from error
-        self._access.forget()
+        self.access.forget()
         return record
 
     async def page(
         self, token: Secret, domain_id: str, offset: int, limit: int
     ) -> Page[RoleRecord]:
         """List the roles of a domain, oldest first."""
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("view_role_users")
         mine = roles.c.domain_id == domain_id
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             total = await connection.scalar(select(func.count()).select_from(roles).where(mine))
             statement = select(roles).where(mine).order_by(roles.c.created_at, roles.c.id)
             rows = (await connection.execute(statement.offset(offset).limit(limit))).all()
@@ -90,21 +90,21 @@ class RoleRegistry:
 
     async def held(self, token: Secret, domain_id: str) -> list[RoleRecord]:
         """Return the caller's own roles in a domain."""
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         statement = (
             select(roles)
             .join(members, members.c.role_id == roles.c.id)
             .where(roles.c.domain_id == domain_id, members.c.user_id == membership.caller.id)
             .order_by(roles.c.created_at, roles.c.id)
         )
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             return [_record(row) for row in await connection.execute(statement)]
 
     async def view(self, token: Secret, domain_id: str, role_id: str) -> RoleRecord:
         """Return one role; raises ``Hidden``."""
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require_on_entity("view_role_users")
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             return await _find(connection, domain_id, role_id)
 
     async def delete(self, token: Secret, domain_id: str, role_id: str) -> None:
@@ -112,15 +112,15 @@ class RoleRegistry:
 
         Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (the domain's last operator).
         """
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("manage_role")
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             role = await _find(connection, domain_id, role_id)
             _require_held(membership, role.actions)
             await connection.execute(delete(members).where(members.c.role_id == role_id))
             await connection.execute(delete(roles).where(roles.c.id == role_id))
             await _require_operator(connection, domain_id, role.actions)
-        self._access.forget()
+        self.access.forget()
 
     async def add(
         self, token: Secret, domain_id: str, role_id: str, user_ids: Sequence[str]
@@ -130,16 +130,16 @@ class RoleRegistry:
         Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (an unknown user),
         ``Taken`` (it was given at the same moment).
         """
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("add_role_users")
         try:
-            async with self._engine.begin() as connection:
+            async with self.engine.begin() as connection:
                 role = await _find(connection, domain_id, role_id)
                 _require_held(membership, role.actions)
                 await _give(connection, role_id, domain_id, user_ids)
         except IntegrityError as error:
             raise Taken("one of these users was given the role at this moment") from error
-        self._access.forget()
+        self.access.forget()
 
     async def remove(
         self, token: Secret, domain_id: str, role_id: str, user_ids: Sequence[str]
@@ -148,10 +148,10 @@ class RoleRegistry:
 
         Raises ``Hidden``, ``NotPermitted``, ``Malformed`` (the domain's last operator).
         """
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("remove_role_users")
         condition = members.c.domain_id == domain_id
-        async with self._engine.begin() as connection:
+        async with self.engine.begin() as connection:
             taken: Collection[str] = ALL_ACTIONS
             if role_id:
                 taken = (await _find(connection, domain_id, role_id)).actions
@@ -161,13 +161,13 @@ class RoleRegistry:
                 delete(members).where(condition, members.c.user_id.in_(user_ids))
             )
             await _require_operator(connection, domain_id, taken)
-        self._access.forget()
+        self.access.forget()
 
     async def users_of(
         self, token: Secret, domain_id: str, role_id: str = ""
     ) -> list[tuple[str, RoleRecord]]:
         """Return who holds which role in a domain, or who holds the one of ``role_id``."""
-        membership = await self._access.membership(token, domain_id)
+        membership = await self.access.membership(token, domain_id)
         membership.require("view_role_users")
         statement = (
             select(members.c.user_id, *roles.c)
@@ -175,7 +175,7 @@ class RoleRegistry:
             .where(members.c.domain_id == domain_id)
             .order_by(roles.c.created_at, members.c.user_id)
         )
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             if role_id:
                 await _find(connection, domain_id, role_id)
                 statement = statement.where(members.c.role_id == role_id)

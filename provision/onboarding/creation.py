@@ -212,7 +212,7 @@ def _connections(group: PlannedConnections) -> Connections:
 
 def draft_of(planned: PlannedEntity, new: type[New]) -> New:
     """Return what is to be created for a part of a plan: the fields that both have."""
-    shared = {each.name: getattr(planned, each.name, None) for each in fields(new)}
+    shared = {field.name: getattr(planned, field.name, None) for field in fields(new)}
     return new(**{name: value for name, value in shared.items() if value is not None})
 
 

@@ -35,7 +35,7 @@ from provision.platform.port import CertificateAuthority, Entity, Platform
 from provision.platform.types import Client
 
 Part: TypeAlias = tuple[str, str]
-"""What kind of thing, and its key in the layout."""
+"""What kind of part, and its key in the layout."""
 
 _NOT_COMPARED: Final = frozenset({"key", "id", "secret"})
 
@@ -196,7 +196,7 @@ def _worded(value: Any, keys: Mapping[str, str]) -> Any:  # noqa: ANN401 - any J
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, FieldChange]:
     return {
         name: FieldChange(old.get(name), new.get(name))
-        for name in (*new, *(each for each in old if each not in new))
+        for name in (*new, *(name for name in old if name not in new))
         if old.get(name) != new.get(name)
     }
 
@@ -216,7 +216,7 @@ def with_kept_secrets(parameters: JsonObject, old: Plan | None) -> JsonObject:
 
 def without_secrets(plan: Plan) -> Mapping[str, Secret]:
     """Return the words that stand for the secrets of the plan's clients, by their IDs."""
-    return {each.id: Secret(_secret_words(each.key)) for each in plan.clients}
+    return {client.id: Secret(_secret_words(client.key)) for client in plan.clients}
 
 
 PartKind: TypeAlias = Literal["client", "channel", "connection", "certificate", "config", "binding"]
@@ -372,10 +372,10 @@ class DriftFinder:
     async def _certificate(
         self, caller: Caller, intent: Intent, client_id: str
     ) -> list[Difference]:
-        key = next(each.key for each in intent.plan.clients if each.id == client_id)
+        key = intent.plan.entity(client_id).key
         serial = next((c.serial for c in intent.certificates if c.client_id == client_id), "")
-        listed = await self.authority.list_certificates(caller.token, caller.domain_id, client_id)
-        held = next((each for each in listed if each.serial == serial), None)
+        found = await self.authority.list_certificates(caller.token, caller.domain_id, client_id)
+        held = next((listed for listed in found if listed.serial == serial), None)
         if held is None:
             return [_deleted("certificate", key)]
         if held.revoked:
@@ -390,10 +390,10 @@ class DriftFinder:
         async with self.engine.connect() as connection:
             present = await self.enroller.view(connection, plan.domain_id, plan.config.id)
         if present is None:
-            key = next(each.key for each in plan.clients if each.id == plan.config.id)
-            return [_deleted("config", key)]
-        bound = {each.slot for each in present.bindings}
-        return [_deleted("binding", each.slot) for each in plan.bindings if each.slot not in bound]
+            return [_deleted("config", plan.entity(plan.config.id).key)]
+        bound = {binding.slot for binding in present.bindings}
+        lost = [binding.slot for binding in plan.bindings if binding.slot not in bound]
+        return [_deleted("binding", slot) for slot in lost]
 
 
 def _deleted(kind: PartKind, key: str) -> Difference:
@@ -403,7 +403,7 @@ def _deleted(kind: PartKind, key: str) -> Difference:
 def _changed_types(key: str, made: Types, found: Types) -> Difference:
     """Return what became of a connection; a repair gives lost types back, and takes none away."""
     remedy = Remedy.EDIT if made <= found else Remedy.REPAIR
-    types = FieldChange(*(sorted(each.value for each in side) for side in (made, found)))
+    types = FieldChange(*(sorted(kind.value for kind in side) for side in (made, found)))
     return Difference(DriftKind.CHANGED, "connection", key, remedy, {"types": types})
 
 

@@ -58,18 +58,17 @@ class GatewayLine:
     certificate_due: datetime | None
 
 
+@frozen
 class GatewayList:
     """Lists gateways: those whose onboarding is in charge of its external ID."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Read the store of ``engine``."""
-        self._engine = engine
+    engine: AsyncEngine
 
     async def list(self, domain_id: str, query: GatewayQuery) -> Page[GatewayLine]:
         """List a domain's gateways by external ID."""
         where = and_(*_gateway_conditions(domain_id, query))
         rows = _lines(where, query)
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             total = await connection.scalar(
                 select(func.count()).select_from(onboardings).where(where)
             )
@@ -146,7 +145,9 @@ def _gateway_conditions(domain_id: str, query: GatewayQuery) -> list[ColumnEleme
     return conditions
 
 
-_SHOWN: Final = select(*(each for each in onboardings.c if each.name not in ("intent", "token")))
+_SHOWN: Final = select(
+    *(column for column in onboardings.c if column.name not in ("intent", "token"))
+)
 
 
 @frozen
@@ -162,17 +163,16 @@ class OnboardingQuery:
     with_leftovers: bool = False
 
 
+@frozen
 class OnboardingList:
     """Shows the journal's rows, those whose intent can't be read as well."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Read the store of ``engine``."""
-        self._engine = engine
+    engine: AsyncEngine
 
     async def view(self, domain_id: str, onboarding_id: str) -> Summary:
         """Return one row. Raises ``OnboardingNotFound``."""
         one = and_(onboardings.c.domain_id == domain_id, onboardings.c.id == onboarding_id)
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             row = (await connection.execute(_SHOWN.where(one))).mappings().first()
         if row is None:
             raise OnboardingNotFound
@@ -187,7 +187,7 @@ class OnboardingList:
             .limit(query.limit)
             .offset(query.offset)
         )
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             total = await connection.scalar(
                 select(func.count()).select_from(onboardings).where(where)
             )
@@ -197,7 +197,7 @@ class OnboardingList:
     async def count_by_state(self) -> Mapping[str, int]:
         """Return how many rows are in each state, over all domains."""
         counts = select(onboardings.c.state, func.count()).group_by(onboardings.c.state)
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             return {state: count for state, count in await connection.execute(counts)}  # noqa: C416
 
 

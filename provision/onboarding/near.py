@@ -31,6 +31,6 @@ def _forms(external_id: str) -> Iterator[str]:
     bare = re.sub("[:._-]", "", external_id)
     if HARDWARE.fullmatch(bare):
         yield bare
-        pairs = [bare[place : place + 2] for place in range(0, len(bare), 2)]
+        pairs = [bare[position : position + 2] for position in range(0, len(bare), 2)]
         for separator in SEPARATORS:
             yield separator.join(pairs)

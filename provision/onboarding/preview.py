@@ -47,7 +47,7 @@ from provision.onboarding.model import Onboarding
 
 
 @frozen
-class Wish:
+class PreviewRequest:
     """A request to be looked at.
 
     Where ``name`` or ``parameters`` is ``None``, those of the gateway that exists are taken.
@@ -87,45 +87,42 @@ class _UsedProfile:
     fields: dict[str, tuple[str, ...]] = field(factory=dict)
 
 
+@frozen
 class Planner:
     """Plans requests without making them."""
 
-    def __init__(
-        self, journal: Journal, engine: AsyncEngine, enroller: Enroller, drift: DriftFinder
-    ) -> None:
-        """Look gateways up in ``journal``, existing profiles with ``enroller``."""
-        self._journal = journal
-        self._engine = engine
-        self._enroller = enroller
-        self._drift = drift
-        self._renderer = Renderer()
+    journal: Journal
+    engine: AsyncEngine
+    enroller: Enroller
+    drift: DriftFinder
+    _renderer: Renderer = field(factory=Renderer, init=False)
 
-    async def preview(self, caller: Caller, wish: Wish) -> Preview:
-        """Return what ``wish`` would do in the caller's domain.
+    async def preview(self, caller: Caller, wanted: PreviewRequest) -> Preview:
+        """Return what ``wanted`` would do in the caller's domain.
 
         Raises the layout's ``ParameterError`` and ``ExpansionError``.
         """
-        present = await self._journal.current(caller.domain_id, wish.external_id)
+        present = await self.journal.current(caller.domain_id, wanted.external_id)
         old = present.plan if present else None
         request = GatewayRequest(
             domain_id=caller.domain_id,
-            external_id=wish.external_id,
-            name=wish.name or (_given_name(old) if old else None),
-            parameters=_parameters(wish, old),
+            external_id=wanted.external_id,
+            name=wanted.name or (_given_name(old) if old else None),
+            parameters=_parameters(wanted, old),
         )
         # A layout that was sent along may ask for as much work as it likes to.
-        plan = await beside_loop(partial(plan_against, wish.layout, request, old))
+        plan = await beside_loop(partial(plan_against, wanted.layout, request, old))
         return Preview(
             plan=plan,
             changes=await beside_loop(partial(compare, old, plan)),
             rendered=await self._rendered(plan),
             before=await self._rendered(old) if old else None,
-            drift=await self._drift.find(caller, present) if present else Drift(),
+            drift=await self.drift.find(caller, present) if present else Drift(),
         )
 
     async def look(self, caller: Caller, onboarding: Onboarding, *, whole: bool) -> Drift:
         """Return the drift of a gateway that is there: of all of it, or of its clients alone."""
-        find = self._drift.find if whole else self._drift.find_clients
+        find = self.drift.find if whole else self.drift.find_clients
         return await find(caller, onboarding)
 
     async def _rendered(self, plan: Plan) -> Rendered:
@@ -142,8 +139,8 @@ class Planner:
             RenderDevice(plan.config.id, plan.external_id, plan.domain_id),
             plan.config.render_context,
             {
-                each.slot: _render_binding(plan, each, used.fields.get(each.slot, ()))
-                for each in plan.bindings
+                binding.slot: _render_binding(plan, binding, used.fields.get(binding.slot, ()))
+                for binding in plan.bindings
             },
         )
         try:
@@ -166,8 +163,8 @@ class Planner:
                     {slot.name: slot.fields for slot in inline.binding_slots},
                 )
             case ProfileReference(id=profile_id, name=name):
-                async with self._engine.connect() as connection:
-                    found = await self._enroller.find_profile(
+                async with self.engine.connect() as connection:
+                    found = await self.enroller.find_profile(
                         connection, plan.domain_id, profile_id or name
                     )
                 return _UsedProfile(
@@ -187,10 +184,10 @@ def _given_name(plan: Plan) -> str | None:
     return None if plan.external_id in plan.name else plan.name
 
 
-def _parameters(wish: Wish, old: Plan | None) -> JsonObject:
-    if wish.parameters is not None or old is None:
-        return with_kept_secrets(wish.parameters or {}, old)
-    declared = {each.name for each in wish.layout.parameters}
+def _parameters(wanted: PreviewRequest, old: Plan | None) -> JsonObject:
+    if wanted.parameters is not None or old is None:
+        return with_kept_secrets(wanted.parameters or {}, old)
+    declared = {parameter.name for parameter in wanted.layout.parameters}
     kept = {name: value for name, value in old.parameters.items() if name in declared}
     return with_kept_secrets(kept, old)
 

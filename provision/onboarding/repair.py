@@ -188,8 +188,8 @@ class Repair:
         keys = {**intent.private_keys, **await make_private_keys(again, but=held)}
         asked = evolve(intent, plan=again, private_keys=keys)
         issued, chain = await self.certification.certify_again(token, asked, trace)
-        fresh = {each.client_id: each for each in issued}
-        kept = {each.client_id: each for each in intent.certificates}
+        fresh = {certificate.client_id: certificate for certificate in issued}
+        kept = {certificate.client_id: certificate for certificate in intent.certificates}
         return evolve(
             intent,
             private_keys=keys,
@@ -223,5 +223,8 @@ class Repair:
         listed = await self.authority.list_certificates(token, intent.plan.domain_id, client_id)
         now = self.clock.now()
         return any(
-            each.serial == serial and not each.revoked and each.expires_at > now for each in listed
+            certificate.serial == serial
+            and not certificate.revoked
+            and certificate.expires_at > now
+            for certificate in listed
         )

@@ -162,7 +162,7 @@ def token_user(token: Secret) -> str:
     """
     claims = _claims(token)
     said = (claims.get(name) for name in ("user", "sub"))
-    return next((each for each in said if isinstance(each, str) and is_uuid(each)), "")
+    return next((user for user in said if isinstance(user, str) and is_uuid(user)), "")
 
 
 def _claims(token: Secret) -> Mapping[str, Any]:

@@ -67,10 +67,10 @@ class NotPermitted(NotAMember):
     code = "not_permitted"
 
 
-def lacks(action: str, thing: str) -> str:
-    """Return what a caller is told who lacks the right to an action on a thing."""
+def lacks(action: str, entity: str) -> str:
+    """Return what a caller is told who lacks the right to an action on an entity."""
     return (
-        f'your role or token lacks the right "{action}" on {thing}: ask an operator of the domain '
+        f'your role or token lacks the right "{action}" on {entity}: ask an operator of the domain '
         "for a role that has it, or use a personal access token with that scope"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -86,6 +87,25 @@ async def test_what_was_connected_before_stays_as_it_was(beside: Running) -> Non
     assert answer.status_code == 422
     await come_to_rest(beside, "gw-1")
     assert [await connected(beside, each) for each in (first, second, third)] == before
+
+
+async def test_what_is_connected_already_is_asked_for_side_by_side(beside: Running) -> None:
+    client = await made(beside, "clients", name="c")
+    channels = [await made(beside, "channels", name=name) for name in ("one", "two")]
+    all_asked = asyncio.Barrier(len(channels))
+
+    async def together(request: httpx.Request, inner: httpx.AsyncBaseTransport) -> httpx.Response:
+        if "channel" in request.url.params:
+            async with asyncio.timeout(10):
+                await all_asked.wait()
+        return await inner.handle_async_request(request)
+
+    assert beside.wire
+    beside.wire.fail("GET", "/clients", together)
+    answer = await posted(beside, WITH_CLIENT, **GOOD, client_id=client, channels=channels)
+    assert answer.status_code == 201, answer.text
+    for channel in channels:
+        assert await connected(beside, channel) == {client: ["Publish", "Subscribe"]}
 
 
 @HOW

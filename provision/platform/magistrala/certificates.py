@@ -123,7 +123,7 @@ class MagistralaCertificates:
                 repeatable=True,
             )
             shape = parse(await self._transport.send(call))
-            page = [to_certificate(each, client_id) for each in shape.items("certificates")]
+            page = [to_certificate(item, client_id) for item in shape.items("certificates")]
             found += page
             offset, total = offset + PAGE_SIZE, shape.number("total") if page else 0
         return found

@@ -39,11 +39,11 @@ STATUSES: Final = {
 
 @frozen
 class Shape:
-    """A value in the answer to ``call``, and its place (``clients[0].status``) for errors."""
+    """A value in the answer to ``call``, and its JSON path (``clients[0].status``) for errors."""
 
     call: Call
     value: Any = field(repr=False)
-    place: str = ""
+    path: str = ""
 
     def text(self, name: str) -> str:
         """Return the text of a field, which may not be empty."""
@@ -121,14 +121,14 @@ class Shape:
         if not isinstance(found.value, list):
             raise found.wrong("a list")
         return [
-            Shape(self.call, each, f"{found.place}[{place}]")
-            for place, each in enumerate(found.value)
+            Shape(self.call, item, f"{found.path}[{index}]")
+            for index, item in enumerate(found.value)
         ]
 
     def inner(self, name: str) -> Shape:
         """Return an object within; an empty one where it is left out."""
         found = self._field(name)
-        return Shape(self.call, {} if found.value is None else found.whole(), found.place)
+        return Shape(self.call, {} if found.value is None else found.whole(), found.path)
 
     def status(self, name: str = "status") -> Status:
         """Return whether the entity may be used."""
@@ -158,14 +158,14 @@ class Shape:
             found = "other text" if self.value else "empty"
         return BadAnswer(
             f"the {self.call.service} service's answer to {self.call.operation} can't be used: "
-            f"{self.place or 'the body'} is {found}, expected {expected}",
+            f"{self.path or 'the body'} is {found}, expected {expected}",
             service=self.call.service,
             operation=self.call.operation,
         )
 
     def _field(self, name: str) -> Shape:
-        place = f"{self.place}.{name}" if self.place else name
-        return Shape(self.call, self.whole().get(name), place)
+        path = f"{self.path}.{name}" if self.path else name
+        return Shape(self.call, self.whole().get(name), path)
 
 
 def parse(answer: Answer) -> Shape:
@@ -228,7 +228,7 @@ def to_domain(shape: Shape) -> Domain:
 
 
 def _held(shape: Shape) -> frozenset[str] | None:
-    """Read what the caller may do with a thing; None where the answer does not tell."""
+    """Read what the caller may do with an entity; None where the answer does not tell."""
     return frozenset(shape.texts("actions")) if "actions" in shape.whole() else None
 
 
@@ -236,8 +236,8 @@ def _connected(shape: Shape) -> frozenset[ConnectionType] | None:
     """Read how an entity is connected (``Publish``, ``Subscribe``); None where it is not told."""
     if "connection_types" not in shape.whole():
         return None
-    told = {each.lower() for each in shape.texts("connection_types")}
-    return frozenset(each for each in ConnectionType if each.value in told)
+    told = {text.lower() for text in shape.texts("connection_types")}
+    return frozenset(kind for kind in ConnectionType if kind.value in told)
 
 
 def to_actions(shape: Shape) -> frozenset[str] | None:

@@ -122,7 +122,7 @@ class MagistralaUsers:
         )
         page = parse(await self._transport.send(call))
         return Page(
-            items=[to_domain(each) for each in page.items("domains")],
+            items=[to_domain(item) for item in page.items("domains")],
             total=page.number("total"),
             offset=page.number("offset", 0),
             limit=page.number("limit", limit),
