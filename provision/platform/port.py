@@ -93,15 +93,15 @@ class Memberships(Protocol):
 class Entities(Protocol[N, E]):
     """The entities of one kind, of all domains: ``N`` is a new one, ``E`` one that is there.
 
-    Every call but ``create`` and ``list`` raises ``NotFound`` for an ID that the caller may not
-    see; all raise ``DomainNotFound`` or ``NotAMember`` where the domain is none of the caller's.
+    Every call that names an ID raises ``NotFound`` where the caller may not see it or may not do
+    that with it. In a domain that is not there a call may also raise ``DomainNotFound``.
     """
 
     async def create(self, token: Secret, domain_id: str, drafts: Sequence[N]) -> Sequence[E]:
         """Create all of ``drafts`` or none, and return them in that order.
 
         Raises ``AlreadyExists``: an ID, or a client's secret, is taken; ``RouteTaken``: a channel's
-        route is; ``NotPermitted``.
+        route is; ``NotAMember`` and ``NotPermitted``.
         """
         ...
 
@@ -113,8 +113,8 @@ class Entities(Protocol[N, E]):
         """List entities, newest first, with what the caller may do with each (``actions``).
 
         Those that are connected to one other entity are listed with how they are
-        (``connection_types``); None where the platform does not tell. A caller who is no member of
-        the domain gets an empty list.
+        (``connection_types``); None where the platform does not tell. To a caller who is no member
+        of the domain the list is empty.
         """
         ...
 
