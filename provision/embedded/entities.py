@@ -75,7 +75,8 @@ class EntityRegistry(Generic[D, R]):
         self._now = now
         # Built once: building a statement costs more than running it.
         self._insertion = insert(self.table)
-        self._columns = [f.name for f in attrs.fields(self.record) if f.name in self.table.c]
+        named = [field.name for field in attrs.fields(self.record)]
+        self._columns = [name for name in named if name in self.table.c]
 
     async def create(self, token: Secret, domain_id: str, drafts: Sequence[D]) -> list[R]:
         """Create all of ``drafts`` or none.
@@ -192,6 +193,7 @@ class EntityRegistry(Generic[D, R]):
             "metadata": dict(made.metadata),
             "tags": list(made.tags),
             "status": made.status.value,
+            "updated_by": made.updated_by or None,
         }
 
     def _record(self, row: AnyRow) -> R:

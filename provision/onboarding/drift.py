@@ -338,9 +338,9 @@ class DriftFinder:
         self, visibility: Visibility, kind: EntityKind, made: PlannedEntity
     ) -> list[Difference]:
         found = await visibility.view(kind, made.id)
-        return (
-            [_deleted(kind, made.key)] if found is None else list(_differences(kind, made, found))
-        )
+        if found is None:
+            return [_deleted(kind, made.key)]
+        return list(_differences(kind, made, found))
 
     async def _connections(
         self, caller: Caller, visibility: Visibility, plan: Plan, channel: PlannedChannel

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from bootstrap_core.model import is_uuid
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import Failed, InvalidToken, NotFound, Rejected
+from provision.platform.port import Tokens
 from provision.platform.types import TokenPair
 
 RENEWED_BEFORE: Final = timedelta(minutes=1)
@@ -34,18 +35,6 @@ class TokenSource(Protocol):
 
     async def renewed(self, refused: Secret) -> Secret:
         """Return another token after the platform refused this one; raises ``InvalidToken``."""
-        ...
-
-
-class SignIn(Protocol):
-    """Issues and refreshes tokens (``provision.platform.port.Tokens``)."""
-
-    async def issue_token(self, username: str, password: Secret) -> TokenPair:
-        """Sign in."""
-        ...
-
-    async def refresh_token(self, refresh: Secret) -> TokenPair:
-        """Exchange a refresh token for a new pair."""
         ...
 
 
@@ -70,33 +59,26 @@ class _Held:
     use_until: datetime
 
 
+@define(eq=False)
 class PasswordSignIn:
     """Signs in with a user name and a password, and keeps the tokens fresh.
 
     However many callers need a token at once, the platform is asked once.
     """
 
-    def __init__(
-        self,
-        tokens: SignIn,
-        username: str,
-        password: Secret,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        """Sign in at ``tokens`` when the first token is needed."""
-        self._tokens = tokens
-        self._username = username
-        self._password = password
-        self._now = now
-        self._held: _Held | None = None
-        self._flight: asyncio.Task[_Held] | None = None
+    tokens: Tokens
+    username: str
+    password: Secret
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _held: _Held | None = field(default=None, init=False)
+    _flight: asyncio.Task[_Held] | None = field(default=None, init=False)
 
     async def token(self) -> Secret:
         """Return an access token with at least a minute to live.
 
         Raises ``InvalidToken`` (the name or password is wrong) and what the platform raises.
         """
-        if self._held is not None and self._now() < self._held.use_until:
+        if self._held is not None and self.now() < self._held.use_until:
             return self._held.pair.access
         return await self._fly()
 
@@ -128,13 +110,13 @@ class PasswordSignIn:
         if self._held is None:
             return None
         try:
-            return await self._tokens.refresh_token(self._held.pair.refresh)
+            return await self.tokens.refresh_token(self._held.pair.refresh)
         except (InvalidToken, Rejected, NotFound, Failed):
             return None
 
     async def _issued(self) -> TokenPair:
         try:
-            return await self._tokens.issue_token(self._username, self._password)
+            return await self.tokens.issue_token(self.username, self.password)
         except (NotFound, Rejected) as error:
             raise InvalidToken(
                 "the platform does not accept the configured user name and password"
@@ -142,7 +124,7 @@ class PasswordSignIn:
 
     def _use_until(self, token: Secret) -> datetime:
         ends = token_end(token)
-        return self._now() + ASSUMED_LIFE if ends is None else ends - RENEWED_BEFORE
+        return self.now() + ASSUMED_LIFE if ends is None else ends - RENEWED_BEFORE
 
 
 def token_end(token: Secret) -> datetime | None:
