@@ -9,16 +9,16 @@ from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
+from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import NotFound
-from provision.platform.port import Platform
+from provision.platform.port import Platform, entities_of, find
 from provision.platform.types import (
     Channel,
     Client,
     EntityQuery,
     NewChannel,
     NewClient,
-    StatusFilter,
 )
 
 
@@ -72,15 +72,10 @@ class Bench:
         """Token and domain, as every call of the port begins."""
         return self.subject.token, self.subject.domain_id
 
-    async def has_client(self, client_id: str) -> bool:
-        """Tell whether the domain has a client, as the port says that one finds out."""
-        query = EntityQuery(id=client_id, status=StatusFilter.ALL)
-        return bool((await self.subject.platform.clients.list(*self.place, query)).total)
-
-    async def has_channel(self, channel_id: str) -> bool:
-        """Tell whether the domain has a channel."""
-        query = EntityQuery(id=channel_id, status=StatusFilter.ALL)
-        return bool((await self.subject.platform.channels.list(*self.place, query)).total)
+    async def has(self, kind: EntityKind, entity_id: str) -> bool:
+        """Tell whether the domain has a client or channel, as the port says that one finds out."""
+        entities = entities_of(self.subject.platform, kind)
+        return await find(entities, *self.place, entity_id) is not None
 
     async def channels_of(self, client_id: str) -> list[str]:
         """Return the channels that a client is connected to."""
@@ -90,9 +85,8 @@ class Bench:
 
     async def clear(self) -> None:
         """Delete what is left."""
-        for client_id in self.client_ids:
-            with contextlib.suppress(NotFound):
-                await self.subject.platform.clients.delete(*self.place, client_id)
-        for channel_id in self.channel_ids:
-            with contextlib.suppress(NotFound):
-                await self.subject.platform.channels.delete(*self.place, channel_id)
+        made: dict[EntityKind, list[str]] = {"client": self.client_ids, "channel": self.channel_ids}
+        for kind, identifiers in made.items():
+            for identifier in identifiers:
+                with contextlib.suppress(NotFound):
+                    await entities_of(self.subject.platform, kind).delete(*self.place, identifier)

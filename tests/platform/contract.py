@@ -169,7 +169,7 @@ class PlatformContract(EntityContract):
         await platform.connect(*place, Connections([client.id, other.id], [channel.id]))
 
         await platform.clients.delete(*place, client.id)
-        assert not await bench.has_client(client.id)
+        assert not await bench.has("client", client.id)
         with pytest.raises(NotFound):
             await platform.clients.view(*place, client.id)
         with pytest.raises(NotFound):
@@ -178,7 +178,7 @@ class PlatformContract(EntityContract):
         assert await bench.channels_of(again.id) == []
 
         await platform.channels.delete(*place, channel.id)
-        assert not await bench.has_channel(channel.id)
+        assert not await bench.has("channel", channel.id)
         with pytest.raises(NotFound):
             await platform.channels.delete(*place, channel.id)
         assert await bench.channels_of(other.id) == []

@@ -122,7 +122,7 @@ class EntityContract:
         with pytest.raises(AlreadyExists):
             await bench.clients([fresh, bench.new_client(id=there.id)])
 
-        assert not await bench.has_client(fresh.id)
+        assert not await bench.has("client", fresh.id)
 
     async def test_a_taken_secret_creates_nothing(self, bench: Bench) -> None:
         there, fresh = await bench.client(), bench.new_client()
@@ -130,7 +130,7 @@ class EntityContract:
         with pytest.raises(AlreadyExists):
             await bench.clients([fresh, bench.new_client(secret=there.secret)])
 
-        assert not await bench.has_client(fresh.id)
+        assert not await bench.has("client", fresh.id)
 
     async def test_a_taken_channel_id_creates_nothing(self, bench: Bench) -> None:
         there, fresh = await bench.channel(), bench.new_channel()
@@ -138,7 +138,7 @@ class EntityContract:
         with pytest.raises(AlreadyExists):
             await bench.channels([fresh, bench.new_channel(id=there.id)])
 
-        assert not await bench.has_channel(fresh.id)
+        assert not await bench.has("channel", fresh.id)
 
     async def test_a_taken_route_creates_nothing(self, bench: Bench) -> None:
         route = f"r{uuid4().hex[:12]}"
@@ -148,7 +148,7 @@ class EntityContract:
         with pytest.raises(AlreadyExists):
             await bench.channels([fresh, bench.new_channel(route=route)])
 
-        assert not await bench.has_channel(fresh.id)
+        assert not await bench.has("channel", fresh.id)
 
     async def test_nothing_is_created_in_an_unknown_domain(self, bench: Bench) -> None:
         platform, token = bench.subject.platform, bench.subject.token
