@@ -145,7 +145,7 @@ async def begin(world: World, keep: KeepKeys = KeepKeys.ALWAYS, layout: Layout =
     world.keep = keep
     replica = world.start_replica()
     # It would look for work left behind every few seconds of many days.
-    await replica.parts.reconciler.stop()
+    await replica.stop_looking()
     noted = Noted()
     care = care_of(world, replica, cast("Any", replica.wire), noted)
     return Care(world, care, noted, await make(world, layout=layout))

@@ -58,11 +58,11 @@ async def schedule(world: World) -> None:
         each.result()
     if world.own is None:
         # What waits for credentials goes on with those of any request to the domain.
-        welcoming = asyncio.create_task(_welcome(world))
+        coming = asyncio.create_task(_come(world))
         try:
             await world.come_to_rest()
         finally:
-            welcoming.cancel()
+            coming.cancel()
     else:
         await world.come_to_rest()
     audit(world)
@@ -77,12 +77,11 @@ async def _ask(world: World, horizon: float) -> None:
         return
     caller = world.caller(rng.choice((0.5, 5.0, 1e9, 1e9)))
     external_id, action = rng.choice(GATEWAYS), rng.choice(ACTIONS)
-    service = replica.parts.onboardings
     if action == "remove":
-        work = asyncio.ensure_future(service.remove(caller, external_id))
+        work = asyncio.ensure_future(replica.remove(caller, external_id))
     else:
         request = world.request(external_id, rng.choice(KEYS), OnExisting(action))
-        work = asyncio.ensure_future(service.map(caller, request))
+        work = asyncio.ensure_future(replica.submit(caller, request))
     patience = rng.uniform(0.0, 2.0) if rng.random() < 0.2 else 600.0
     await asyncio.wait([work], timeout=patience)
     work.cancel()
@@ -110,7 +109,7 @@ async def _trouble(world: World, horizon: float) -> None:
 
 async def _busy(world: World, replica: Replica, horizon: float) -> None:
     """Wait until the process works on something: that is when trouble tells."""
-    while world.loop.time() < horizon and not replica.parts.worker.tasks.count:  # noqa: ASYNC110
+    while world.loop.time() < horizon and not replica.working:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     await asyncio.sleep(world.rng.uniform(0.0, 0.5))
 
@@ -123,15 +122,15 @@ async def _kill(world: World, replica: Replica) -> None:
     reborn = world.start_replica()
     if sum(not each.engine.dead for each in world.replicas) == 1:
         with contextlib.suppress(DBAPIError):
-            await reborn.parts.leases.release_all()
+            await reborn.leases.release_all()
 
 
-async def _welcome(world: World) -> None:
+async def _come(world: World) -> None:
     while True:
         await asyncio.sleep(5.0)
         for replica in world.replicas:
             if not replica.engine.dead:
-                await replica.parts.onboardings.welcome(world.caller())
+                await replica.resume_with(world.caller())
 
 
 def play(seed: int, database: Engine) -> str:

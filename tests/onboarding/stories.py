@@ -56,9 +56,8 @@ async def make(
     external_id: str = "gw-1",
 ) -> Onboarding:
     """Ask the last process for a gateway."""
-    service = world.replicas[-1].parts.onboardings
     request = evolve(world.request(external_id, "key-1", on_existing), layout=layout)
-    return await service.map(world.caller(), request)
+    return await world.replicas[-1].submit(world.caller(), request)
 
 
 async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
@@ -71,14 +70,14 @@ async def cut_short(world: World, caller: Caller | None = None) -> Onboarding:
 async def start_again(world: World) -> None:
     """Start a process; what others had leased is free."""
     reborn = world.start_replica()
-    await reborn.parts.leases.release_all()
+    await reborn.leases.release_all()
 
 
 async def left_behind(world: World, caller: Caller | None = None) -> Onboarding:
     """Kill a process while it makes a gateway, and return the row left behind."""
     first = world.start_replica()
     request = world.request("gw-1", "key-1")
-    asking = asyncio.ensure_future(first.parts.onboardings.map(caller or world.caller(), request))
+    asking = asyncio.ensure_future(first.submit(caller or world.caller(), request))
     await until_there(world)
     await first.kill()
     asking.cancel()
@@ -98,7 +97,7 @@ async def hold(world: World) -> tuple[Replica, Replica, asyncio.Future[Onboardin
     """Let a process stop in the middle of making a gateway; return it and another one."""
     stopped = world.start_replica()
     request = world.request("gw-1", "key-1")
-    making = asyncio.ensure_future(stopped.parts.onboardings.map(world.caller(), request))
+    making = asyncio.ensure_future(stopped.submit(world.caller(), request))
     await until_there(world)
     stopped.clock.frozen_until = world.loop.time() + 1000.0
     return stopped, world.start_replica(), making
@@ -122,8 +121,8 @@ async def held(world: World) -> tuple[Replica, Onboarding]:
     """Return a process that holds the lease of a gateway, and looks for no other work."""
     replica = world.start_replica()
     made = await make(world)
-    await replica.parts.reconciler.stop()
-    row = await replica.parts.leases.take(made.id)
+    await replica.stop_looking()
+    row = await replica.leases.take(made.id)
     assert row is not None
     return replica, row
 

@@ -59,9 +59,7 @@ async def test_a_repair_by_who_sees_nothing_creates_nothing(world: World) -> Non
     made = world.platform.effects
     caller = blind_member(world)
     with pytest.raises(StepFailed) as caught:
-        await world.replicas[-1].parts.onboardings.map(
-            caller, world.request("gw-1", "key-1", OnExisting.REPAIR)
-        )
+        await world.replicas[-1].submit(caller, world.request("gw-1", "key-1", OnExisting.REPAIR))
     assert (caught.value.status, caught.value.code) == (403, "not_permitted")
     assert world.platform.effects == made
 

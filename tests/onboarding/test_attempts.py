@@ -66,7 +66,7 @@ async def test_pauses_double_up_to_five_minutes(world: World) -> None:
     world.start_replica()
     await make(world)
     world.platform.failing["delete_client"] = errors.Failed()
-    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    removed = await world.replicas[-1].remove(world.caller(), "gw-1")
     assert removed.state is State.UNDOING
     seen = [row for row in await watch(world, 1500.0) if row.attempts]
     pauses = []
@@ -89,7 +89,7 @@ async def test_a_removal_asked_for_again_goes_on_at_once_and_begins_to_count_ane
     world.own = OwnToken(world.platform.token(1e9))
     world.start_replica()
     await make(world)
-    service = world.replicas[-1].parts.onboardings
+    service = world.replicas[-1].service
     world.platform.failing["delete_client"] = errors.Failed()
     await service.remove(world.caller(), "gw-1")
     seen = await watch(world, 400.0)
@@ -106,7 +106,7 @@ async def test_a_removal_asked_for_again_goes_on_at_once_and_begins_to_count_ane
 async def test_who_waits_for_another_process_is_told_after_twenty_seconds(world: World) -> None:
     _, other, _ = await hold(world)
     (row,) = onboardings(world.database)
-    service, caller = other.parts.onboardings, world.caller()
+    service, caller = other.service, world.caller()
     began = world.loop.time()
 
     async def refused(work: Any) -> tuple[float, dict[str, Any]]:
@@ -137,12 +137,12 @@ async def test_a_gateway_that_is_worked_on_is_neither_repaired_nor_rotated_elsew
     made = await make(world)
     other = world.start_replica()
     request = world.request("gw-1", "key-1", OnExisting.ROTATE)
-    rotating = asyncio.ensure_future(first.parts.onboardings.map(world.caller(), request))
+    rotating = asyncio.ensure_future(first.submit(world.caller(), request))
     asked = world.platform.asked["update_client_secret"]
     while world.platform.asked["update_client_secret"] == asked:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     with pytest.raises(StillRunning) as error:
-        await other.parts.worker.repair(made, world.caller(), other.parts.worker.patience())
+        await other.repair(world.caller(), made)
     assert error.value.details == {"onboarding_id": made.id}
     rotated = await rotating
     assert (rotated.id, rotated.outcome.value) == (made.id, "rotated")
@@ -167,7 +167,7 @@ async def test_a_caller_is_not_kept_waiting_for_an_undoing_that_takes_long(world
 async def test_an_onboarding_of_another_domain_is_not_found(world: World) -> None:
     world.start_replica()
     made = await make(world)
-    service = world.replicas[-1].parts.onboardings
+    service = world.replicas[-1].service
     stranger = Caller("stranger", OTHER_DOMAIN, world.platform.token(1e9))
     for ask in (service.retry, service.undo, service.repair):
         with pytest.raises(OnboardingNotFound):
@@ -198,7 +198,7 @@ async def test_the_gateway_that_was_replaced_is_removed_by_the_same_process_at_o
 ) -> None:
     replica = world.start_replica()
     old = await make(world)
-    await replica.parts.reconciler.stop()
+    await replica.stop_looking()
     await make(world, OnExisting.REPLACE)
     await asyncio.sleep(2.0)
     states = {each.id: each.state for each in onboardings(world.database)}
@@ -208,7 +208,7 @@ async def test_the_gateway_that_was_replaced_is_removed_by_the_same_process_at_o
 @simulated
 async def test_a_request_for_what_is_still_tried_says_so_at_once(world: World) -> None:
     row = await cut_short(world)
-    await world.replicas[-1].parts.reconciler.stop()
+    await world.replicas[-1].stop_looking()
     world.platform.failing["connect"] = errors.Unavailable("the platform is away")
     with pytest.raises(StillRunning, match=r"has not ended yet.*the platform is away") as caught:
         await make(world)
@@ -224,7 +224,7 @@ async def test_a_removal_of_what_is_stuck_on_its_way_begins_to_count_anew(world:
     await asyncio.sleep(60.0)
     assert onboardings(world.database)[0].state is State.STUCK
     world.platform.failing["delete_client"] = errors.Failed()
-    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    removed = await world.replicas[-1].remove(world.caller(), "gw-1")
     assert (removed.state, removed.attempts) == (State.UNDOING, 1)
 
 
@@ -234,7 +234,7 @@ async def test_gateways_of_two_domains_with_one_external_id_know_nothing_of_each
 ) -> None:
     world.chance = Longest()
     world.start_replica()
-    service = world.replicas[-1].parts.onboardings
+    service = world.replicas[-1].service
     await make(world)
     world.platform.failing["delete_client"] = errors.Failed()
     await make(world, OnExisting.REPLACE)

@@ -192,7 +192,7 @@ async def test_a_key_waits_for_the_fetch_that_surely_had_it(world: World) -> Non
 @simulated
 async def test_a_gateway_that_somebody_works_on_is_come_back_to(world: World) -> None:
     care = await begin(world, KeepKeys.UNTIL_FETCHED)
-    leases = world.replicas[-1].parts.leases
+    leases = world.replicas[-1].leases
     await asyncio.sleep(1.0)
     care.fetch()
     held = await leases.take(care.made.id)
@@ -248,7 +248,7 @@ async def test_what_has_changed_since_is_not_renewed(world: World) -> None:
     with pytest.raises(CertificateChanged):
         await care.care.renewal.renew(token, evolve(known, external_id="gw-2"))
     world.platform.failing["delete_client"] = errors.Failed()
-    await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    await world.replicas[-1].remove(world.caller(), "gw-1")
     with pytest.raises(StillRunning):
         await care.care.renewal.renew(token, known)
     assert await care.care.ledger.find(care.made.domain_id, care.client_id) is None
@@ -304,7 +304,7 @@ def test_a_gateway_that_is_removed_leaves_no_line_in_the_ledger(
         care = await begin(world, keep)
         known = await care.known()
         await care.care.renewal.renew(world.caller().token, known)
-        await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+        await world.replicas[-1].remove(world.caller(), "gw-1")
         assert await care.care.ledger.find(care.made.domain_id, care.client_id) is None
         assert not await care.care.ledger.is_superseded(care.made.domain_id, known.serial)
         assert care.in_force() == []
@@ -389,7 +389,7 @@ def test_a_renewal_that_fails_is_no_other_ones_failure(database: Engine, store_f
         await care.sleep_until(DUE + HOUR)
         before = await care.care.ledger.find(domain_id, second)
         assert await upkeep.round() == 2
-        assert replica.parts.worker.tasks.count == 0, "a renewal goes on that nobody waits for"
+        assert replica.working == 0, "a renewal goes on that nobody waits for"
         after = await care.care.ledger.find(domain_id, second)
         assert before
         assert after

@@ -75,7 +75,7 @@ def test_what_a_crash_left_half_made_can_be_removed_and_is_told(
         # Nobody has credentials for it until somebody asks for its removal.
         await start_again(world)
         await asyncio.sleep(20.0)
-        service = world.replicas[-1].parts.onboardings
+        service = world.replicas[-1].service
         removed = await service.remove(world.caller(), "gw-1")
         await world.come_to_rest()
 
@@ -172,7 +172,7 @@ async def test_a_half_that_only_shows_itself_by_its_id_counts_as_gone_in_a_remov
     # As if its roles had never been written.
     world.platform.halves[channel.id] = (world.platform.channels.pop(channel.id), Half.TUPLES)
 
-    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    removed = await world.replicas[-1].remove(world.caller(), "gw-1")
 
     assert removed.state is State.UNDONE
     assert [(each.id, each.certain) for each in removed.leftovers] == [(channel.id, True)]

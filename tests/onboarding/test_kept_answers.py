@@ -39,7 +39,7 @@ class Asked:
 @simulated
 async def test_an_answer_is_kept_for_a_day(world: World) -> None:
     # Looking for onboardings left behind all day long takes its time.
-    await world.start_replica().parts.reconciler.stop()
+    await world.start_replica().stop_looking()
     asked = Asked(world)
     assert await asked.once("key") == (201, {"number": 1})
     await asyncio.sleep(23.9 * HOUR)

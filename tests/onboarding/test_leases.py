@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from bootstrap_core.secrets import Secret
 from provision.onboarding.errors import LeaseLost
-from provision.onboarding.leases import Hold, Holding, LeasedAuthority, LeasedPlatform, Work
+from provision.onboarding.leases import Hold, LeasedAuthority, LeasedPlatform
 from provision.onboarding.model import State
 from provision.onboarding.tables import onboardings as table
 from provision.platform import errors
@@ -21,7 +21,7 @@ from tests.onboarding.stories import held, hold, left_behind, make, start_again,
 from tests.onboarding.world import DOMAIN, TIMING, World, audit, onboardings, simulated
 
 
-def idle(seconds: float) -> Work:
+def idle(seconds: float) -> Callable[[Hold], Awaitable[None]]:
     """Return work that takes so long."""
 
     async def work(_: Hold) -> None:
@@ -34,7 +34,7 @@ def idle(seconds: float) -> Work:
 async def test_leases_last_thirty_seconds_and_belong_to_one(world: World) -> None:
     replica = world.start_replica()
     made = await make(world)
-    leases = replica.parts.leases
+    leases = replica.leases
     held = await leases.take(made.id)
     assert held is not None
     assert await leases.take(made.id) is None
@@ -60,7 +60,7 @@ async def test_a_lease_that_nobody_renews_is_taken_over_after_thirty_seconds(
     stopped, other, making = await hold(world)
     began = world.loop.time()
     await asyncio.sleep(28.0)
-    assert not other.parts.worker.tasks.count
+    assert not other.working
     while onboardings(world.database)[0].state is not State.DONE:
         await asyncio.sleep(0.5)
         # At most 15 seconds after the end of the lease.
@@ -77,11 +77,11 @@ async def test_work_of_any_length_keeps_its_lease_and_lets_it_go(world: World) -
     async def work(_: Hold) -> None:
         for _ in range(50):
             await asyncio.sleep(5.0)
-            assert await replica.parts.leases.take(row.id) is None
-        await replica.parts.leases.release(row)
+            assert await replica.leases.take(row.id) is None
+        await replica.leases.release(row)
 
-    await Holding(replica.parts.leases, replica.clock).run(row, work)
-    assert await replica.parts.leases.take(row.id) is not None
+    await replica.hold(row, work)
+    assert await replica.leases.take(row.id) is not None
 
 
 @simulated
@@ -98,7 +98,7 @@ async def test_work_whose_lease_is_lost_is_cut_short(world: World) -> None:
     began = world.loop.time()
     steal(world, row)
     with pytest.raises(LeaseLost):
-        await Holding(replica.parts.leases, replica.clock).run(row, work)
+        await replica.hold(row, work)
     assert ended == ["cut short"]
     assert 10.0 < world.loop.time() - began < 13.0
 
@@ -107,9 +107,9 @@ async def test_work_whose_lease_is_lost_is_cut_short(world: World) -> None:
 async def test_work_that_ends_as_its_lease_is_lost_has_ended(world: World) -> None:
     replica, row = await held(world)
     steal(world, row)
-    await Holding(replica.parts.leases, replica.clock).run(row, idle(10.5))
+    await replica.hold(row, idle(10.5))
     with pytest.raises(errors.Rejected):
-        await Holding(replica.parts.leases, replica.clock).run(row, _fail)
+        await replica.hold(row, _fail)
 
 
 async def _fail(_: Hold) -> None:
@@ -119,29 +119,27 @@ async def _fail(_: Hold) -> None:
 @simulated
 async def test_who_is_cut_off_lets_the_lease_go(world: World) -> None:
     replica, row = await held(world)
-    holding = Holding(replica.parts.leases, replica.clock)
-    running = asyncio.ensure_future(holding.run(row, idle(1000.0)))
+    running = asyncio.ensure_future(replica.hold(row, idle(1000.0)))
     await asyncio.sleep(1.0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert await replica.parts.leases.take(row.id) is not None
+    assert await replica.leases.take(row.id) is not None
 
 
 @simulated
 async def test_a_lease_that_can_not_be_let_go_ends_by_itself(world: World) -> None:
     replica, row = await held(world)
-    holding = Holding(replica.parts.leases, replica.clock)
-    running = asyncio.ensure_future(holding.run(row, idle(1000.0)))
+    running = asyncio.ensure_future(replica.hold(row, idle(1000.0)))
     await asyncio.sleep(1.0)
     replica.engine.failure_rate = 1.0
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     replica.engine.failure_rate = 0.0
-    assert await replica.parts.leases.take(row.id) is None
+    assert await replica.leases.take(row.id) is None
     await asyncio.sleep(31.0)
-    assert await replica.parts.leases.take(row.id) is not None
+    assert await replica.leases.take(row.id) is not None
 
 
 @simulated
@@ -159,9 +157,8 @@ async def test_a_store_that_fails_for_a_while_costs_no_lease_and_for_long_all_wo
             await platform.view_domain(world.caller().token, DOMAIN)
             went_well.append(world.loop.time() - began)
 
-    holding = Holding(replica.parts.leases, replica.clock)
     replica.engine.failure_rate = 1.0
-    running = asyncio.ensure_future(holding.run(row, work))
+    running = asyncio.ensure_future(replica.hold(row, work))
     await asyncio.sleep(12.0)
     replica.engine.failure_rate = 0.0
     await asyncio.sleep(34.0)
@@ -246,7 +243,7 @@ async def test_a_row_that_can_not_be_read_is_set_aside_and_holds_up_no_other(
     assert onboardings(world.database)[0].state is State.DONE
     with world.database.begin() as connection:
         connection.execute(update(table).values(intent="unreadable"))
-    assert await world.replicas[-1].parts.leases.take(row.id) is None
+    assert await world.replicas[-1].leases.take(row.id) is None
     (seen,) = rows(world.database, "SELECT state, error_code FROM onboardings")
     assert seen == {"state": "done", "error_code": ""}
 
@@ -259,5 +256,5 @@ async def test_work_that_makes_no_call_ends_when_its_lease_can_not_be_renewed(
     replica.engine.failure_rate = 1.0
     began = world.loop.time()
     with pytest.raises(LeaseLost):
-        await Holding(replica.parts.leases, replica.clock).run(row, idle(1000.0))
+        await replica.hold(row, idle(1000.0))
     assert 25.0 <= world.loop.time() - began < 33.0

@@ -58,7 +58,7 @@ class Gateways(RuleBasedStateMachine):
         self.model[external_id] = key
 
         async def twenty() -> list[Onboarding]:
-            service = self.world.replicas[-1].parts.onboardings
+            service = self.world.replicas[-1].service
             request = self.world.request(external_id, key)
             return await asyncio.gather(
                 *(service.map(self.world.caller(), request) for _ in range(20))
@@ -104,7 +104,7 @@ class Gateways(RuleBasedStateMachine):
 
     @rule(external_id=GATEWAYS)
     def remove(self, external_id: str) -> None:
-        service = self.world.replicas[-1].parts.onboardings
+        service = self.world.replicas[-1].service
         with contextlib.suppress(OnboardingError):
             self.run(service.remove(self.world.caller(), external_id))
         self.model.pop(external_id, None)
@@ -141,7 +141,7 @@ class Gateways(RuleBasedStateMachine):
         return self.world.loop.run_until_complete(work)
 
     def ask(self, external_id: str, key: str, action: OnExisting) -> Onboarding:
-        service = self.world.replicas[-1].parts.onboardings
+        service = self.world.replicas[-1].service
         request = self.world.request(external_id, key, action)
         made: Onboarding = self.run(service.map(self.world.caller(), request))
         return made
@@ -194,7 +194,7 @@ class Gateways(RuleBasedStateMachine):
     async def _ask_badly(
         self, external_id: str, key: str, action: OnExisting, hang_up: bool
     ) -> None:
-        service = self.world.replicas[-1].parts.onboardings
+        service = self.world.replicas[-1].service
         request = self.world.request(external_id, key, action)
         asking = asyncio.ensure_future(service.map(self.world.caller(), request))
         await asyncio.wait([asking], timeout=0.3 if hang_up else None)
@@ -205,14 +205,14 @@ class Gateways(RuleBasedStateMachine):
     async def _crash(self, external_id: str, key: str, after: float) -> None:
         replica = self.world.replicas[-1]
         request = self.world.request(external_id, key, OnExisting.REPLACE)
-        asking = asyncio.ensure_future(replica.parts.onboardings.map(self.world.caller(), request))
+        asking = asyncio.ensure_future(replica.submit(self.world.caller(), request))
         await asyncio.wait([asking], timeout=after)
         await replica.kill()
         asking.cancel()
         with contextlib.suppress(OnboardingError, asyncio.CancelledError):
             await asking
         reborn = self.world.start_replica()
-        await reborn.parts.leases.release_all()
+        await reborn.leases.release_all()
 
 
 TestGateways = pytest.mark.slow(Gateways.TestCase)

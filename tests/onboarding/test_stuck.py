@@ -23,16 +23,16 @@ async def test_without_credentials_it_is_stuck_at_once_until_somebody_of_the_dom
     seen = await watch(world, 60.0)
     first = next(each for each in seen if each.attempts)
     assert (first.state, first.error_code) == (State.STUCK, "invalid_token")
-    service = world.replicas[-1].parts.onboardings
+    replica = world.replicas[-1]
     stranger = Caller("stranger", OTHER_DOMAIN, world.platform.token(1e9))
-    await service.welcome(stranger)
+    await replica.resume_with(stranger)
     assert (await watch(world, 300.0))[-1].state is State.STUCK
     # Who may neither create nor delete clients is of no use, and takes no turn from who may.
-    await service.welcome(evolve(world.caller(), actions=frozenset({"read"})))
+    await replica.resume_with(evolve(world.caller(), actions=frozenset({"read"})))
     assert (await watch(world, 300.0))[-1].state is State.STUCK
-    await service.welcome(world.caller())
+    await replica.resume_with(world.caller())
     await world.come_to_rest()
-    done = await service.view(world.caller(), "gw-1")
+    done = await replica.service.view(world.caller(), "gw-1")
     assert (done.id, done.state, done.attempts, done.error_code) == (row.id, State.DONE, 0, "")
     assert done.error_message == ""
     assert done.next_attempt_at is None
@@ -97,7 +97,7 @@ async def test_why_the_service_can_not_get_its_own_is_told_where_no_other_is_lef
     world.platform.failing["delete_client"] = errors.Failed()
     caller = Caller("somebody", world.caller().domain_id, Secret(""))
     with contextlib.suppress(errors.PlatformError):
-        await world.replicas[-1].parts.onboardings.remove(caller, "gw-1")
+        await world.replicas[-1].remove(caller, "gw-1")
     seen = await watch(world, 30.0)
     assert seen[-1].error_code == "platform_unavailable"
     assert seen[-1].error_message.startswith("credentials: ")
@@ -112,7 +112,7 @@ async def test_who_has_credentials_is_not_waited_for_any_longer(world: World) ->
     assert row.attempts >= 5
     assert row.next_attempt_at
     assert (row.next_attempt_at - world.clock.now()).total_seconds() > 20.0
-    await world.replicas[-1].parts.onboardings.welcome(world.caller())
+    await world.replicas[-1].resume_with(world.caller())
     await asyncio.sleep(15.0)
     assert onboardings(world.database)[0].state is State.DONE
 
@@ -126,9 +126,9 @@ async def test_credentials_are_lent_to_nothing_that_has_some(world: World) -> No
     (row,) = onboardings(world.database)
     assert (row.state, row.error_code) == (State.STUCK, "platform_unavailable")
     other = Caller("another", row.domain_id, world.platform.token(1e9))
-    service = world.replicas[-1].parts.onboardings
-    assert await world.replicas[-1].parts.leases.lend(row.domain_id, other.token) == 0
-    await service.welcome(other)
+    replica = world.replicas[-1]
+    assert await replica.leases.lend(row.domain_id, other.token) == 0
+    await replica.resume_with(other)
     (same,) = onboardings(world.database)
     assert (same.token, same.attempts, same.next_attempt_at) == (
         row.token,

@@ -8,7 +8,6 @@ import contextlib
 import pytest
 
 from provision.onboarding.errors import StillRunning
-from provision.onboarding.leases import Holding
 from provision.onboarding.model import OnExisting, State
 from tests.onboarding.stories import cut_short, held, make, steal
 from tests.onboarding.world import World, audit, onboardings, simulated
@@ -18,16 +17,14 @@ from tests.onboarding.world import World, audit, onboardings, simulated
 @pytest.mark.slow
 async def test_a_gateway_that_somebody_works_on_is_not_replaced(world: World) -> None:
     replica, row = await held(world)
-    holding = asyncio.ensure_future(
-        Holding(replica.parts.leases, replica.clock).run(row, lambda _: asyncio.sleep(60.0))
-    )
+    holding = asyncio.ensure_future(replica.hold(row, lambda _: asyncio.sleep(60.0)))
     began = world.loop.time()
     with pytest.raises(StillRunning):
         await make(world, OnExisting.REPLACE)
     assert 20.0 <= world.loop.time() - began < 25.0
     assert [each.id for each in onboardings(world.database)] == [row.id]
     await holding
-    await replica.parts.leases.release(row)
+    await replica.leases.release(row)
     assert (await make(world, OnExisting.REPLACE)).replaces == row.id
 
 
@@ -37,31 +34,28 @@ async def test_what_is_no_longer_there_is_not_repaired_and_its_lease_let_go(
 ) -> None:
     replica = world.start_replica()
     made = await make(world)
-    await replica.parts.onboardings.remove(world.caller(), "gw-1")
+    await replica.remove(world.caller(), "gw-1")
     with pytest.raises(StillRunning) as caught:
-        await replica.parts.worker.repair(made, world.caller(), replica.parts.worker.patience())
+        await replica.repair(world.caller(), made)
     assert caught.value.details == {"onboarding_id": made.id}
-    assert await replica.parts.leases.take(made.id) is not None
+    assert await replica.leases.take(made.id) is not None
 
 
 @simulated
 async def test_at_most_sixteen_gateways_are_taken_over_at_once(world: World) -> None:
     first = world.start_replica()
     requests = [world.request(f"gw-{number}", "key-1") for number in range(20)]
-    asking = [
-        asyncio.ensure_future(first.parts.onboardings.map(world.caller(), each))
-        for each in requests
-    ]
+    asking = [asyncio.ensure_future(first.submit(world.caller(), each)) for each in requests]
     await asyncio.sleep(0.15)
     await first.kill()
     await asyncio.wait(asking)
     left = [each for each in onboardings(world.database) if not each.state.is_at_rest]
     assert len(left) > 16
     reborn = world.start_replica()
-    await reborn.parts.leases.release_all()
+    await reborn.leases.release_all()
     most = 0
     while world.unrest():
-        most = max(most, reborn.parts.worker.tasks.count)
+        most = max(most, reborn.working)
         await asyncio.sleep(0.05)
     assert most == 16
     audit(world)
@@ -71,22 +65,22 @@ async def test_at_most_sixteen_gateways_are_taken_over_at_once(world: World) -> 
 async def test_what_has_ended_since_it_was_seen_is_left_as_it_is(world: World) -> None:
     seen = await cut_short(world)
     await world.come_to_rest()
-    worker, effects = world.replicas[-1].parts.worker, world.platform.effects
+    replica, effects = world.replicas[-1], world.platform.effects
     for _ in range(2):
-        after = await worker.go_on(seen, world.caller(), worker.patience())
+        after = await replica.go_on(world.caller(), seen)
         assert after is not None
         assert after.state is State.DONE
         assert world.platform.effects == effects
-    await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    await world.replicas[-1].remove(world.caller(), "gw-1")
     effects = world.platform.effects
-    after = await worker.go_on(seen, world.caller(), worker.patience())
+    after = await replica.go_on(world.caller(), seen)
     assert after is not None
     assert after.state is State.UNDONE
     assert world.platform.effects == effects
-    removed = await worker.remove(seen, world.caller(), worker.patience())
+    removed = await replica.remove_seen(world.caller(), seen)
     assert removed.state is State.UNDONE
     assert world.platform.effects == effects
-    assert await world.replicas[-1].parts.leases.take(seen.id) is not None
+    assert await world.replicas[-1].leases.take(seen.id) is not None
 
 
 @simulated
@@ -96,7 +90,7 @@ async def test_what_was_lost_while_it_waited_is_not_gone_on_with(world: World) -
     await asyncio.sleep(2.0)
     steal(world, row)
     asked = dict(world.platform.asked)
-    await replica.parts.worker.take_over(row, leased_at)
+    await replica.take_over(row, leased_at)
     assert dict(world.platform.asked) == asked
 
 
@@ -109,13 +103,13 @@ async def test_a_replaced_gateway_that_is_taken_meanwhile_is_left_to_its_taker(
     replacing = asyncio.ensure_future(make(world, OnExisting.REPLACE))
     while len(onboardings(world.database)) < 2:  # noqa: ASYNC110 - the journal tells nobody
         await asyncio.sleep(0.001)
-    taken = await replica.parts.leases.take(old.id)
+    taken = await replica.leases.take(old.id)
     assert taken is not None
     assert (await replacing).replaces == old.id
     await asyncio.sleep(5.0)
     states = {each.id: each.state for each in onboardings(world.database)}
     assert states[old.id] is State.UNDOING
-    await replica.parts.leases.release(taken)
+    await replica.leases.release(taken)
     await world.come_to_rest()
     audit(world)
 
@@ -133,7 +127,7 @@ async def test_a_replacement_that_was_cut_short_is_finished_and_the_old_gateway_
     await replica.kill()
     with contextlib.suppress(asyncio.CancelledError):
         await replacing
-    await world.start_replica().parts.leases.release_all()
+    await world.start_replica().leases.release_all()
     await world.come_to_rest()
     states = {each.replaces: each.state for each in onboardings(world.database)}
     assert states == {None: State.UNDONE, old.id: State.DONE}
@@ -148,7 +142,7 @@ async def test_when_it_ended_is_written_down(world: World) -> None:
     assert row.finished_at
     assert 0.0 <= (row.finished_at - made.created_at).total_seconds() <= world.loop.time()
     await asyncio.sleep(60.0)
-    await replica.parts.onboardings.remove(world.caller(), "gw-1")
+    await replica.remove(world.caller(), "gw-1")
     (undone,) = onboardings(world.database)
     assert undone.finished_at
     assert (undone.finished_at - row.finished_at).total_seconds() >= 60.0

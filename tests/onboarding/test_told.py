@@ -82,7 +82,7 @@ async def test_how_each_onboarding_ends_is_told_to_metrics_and_log(world: World)
     await world.come_to_rest()
     assert since() == [("onboard", "replaced"), ("undo", "done")]
     failing["delete_client"] = errors.Rejected()
-    await replica.parts.onboardings.remove(world.caller(), "gw-1")
+    await replica.remove(world.caller(), "gw-1")
     assert since() == [("remove", "begun"), ("undo", "postponed")]
     failing.clear()
     await world.come_to_rest()
@@ -98,7 +98,7 @@ async def test_the_audit_trail_tells_what_was_asked_for_and_how_it_ended(world: 
     world.chance = Longest()
     world.own = OwnToken(world.platform.token(1e9))
     replica = world.start_replica()
-    service, failing = replica.parts.onboardings, world.platform.failing
+    service, failing = replica.service, world.platform.failing
 
     def since() -> list[tuple[str, str]]:
         found = rows(world.database, "SELECT action, outcome FROM audit_trail ORDER BY id")
@@ -145,7 +145,7 @@ async def test_the_trail_names_who_asked(world: World) -> None:
     world.chance = Longest()
     world.own = OwnToken(world.platform.token(1e9))
     replica = world.start_replica()
-    service, domain_id = replica.parts.onboardings, world.caller().domain_id
+    service, domain_id = replica.service, world.caller().domain_id
 
     def caller(name: str) -> Caller:
         return Caller(name, domain_id, world.platform.token(1e9))

@@ -190,7 +190,7 @@ async def test_what_is_listed_but_can_not_be_deleted_is_not_believed_gone(world:
     world.start_replica()
     await make(world)
     world.platform.failing["delete_client"] = errors.NotFound()
-    removed = await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    removed = await world.replicas[-1].remove(world.caller(), "gw-1")
     assert removed.state is State.UNDOING
     await asyncio.sleep(30.0)
     (row,) = onboardings(world.database)
@@ -250,7 +250,7 @@ async def test_a_removal_of_what_was_there_for_long_asks_for_nothing_in_vain(
     await asyncio.sleep(60.0)
     before = dict(world.platform.asked)
     began = world.loop.time()
-    await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    await world.replicas[-1].remove(world.caller(), "gw-1")
     assert world.loop.time() - began < 2.0
     asked = {
         name: count - before.get(name, 0)

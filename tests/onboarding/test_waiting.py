@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from provision.onboarding.attempts import Answer
 from provision.onboarding.errors import GatewayExists, OnboardingNotFound, StillRunning
 from provision.onboarding.model import Onboarding, OnExisting, State
 from provision.onboarding.tables import onboardings as table
@@ -29,15 +28,15 @@ def mapped(on_existing: OnExisting) -> Ask:
 
 
 async def removed(world: World, _: Onboarding) -> object:
-    return await world.replicas[-1].parts.onboardings.remove(world.caller(), "gw-1")
+    return await world.replicas[-1].remove(world.caller(), "gw-1")
 
 
 async def undone(world: World, made: Onboarding) -> object:
-    return await world.replicas[-1].parts.onboardings.undo(world.caller(), made.id)
+    return await world.replicas[-1].service.undo(world.caller(), made.id)
 
 
 async def repaired(world: World, made: Onboarding) -> object:
-    return await world.replicas[-1].parts.onboardings.repair(world.caller(), made.id)
+    return await world.replicas[-1].service.repair(world.caller(), made.id)
 
 
 ASKS = [
@@ -50,12 +49,7 @@ ASKS = [
 
 def busy(world: World, made: Onboarding, seconds: float) -> asyncio.Future[Onboarding]:
     """Work on a gateway for so long, in this process."""
-
-    async def work(answer: Answer) -> None:
-        await asyncio.sleep(seconds)
-        answer.set_result(made)
-
-    return asyncio.ensure_future(world.replicas[-1].parts.worker.tasks.run(made, work))
+    return asyncio.ensure_future(world.replicas[-1].occupy(made, seconds))
 
 
 @pytest.mark.parametrize("ask", ASKS)
@@ -90,8 +84,8 @@ async def test_an_earlier_one_that_takes_long_to_finish_goes_on_without_the_requ
 ) -> None:
     await left_behind(world)
     replica = world.start_replica()
-    await replica.parts.reconciler.stop()
-    await replica.parts.leases.release_all()
+    await replica.stop_looking()
+    await replica.leases.release_all()
     # Somebody may have called the platform a minute from now, by the clock of another machine.
     minute = timedelta(minutes=1)
     with world.database.begin() as connection:
@@ -111,16 +105,14 @@ async def test_a_removal_is_not_in_the_way_of_who_wants_to_finish_it(world: Worl
     """The background takes what it is about to go on with in the moment of the request."""
     row = await left_behind(world)
     replica = world.start_replica()
-    await replica.parts.reconciler.stop()
-    await replica.parts.leases.release_all()
-    (taken,) = await replica.parts.worker.due(16)
+    await replica.stop_looking()
+    await replica.leases.release_all()
+    (taken,) = await replica.due()
     assert taken.id == row.id
-    removing = asyncio.ensure_future(
-        replica.parts.onboardings.remove(world.caller(), row.external_id)
-    )
+    removing = asyncio.ensure_future(replica.remove(world.caller(), row.external_id))
     await asyncio.sleep(0.5)
     began = world.loop.time()
-    await replica.parts.worker.take_over(taken, began)
+    await replica.take_over(taken, began)
     removed_row = await removing
     assert world.loop.time() - began < BOUND / 2
     assert removed_row.state in (State.UNDOING, State.UNDONE)
@@ -133,8 +125,8 @@ async def test_what_is_forgotten_meanwhile_is_not_waited_for(world: World) -> No
     """A row that another process had leased is taken out of the journal."""
     replica = world.start_replica()
     made = await make(world)
-    await replica.parts.reconciler.stop()
-    assert await replica.parts.leases.take(made.id)
+    await replica.stop_looking()
+    assert await replica.leases.take(made.id)
     removing = asyncio.ensure_future(undone(world, made))
     await asyncio.sleep(1.0)
     with world.database.begin() as connection:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from attrs import define, field
@@ -19,11 +19,14 @@ from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from provision.onboarding import assembly
+from provision.onboarding.attempts import Answer
 from provision.onboarding.certificates.signing import KeepKeys
 from provision.onboarding.clock import Chance, Timing
 from provision.onboarding.credentials import TokenSource
+from provision.onboarding.leases import Hold, Holding, Leases
 from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, State
 from provision.onboarding.rows import RowCodec
+from provision.onboarding.service import Onboardings
 from provision.onboarding.tables import onboardings as table
 from provision.pki.keys import KeyType, make_key
 from provision.platform.types import Certificate
@@ -146,10 +149,81 @@ class Replica:
     clock: VirtualClock
     observer: Silent
 
+    @property
+    def service(self) -> Onboardings:
+        return self.parts.onboardings
+
+    @property
+    def leases(self) -> Leases:
+        return self.parts.leases
+
+    @property
+    def working(self) -> int:
+        """How many gateways are worked on."""
+        return self.parts.worker.tasks.count
+
+    async def submit(self, caller: Caller, request: MappingRequest) -> Onboarding:
+        return await self.service.map(caller, request)
+
+    async def remove(self, caller: Caller, external_id: str) -> Onboarding:
+        return await self.service.remove(caller, external_id)
+
+    async def tick(self) -> None:
+        """Look once for work that was left behind, and end it."""
+        asked_at = self.clock.monotonic()
+        await asyncio.gather(*(self.take_over(row, asked_at) for row in await self.due()))
+
+    async def due(self) -> Sequence[Onboarding]:
+        """Lease what was left behind."""
+        return await self.parts.worker.due(16)
+
+    async def take_over(self, row: Onboarding, asked_at: float) -> None:
+        """Go on with what was leased after that time."""
+        await self.parts.worker.take_over(row, asked_at)
+
+    async def go_on(self, caller: Caller, seen: Onboarding) -> Onboarding | None:
+        worker = self.parts.worker
+        return await worker.go_on(seen, caller, worker.patience())
+
+    async def remove_seen(self, caller: Caller, seen: Onboarding) -> Onboarding:
+        """Remove what was seen, whatever has become of it."""
+        worker = self.parts.worker
+        return await worker.remove(seen, caller, worker.patience())
+
+    async def repair(self, caller: Caller, seen: Onboarding) -> Onboarding:
+        """Repair what was seen, whatever has become of it."""
+        worker = self.parts.worker
+        return await worker.repair(seen, caller, worker.patience())
+
+    async def resume_with(self, caller: Caller) -> None:
+        """Let a caller be known, as every request does."""
+        await self.service.welcome(caller)
+
+    async def occupy(self, made: Onboarding, seconds: float) -> Onboarding:
+        """Work on a gateway for so long."""
+
+        async def work(answer: Answer) -> None:
+            await asyncio.sleep(seconds)
+            answer.set_result(made)
+
+        return await self.parts.worker.tasks.run(made, work)
+
+    async def hold(self, row: Onboarding, work: Callable[[Hold], Awaitable[None]]) -> None:
+        """Do work under the lease of a row that was taken."""
+
+        async def whole(lease: Hold) -> None:
+            await work(lease)
+
+        await Holding(self.leases, self.clock).run(row, whole)
+
+    async def stop_looking(self) -> None:
+        """Leave alone what is left behind, until a tick."""
+        await self.parts.reconciler.stop()
+
     async def kill(self) -> None:
         """End the process at once: nothing that it would still do takes effect."""
         self.engine.dead = self.wire.dead = True
-        await self.parts.reconciler.stop()
+        await self.stop_looking()
         with contextlib.suppress(asyncio.CancelledError):
             await self.parts.worker.tasks.close(0)
             await self.parts.idempotency.close()
@@ -225,10 +299,7 @@ class World:
     def _busy(self) -> bool:
         """Whether a process works on something, or is stopped and may have to go on with it."""
         alive = [each for each in self.replicas if not each.engine.dead]
-        return any(
-            each.parts.worker.tasks.count or each.clock.frozen_until > self.loop.time()
-            for each in alive
-        )
+        return any(each.working or each.clock.frozen_until > self.loop.time() for each in alive)
 
     def unrest(self) -> list[dict[str, Any]]:
         return rows(
