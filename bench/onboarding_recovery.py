@@ -187,13 +187,13 @@ async def _opened(file: Path, cost: Cost) -> AsyncIterator[Bench]:
     admit = Ownership(engine, digests, KeyChanges()).admit
     parts = assembly.assemble(
         assembly.Store(engine, SEALER, Enroller(SEALER, digests=digests), hasher, admit),
-        assembly.Surroundings(
+        assembly.Dependencies(
             platform=cast("Any", platform),
             authority=cast("Any", platform),
             own=None,
             observer=Unheard(),
             clock=SystemClock(),
-            chance=random.SystemRandom(),
+            random=random.SystemRandom(),
             identifiers=RandomIdentifiers(),
             timing=Timing(),
         ),
@@ -201,7 +201,7 @@ async def _opened(file: Path, cost: Cost) -> AsyncIterator[Bench]:
     try:
         yield Bench(parts, platform, engine)
     finally:
-        await parts.worker.tasks.close(5)
+        await parts.engine.jobs.close(5)
         hasher.close()
         await engine.dispose()
 
@@ -242,10 +242,10 @@ async def _recovery_rate(bench: Bench) -> float:
     # What was called before the crash has settled by then; that wait is not what is measured.
     await asyncio.sleep(Timing().settled_after)
     started = time.perf_counter()
-    bench.parts.reconciler.start()
+    bench.parts.engine.start()
     await _all_done(bench)
     seconds = time.perf_counter() - started
-    await bench.parts.reconciler.stop()
+    await bench.parts.engine.stop()
     return LEFT_BEHIND / seconds
 
 

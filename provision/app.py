@@ -35,7 +35,7 @@ from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
 from provision.layouts_in_force import LayoutWatcher, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
-from provision.onboarding.assembly import Onboarding, Store, Surroundings, assemble
+from provision.onboarding.assembly import Assembly, Dependencies, Store, assemble
 from provision.onboarding.certificates.renewal import CareSettings, CertificateCare, take_care
 from provision.onboarding.certificates.signing import CertificateRequests, KeepKeys
 from provision.onboarding.clock import Clock, SystemClock, Timing
@@ -99,7 +99,7 @@ class _Ground:
     sealer: Sealer
     choice: PlatformChoice
     foundation: Foundation
-    onboarding: Onboarding
+    onboarding: Assembly
     authentication: Authentication
     core: BootstrapCore
 
@@ -215,7 +215,7 @@ class _Opening:
             choice.own,
             self.settings.domain_id,
             home=choice.home,
-            welcome=onboarding.onboardings.welcome,
+            resume=onboarding.engine.resume_with,
         )
         resources = PlatformResources(choice.platform, choice.authority, onboarding.config_parts)
         core = BootstrapCore(foundation, authentication, resources)
@@ -232,7 +232,7 @@ class _Opening:
 
     def onboarding(
         self, foundation: Foundation, choice: PlatformChoice, observer: OnboardingObserver
-    ) -> Onboarding:
+    ) -> Assembly:
         keeping = self.keeping()
         return assemble(
             Store(
@@ -242,13 +242,13 @@ class _Opening:
                 foundation.hasher,
                 foundation.ownership.admit,
             ),
-            Surroundings(
+            Dependencies(
                 platform=choice.platform,
                 authority=choice.onboarding_authority,
                 own=choice.own,
                 observer=observer,
                 clock=self.clock,
-                chance=random.SystemRandom(),
+                random=random.SystemRandom(),
                 identifiers=RandomIdentifiers(),
                 timing=self.timing,
                 keep=keeping.keep,
@@ -257,13 +257,13 @@ class _Opening:
         )
 
     def care(
-        self, ground: _Ground, onboarding: Onboarding, observer: OnboardingObserver
+        self, ground: _Ground, onboarding: Assembly, observer: OnboardingObserver
     ) -> CertificateCare:
         return take_care(
             ground.engine,
             ground.sealer,
             onboarding.journal,
-            onboarding.worker.tasks,
+            onboarding.engine.jobs,
             ground.choice.authority,
             ground.choice.own_authority,
             observer,
@@ -278,21 +278,21 @@ class _Opening:
             timedelta(seconds=parse_overlap(self.settings.renewal_overlap)),
         )
 
-    async def start(self, onboarding: Onboarding, care: CertificateCare) -> None:
+    async def start(self, onboarding: Assembly, care: CertificateCare) -> None:
         if not self.settings.database_url:
             # The data directory is locked: what was leased before the start is left behind.
             await onboarding.leases.release_all()
             await onboarding.idempotency.forget_unfinished()
-        onboarding.reconciler.start()
+        onboarding.engine.start()
         care.upkeep.start()
         grace = self.settings.shutdown_grace
         self.stack.push_async_callback(onboarding.idempotency.close)
-        self.stack.push_async_callback(onboarding.worker.tasks.close, grace)
-        self.stack.push_async_callback(onboarding.reconciler.stop)
+        self.stack.push_async_callback(onboarding.engine.jobs.close, grace)
+        self.stack.push_async_callback(onboarding.engine.stop)
         self.stack.push_async_callback(care.upkeep.stop)
 
     def certificates(
-        self, ground: _Ground, onboarding: Onboarding, care: CertificateCare
+        self, ground: _Ground, onboarding: Assembly, care: CertificateCare
     ) -> CertificateRoutes:
         text = self.settings.certificate_ttl
         seconds = parse_lifetime(text) if text else DEFAULT_TTL_SECONDS
@@ -308,7 +308,7 @@ class _Opening:
         return CertificateRoutes(certificates, onboarding.onboardings, ground.authentication)
 
     def operations(
-        self, ground: _Ground, metrics: Metrics, onboarding: Onboarding, care: CertificateCare
+        self, ground: _Ground, metrics: Metrics, onboarding: Assembly, care: CertificateCare
     ) -> OperationsRoutes:
         return OperationsRoutes(
             ground.engine,

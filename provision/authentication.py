@@ -39,8 +39,8 @@ async def no_home(_: Secret) -> str:
     return ""
 
 
-Welcome: TypeAlias = Callable[[Caller], Awaitable[None]]
-"""Does what waited for somebody of the caller's domain; never raises."""
+Resume: TypeAlias = Callable[[Caller], Awaitable[None]]
+"""Resumes what waits for credentials in the caller's domain with the caller's; never raises."""
 
 
 async def nothing_waits(_: Caller) -> None:
@@ -68,14 +68,14 @@ class Authentication:
         default_domain: str = "",
         remembered_seconds: float = REMEMBERED_SECONDS,
         home: HomeDomain = no_home,
-        welcome: Welcome = nothing_waits,
+        resume: Resume = nothing_waits,
     ) -> None:
         """Ask ``permissions`` for the rights that routes need.
 
         ``own`` credentials serve requests without a header; ``default_domain``, then ``home``,
-        those that name no domain. ``welcome`` is told of every member who asks for anything.
+        those that name no domain. ``resume`` is called for every member who asks for anything.
         """
-        self._welcome = welcome
+        self._resume = resume
         self._directory = directory
         self._permissions = permissions
         self._own = own
@@ -91,7 +91,7 @@ class Authentication:
         Raises what ``identify`` and ``permit`` raise.
         """
         caller = await self.identify(token, domain_id)
-        await self._welcome(caller)
+        await self._resume(caller)
         await self.permit(caller, asked)
         return caller
 

@@ -19,11 +19,11 @@ from bootstrap_core.model import (
 from bootstrap_core.ports import Keep, NewParts, settle_nothing
 from provision.layout.plan import PlannedPair
 from provision.onboarding.absence import Asker, Types, Visibility, connection_types
-from provision.onboarding.attempts import Settle
 from provision.onboarding.config_parts import ConfigParts, WantedParts
 from provision.onboarding.creation import all_of
+from provision.onboarding.engine import Settle
 from provision.onboarding.enrollment import resource_of
-from provision.onboarding.leases import Hold, LeasedPlatform
+from provision.onboarding.leases import Lease, LeasedPlatform
 from provision.onboarding.steps import Trace
 from provision.platform.errors import (
     AlreadyExists,
@@ -119,8 +119,8 @@ class PlatformResources:
             await keep(settle_nothing)
             return
 
-        async def work(hold: Hold, trace: Trace, settle: Settle) -> None:
-            platform = LeasedPlatform(self.platform, hold)
+        async def work(lease: Lease, trace: Trace, settle: Settle) -> None:
+            platform = LeasedPlatform(self.platform, lease)
             leased = PlatformResources(platform, self.authority, self.parts)
             drafts: dict[EntityKind, Sequence[NewEntity]] = {
                 "client": wanted.clients,

@@ -128,7 +128,8 @@ class MappingRoutes:
 
     async def create(self, request: Request) -> Response:
         """Onboard a gateway."""
-        caller, (document, wanted) = await self._understood(request)
+        caller, (document, wanted, free_in) = await self._understood(request)
+        is_free = free_in == caller.domain_id
         if _is_dry_run(request):
             self.onboardings.plan(caller.domain_id, wanted)
             given = wanted.parameters if "parameters" in document else None
@@ -136,11 +137,11 @@ class MappingRoutes:
             await self._permit(request, caller, wanted, "dry_run")
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 
-        if wanted.free_in != caller.domain_id:
+        if not is_free:
             await self._permit(request, caller, wanted, *_conditions(wanted))
 
         async def onboard() -> tuple[int, Mapping[str, Any]]:
-            done = await self.onboardings.map(caller, wanted)
+            done = await self.onboardings.map(caller, wanted, is_free=is_free)
             if done.outcome is not Outcome.CREATED:
                 # Should it have come to be since, its secrets are shown to whoever may change it.
                 await self._permit(request, caller, wanted, "existing")
@@ -232,7 +233,7 @@ class MappingRoutes:
 
     async def _understood(
         self, request: Request
-    ) -> tuple[Caller, tuple[Mapping[str, Any], MappingRequest]]:
+    ) -> tuple[Caller, tuple[Mapping[str, Any], MappingRequest, str]]:
         """Return who asks for what; the body is read while the platform is asked who it is."""
         reading = asyncio.ensure_future(self._wanted(request))
         try:
@@ -244,13 +245,15 @@ class MappingRoutes:
             raise
         return caller, await reading
 
-    async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest]:
+    async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest, str]:
+        """Return the body, what it says, and the domain in which its external ID is free."""
         document = await read_object(request)
         wanted = self._decode(document)
-        domain_id = request.path_params.get("domain_id")
-        if domain_id and not _is_dry_run(request):
-            wanted = await self.onboardings.look_ahead(domain_id, wanted)
-        return document, wanted
+        domain_id = request.path_params.get("domain_id", "")
+        if not domain_id or _is_dry_run(request):
+            return document, wanted, ""
+        is_free = await self.onboardings.prefetch(domain_id, wanted.external_id)
+        return document, wanted, domain_id if is_free else ""
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
         fields = Fields(document, FIELDS)

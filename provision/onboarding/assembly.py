@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 from attrs import frozen
@@ -10,25 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bootstrap_core.enrollments import Enroller
 from bootstrap_core.secrets import Sealer
 from provision.layout.model import Identifiers
-from provision.onboarding.attempts import Attempts, Observer
 from provision.onboarding.audit import AuditTrail
 from provision.onboarding.certificates.ledger import CertificateLedger
 from provision.onboarding.certificates.signing import Certification, KeepKeys, make_private_keys
-from provision.onboarding.clock import Chance, Clock, Timing
+from provision.onboarding.clock import Clock, Timing
 from provision.onboarding.config_parts import ConfigParts
 from provision.onboarding.creation import Creation
 from provision.onboarding.credentials import Credentials, TokenSource
-from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.engine import LOOK_EVERY, Engine, Observer
+from provision.onboarding.enrollment import PlanEnrollments
 from provision.onboarding.idempotency import Idempotency
 from provision.onboarding.journal import Journal
-from provision.onboarding.leases import Hold, Holding, LeasedAuthority, LeasedPlatform, Leases
+from provision.onboarding.leases import Lease, LeasedAuthority, LeasedPlatform, LeaseKeeper, Leases
 from provision.onboarding.lists import OnboardingList
 from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair, Rotation
-from provision.onboarding.runner import KeyHasher, Runner
+from provision.onboarding.runner import Hasher, Runner
 from provision.onboarding.service import Admit, MakeKeys, Onboardings
 from provision.onboarding.steps import RunningSteps
-from provision.onboarding.worker import PAUSE, Reconciler, Worker
 from provision.platform.port import CertificateAuthority, Platform
 
 
@@ -42,12 +42,12 @@ class Store:
     engine: AsyncEngine
     sealer: Sealer
     enroller: Enroller
-    hasher: KeyHasher
+    hasher: Hasher
     admit: Admit
 
 
 @frozen
-class Surroundings:
+class Dependencies:
     """The platform, the service's own credentials for it, and the world's time and chance.
 
     ``look_every`` so many seconds work that was left behind is looked for.
@@ -58,105 +58,103 @@ class Surroundings:
     own: TokenSource | None
     observer: Observer
     clock: Clock
-    chance: Chance
+    random: random.Random
     identifiers: Identifiers
     timing: Timing
     make_keys: MakeKeys = make_private_keys
     keep: KeepKeys = KeepKeys.ALWAYS
     overlap: timedelta = timedelta(hours=24)
-    look_every: float = PAUSE
+    look_every: float = LOOK_EVERY
 
 
 @frozen
-class Onboarding:
-    """The parts that others use; start the reconciler, and stop it before closing the worker."""
+class Assembly:
+    """The parts that others use; start the engine, and stop it before you close its jobs."""
 
     onboardings: Onboardings
     config_parts: ConfigParts
     journal: Journal
     onboarding_list: OnboardingList
     leases: Leases
-    worker: Worker
-    reconciler: Reconciler
+    engine: Engine
     idempotency: Idempotency
     audit: AuditTrail
     running: RunningSteps
 
 
-def assemble(store: Store, around: Surroundings) -> Onboarding:
+def assemble(store: Store, dependencies: Dependencies) -> Assembly:
     """Put the onboarding together."""
-    engine, sealer, clock = store.engine, store.sealer, around.clock
-    journal = Journal(engine, sealer, clock, around.identifiers.uuid)
-    leases = Leases(engine, sealer, clock, around.identifiers.uuid)
-    ledger = CertificateLedger(engine, clock, around.keep, around.overlap)
-    enrollments = Enrollments(store.enroller, ledger, around.keep)
+    database, sealer, clock = store.engine, store.sealer, dependencies.clock
+    identifiers = dependencies.identifiers
+    journal = Journal(database, sealer, clock, identifiers.uuid)
+    leases = Leases(database, sealer, clock, identifiers.uuid)
+    ledger = CertificateLedger(database, clock, dependencies.keep, dependencies.overlap)
+    enrollments = PlanEnrollments(store.enroller, ledger, dependencies.keep)
     running = RunningSteps(clock)
-    credentials = Credentials(around.own, around.platform, clock)
 
-    def attempts(hold: Hold) -> Attempts:
-        return Attempts(
-            _runner(store, around, journal, enrollments, running, hold),
+    def runner(lease: Lease) -> Runner:
+        return _runner(store, dependencies, journal, enrollments, running, lease)
+
+    engine = Engine(
+        runner=runner,
+        journal=journal,
+        leases=leases,
+        keeper=LeaseKeeper(leases, clock),
+        credentials=Credentials(dependencies.own, dependencies.platform, clock),
+        observer=dependencies.observer,
+        clock=clock,
+        random=dependencies.random,
+        timing=dependencies.timing,
+        identifiers=identifiers,
+        look_every=dependencies.look_every,
+    )
+    return Assembly(
+        onboardings=Onboardings(
             journal,
-            credentials,
-            around.observer,
+            engine,
+            enrollments,
+            store.hasher,
+            store.admit,
+            identifiers,
             clock,
-            around.chance,
-            around.timing,
-            around.identifiers,
-        )
-
-    worker = Worker(
-        attempts, journal, leases, Holding(leases, clock), clock, around.timing.answer_after
-    )
-    onboardings = Onboardings(
-        journal,
-        worker,
-        enrollments,
-        store.hasher,
-        store.admit,
-        around.identifiers,
-        clock,
-        around.make_keys,
-    )
-    return Onboarding(
-        onboardings,
-        ConfigParts(worker, around.identifiers, clock),
-        journal,
-        OnboardingList(engine),
-        leases,
-        worker,
-        Reconciler(worker, clock, around.chance, around.look_every),
-        Idempotency(engine, sealer, clock, around.identifiers.uuid),
-        AuditTrail(engine, clock),
-        running,
+            dependencies.make_keys,
+        ),
+        config_parts=ConfigParts(engine, identifiers, clock),
+        journal=journal,
+        onboarding_list=OnboardingList(database),
+        leases=leases,
+        engine=engine,
+        idempotency=Idempotency(database, sealer, clock, identifiers.uuid),
+        audit=AuditTrail(database, clock),
+        running=running,
     )
 
 
 def _runner(
     store: Store,
-    around: Surroundings,
+    dependencies: Dependencies,
     journal: Journal,
-    enrollments: Enrollments,
+    enrollments: PlanEnrollments,
     running: RunningSteps,
-    hold: Hold,
+    lease: Lease,
 ) -> Runner:
-    clock, timing = around.clock, around.timing
-    platform = LeasedPlatform(around.platform, hold)
-    authority = LeasedAuthority(around.authority, hold)
+    clock, timing = dependencies.clock, dependencies.timing
+    platform = LeasedPlatform(dependencies.platform, lease)
+    authority = LeasedAuthority(dependencies.authority, lease)
     creation = Creation(platform, clock, timing)
     certification = Certification(authority, clock, timing)
     rotation = Rotation(platform, authority)
     return Runner(
-        creation,
-        certification,
-        Removal(platform, authority, clock, timing),
-        Repair(platform, authority, creation, certification, rotation, clock),
-        rotation,
-        enrollments,
-        journal,
-        store.engine,
-        store.hasher,
-        clock,
-        timing,
-        running,
+        creation=creation,
+        certification=certification,
+        removal=Removal(platform, authority, clock, timing),
+        repairs=Repair(platform, authority, creation, certification, rotation, clock),
+        rotation=rotation,
+        enrollments=enrollments,
+        journal=journal,
+        engine=store.engine,
+        hasher=store.hasher,
+        clock=clock,
+        timing=timing,
+        running=running,
     )

@@ -14,8 +14,8 @@ from bootstrap_core.secrets import Secret
 from provision.layout.model import Dialect, Identifiers
 from provision.layout.plan import Plan, PlannedChannel, PlannedClient, PlannedConnections
 from provision.onboarding.clock import Clock
+from provision.onboarding.engine import Engine, PartsWork
 from provision.onboarding.model import Heading, Intent, Onboarding, Outcome, State
-from provision.onboarding.worker import HeldWork, Worker
 from provision.platform.types import Connections, NewChannel, NewClient
 
 
@@ -40,13 +40,13 @@ class WantedParts:
 class ConfigParts:
     """Has the parts of configs made, under the journal's care."""
 
-    def __init__(self, worker: Worker, identifiers: Identifiers, clock: Clock) -> None:
-        """``worker`` sees to it that they are made whole, or undone."""
-        self._worker = worker
+    def __init__(self, engine: Engine, identifiers: Identifiers, clock: Clock) -> None:
+        """``engine`` sees to it that they are made whole, or undone."""
+        self._engine = engine
         self._identifiers = identifiers
         self._clock = clock
 
-    async def make(self, caller: Caller, wanted: WantedParts, work: HeldWork) -> None:
+    async def make(self, caller: Caller, wanted: WantedParts, work: PartsWork) -> None:
         """Do the work that makes what is wanted, and nothing else.
 
         Where it fails, or this process ends before it settled, what it made is removed again.
@@ -67,7 +67,7 @@ class ConfigParts:
             created_at=now,
             updated_at=now,
         )
-        await self._worker.make_parts(row, work)
+        await self._engine.make_parts(row, work)
 
 
 def _plan(caller: Caller, wanted: WantedParts) -> Plan:

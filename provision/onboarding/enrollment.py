@@ -33,7 +33,7 @@ from provision.platform.port import Entity
 from provision.platform.types import Client
 
 
-class Enrollments:
+class PlanEnrollments:
     """Writes the bootstrap records of plans, in transactions that the caller opens."""
 
     def __init__(self, enroller: Enroller, ledger: CertificateLedger, keep: KeepKeys) -> None:

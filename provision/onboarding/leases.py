@@ -7,10 +7,11 @@ can no longer write. While it is held it is renewed; the calls to the platform s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from attrs import define, evolve, frozen
@@ -144,19 +145,19 @@ class Leases:
         async with self._engine.connect() as connection:
             return set((await connection.execute(_DOMAINS_IN_NEED)).scalars())
 
-    async def lend(self, domain_id: str, token: Secret) -> int:
-        """Give a domain's rows that wait for credentials a token; return how many there are."""
+    async def assign_token(self, domain_id: str, token: Secret) -> int:
+        """Assign a token to the rows of a domain that wait for credentials; return how many."""
         now = self._clock.now()
         async with self._engine.begin() as connection:
             found = await connection.execute(
                 select(onboardings.c.id).where(_IN_NEED, onboardings.c.domain_id == domain_id)
             )
             ids = list(found.scalars())
-            for each in ids:
-                sealed = self._rows.seal_token(each, token)
+            for onboarding_id in ids:
+                sealed = self._rows.seal_token(onboarding_id, token)
                 await connection.execute(
                     update(onboardings)
-                    .where(onboardings.c.id == each)
+                    .where(onboardings.c.id == onboarding_id)
                     .values(token=sealed, next_attempt_at=now, attempts=0)
                 )
         return len(ids)
@@ -212,82 +213,93 @@ class Leases:
             )
 
 
-RENEW_EVERY = LEASE.total_seconds() / 3
-MARGIN = LEASE.total_seconds() / 6
-LAST_MOMENT = 1.0
+RENEW_EVERY: Final = LEASE.total_seconds() / 3
+SAFETY_MARGIN: Final = LEASE.total_seconds() / 6
+LAST_MOMENT: Final = 1.0
 
 
 @define
-class Hold:
-    """The hold on one lease, which is certain ``until`` then (monotonic)."""
+class Lease:
+    """A lease that this process holds, certain ``until`` then (monotonic)."""
 
     clock: Clock
     until: float
+    is_cut_short: bool = False
 
     def check(self) -> None:
-        """Raise ``LeaseLost`` where the lease may end before a call that is begun now does."""
-        if self.clock.monotonic() >= self.until - MARGIN:
+        """Raise ``LeaseLost`` where the lease may end before a call that begins now does."""
+        # A call takes a while; what it changes must not come after another process took the row.
+        if self.clock.monotonic() >= self.until - SAFETY_MARGIN:
             raise LeaseLost
 
 
-Work: TypeAlias = Callable[[Hold], Coroutine[Any, Any, None]]
+@frozen
+class LeaseKeeper:
+    """Keeps leases of this process while it works on their rows."""
 
+    leases: Leases
+    clock: Clock
 
-class Holding:
-    """Runs work on rows that this process has leased."""
+    @contextlib.asynccontextmanager
+    async def keep(self, row: Onboarding) -> AsyncIterator[Lease]:
+        """Renew the row's lease during the block, whose last write ends it.
 
-    def __init__(self, leases: Leases, clock: Clock) -> None:
-        """Renew with ``leases``."""
-        self._leases = leases
-        self._clock = clock
-        self._log = structlog.get_logger()
-
-    async def run(self, row: Onboarding, work: Work) -> None:
-        """Do the work while the row's lease lasts; what is still held afterwards is let go.
-
-        The work looks at its hold before each call to the platform. Raises ``LeaseLost``: the work
-        was cut short, somebody else may go on with the row.
+        The block checks the lease before each call to the platform. A block that fails gives the
+        lease back. Raises ``LeaseLost``: the lease was lost and the block cancelled; somebody else
+        may go on with the row.
         """
-        held = Hold(self._clock, self._clock.monotonic() + LEASE.total_seconds())
-        working = asyncio.ensure_future(work(held))
-        renewing = asyncio.ensure_future(self._renew(row, held))
+        lease = Lease(self.clock, self.clock.monotonic() + LEASE.total_seconds())
+        block = asyncio.current_task()
+        if block is None:
+            raise RuntimeError("a lease is kept within a task")
+        renewing = asyncio.create_task(self._renew(row, lease, block))
         try:
-            await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                held.until = -math.inf
-                # The last write lets the lease go, a moment before the work ends.
-                await asyncio.wait({working}, timeout=LAST_MOMENT)
+            yield lease
+        except BaseException as error:
+            renewing.cancel()
+            await self.give_back(row)
+            # Where a shutdown cancelled the block as well, it stays cancelled.
+            is_lost = lease.is_cut_short and not block.uncancel()
+            if is_lost and isinstance(error, asyncio.CancelledError):
+                raise LeaseLost from None
+            raise
         finally:
             renewing.cancel()
-            if cut_short := not working.done():
-                working.cancel()
-            await asyncio.wait({working, renewing})
-            if cut_short:
-                await self.let_go(row)
-        if working.cancelled():
-            raise LeaseLost
-        working.result()
+            await asyncio.wait({renewing})
 
-    async def let_go(self, row: Onboarding) -> None:
+    async def give_back(self, row: Onboarding) -> None:
         """Leave a row to others before its lease ends; a failure is logged."""
         try:
-            await self._leases.release(row)
+            await self.leases.release(row)
         except Exception as error:
-            self._log.warning("lease not released", onboarding_id=row.id, error=str(error))
+            structlog.get_logger().warning(
+                "lease not released", onboarding_id=row.id, error=str(error)
+            )
 
-    async def _renew(self, row: Onboarding, held: Hold) -> None:
-        """Keep the lease; return when it is lost."""
-        while True:
-            await self._clock.sleep(RENEW_EVERY)
-            asked_at = self._clock.monotonic()
-            try:
-                if not await self._leases.renew(row):
-                    return
-                held.until = asked_at + LEASE.total_seconds()
-            except Exception as error:
-                self._log.warning("lease not renewed", onboarding_id=row.id, error=str(error))
-                if self._clock.monotonic() >= held.until - MARGIN:
-                    return
+    async def _renew(self, row: Onboarding, lease: Lease, block: asyncio.Task[Any]) -> None:
+        """Renew the lease until it is lost, and then cancel the block."""
+        await self.clock.sleep(RENEW_EVERY)
+        while await self._is_renewed(row, lease):
+            await self.clock.sleep(RENEW_EVERY)
+        lease.until = -math.inf
+        # The last write ends the lease, a moment before the block ends.
+        await asyncio.sleep(LAST_MOMENT)
+        lease.is_cut_short = True
+        block.cancel()
+
+    async def _is_renewed(self, row: Onboarding, lease: Lease) -> bool:
+        """Renew a lease; a store that can't be asked is no loss before the lease is uncertain."""
+        asked_at = self.clock.monotonic()
+        try:
+            if not await self.leases.renew(row):
+                return False
+            lease.until = asked_at + LEASE.total_seconds()
+        except Exception as error:
+            structlog.get_logger().warning(
+                "lease not renewed", onboarding_id=row.id, error=str(error)
+            )
+            return self.clock.monotonic() < lease.until - SAFETY_MARGIN
+        return True
 
 
 N = TypeVar("N", bound=NewEntity)
@@ -299,34 +311,34 @@ class LeasedEntities(Generic[N, E]):
     """The port ``Entities`` while a lease is held."""
 
     inner: Entities[N, E]
-    hold: Hold
+    lease: Lease
 
     async def create(self, token: Secret, domain_id: str, drafts: Sequence[N]) -> Sequence[E]:
-        self.hold.check()
+        self.lease.check()
         return await self.inner.create(token, domain_id, drafts)
 
     async def view(self, token: Secret, domain_id: str, entity_id: str) -> E:
-        self.hold.check()
+        self.lease.check()
         return await self.inner.view(token, domain_id, entity_id)
 
     async def list(self, token: Secret, domain_id: str, query: EntityQuery) -> Page[E]:
-        self.hold.check()
+        self.lease.check()
         return await self.inner.list(token, domain_id, query)
 
     async def update(
         self, token: Secret, domain_id: str, entity_id: str, change: EntityChange
     ) -> E:
-        self.hold.check()
+        self.lease.check()
         return await self.inner.update(token, domain_id, entity_id, change)
 
     async def set_status(
         self, token: Secret, domain_id: str, entity_id: str, status: Status
     ) -> None:
-        self.hold.check()
+        self.lease.check()
         await self.inner.set_status(token, domain_id, entity_id, status)
 
     async def delete(self, token: Secret, domain_id: str, entity_id: str) -> None:
-        self.hold.check()
+        self.lease.check()
         await self.inner.delete(token, domain_id, entity_id)
 
 
@@ -339,104 +351,104 @@ class LeasedClients(LeasedEntities[NewClient, Client]):
     async def update_secret(
         self, token: Secret, domain_id: str, client_id: str, secret: Secret
     ) -> Client:
-        self.hold.check()
+        self.lease.check()
         return await self.inner.update_secret(token, domain_id, client_id, secret)
 
 
 class LeasedPlatform:
     """The port ``Platform`` while a lease is held."""
 
-    def __init__(self, inner: Platform, hold: Hold) -> None:
+    def __init__(self, inner: Platform, lease: Lease) -> None:
         """Pass calls on to ``inner``."""
         self._inner = inner
-        self._hold = hold
-        self.clients = LeasedClients(inner=inner.clients, hold=hold)
-        self.channels = LeasedEntities(inner=inner.channels, hold=hold)
+        self._lease = lease
+        self.clients = LeasedClients(inner=inner.clients, lease=lease)
+        self.channels = LeasedEntities(inner=inner.channels, lease=lease)
 
     async def issue_token(self, username: str, password: Secret) -> TokenPair:
         """Sign in with a user name or e-mail address and a password."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.issue_token(username, password)
 
     async def refresh_token(self, refresh: Secret) -> TokenPair:
         """Exchange a refresh token for a new pair."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.refresh_token(refresh)
 
     async def view_user(self, token: Secret) -> User:
         """Return the user whom the token belongs to."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.view_user(token)
 
     async def view_domain(self, token: Secret, domain_id: str) -> Domain:
         """Return a domain; this is also the check that the caller is a member of it."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.view_domain(token, domain_id)
 
     async def list_domains(self, token: Secret, offset: int, limit: int) -> Page[Domain]:
         """List the domains that the caller is a member of."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.list_domains(token, offset, limit)
 
     async def view_membership(self, token: Secret, domain_id: str) -> Membership:
         """Return a domain and what the caller, a member, may do in it; one call tells both."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.view_membership(token, domain_id)
 
     async def connect(self, token: Secret, domain_id: str, connections: Connections) -> None:
         """Connect the whole product or nothing (``AlreadyExists`` when any part exists)."""
-        self._hold.check()
+        self._lease.check()
         await self._inner.connect(token, domain_id, connections)
 
     async def disconnect(self, token: Secret, domain_id: str, connections: Connections) -> None:
         """Disconnect the whole product; what is not connected is no error."""
-        self._hold.check()
+        self._lease.check()
         await self._inner.disconnect(token, domain_id, connections)
 
 
 class LeasedAuthority:
     """The port ``CertificateAuthority`` while a lease is held."""
 
-    def __init__(self, inner: CertificateAuthority, hold: Hold) -> None:
+    def __init__(self, inner: CertificateAuthority, lease: Lease) -> None:
         """Pass calls on to ``inner``."""
         self._inner = inner
-        self._hold = hold
+        self._lease = lease
 
     async def sign(self, token: Secret, domain_id: str, request: SigningRequest) -> Certificate:
         """Issue a certificate for the public key of the request."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.sign(token, domain_id, request)
 
     async def view_certificate(self, token: Secret, domain_id: str, serial: str) -> Certificate:
         """Return one certificate (``NotFound`` when the serial is unknown)."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.view_certificate(token, domain_id, serial)
 
     async def list_certificates(
         self, token: Secret, domain_id: str, client_id: str
     ) -> Sequence[Certificate]:
         """List all certificates of a client, revoked ones too."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.list_certificates(token, domain_id, client_id)
 
     async def revoke_certificate(self, token: Secret, domain_id: str, serial: str) -> None:
         """Revoke one certificate; revoking twice is no error."""
-        self._hold.check()
+        self._lease.check()
         await self._inner.revoke_certificate(token, domain_id, serial)
 
     async def revoke_client_certificates(
         self, token: Secret, domain_id: str, client_id: str
     ) -> None:
         """Revoke every certificate of a client; none at all is no error."""
-        self._hold.check()
+        self._lease.check()
         await self._inner.revoke_client_certificates(token, domain_id, client_id)
 
     async def chain(self) -> str:
         """Return the chain that verifies issued certificates, as PEM, issuer first."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.chain()
 
     async def revocation_list(self) -> bytes:
         """Return the current CRL (RFC 5280), DER encoded."""
-        self._hold.check()
+        self._lease.check()
         return await self._inner.revocation_list()

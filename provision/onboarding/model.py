@@ -33,8 +33,6 @@ class MappingRequest:
     """A request to onboard a gateway with a layout.
 
     ``csrs`` are certificate requests (PEM) of devices that hold their key, by the layout's keys.
-    ``free_in`` is the domain in which no gateway had the external ID a moment ago; empty where
-    nobody has looked.
     """
 
     external_id: str
@@ -44,7 +42,6 @@ class MappingRequest:
     parameters: Mapping[str, Any] = field(factory=dict, repr=False)
     on_existing: OnExisting = OnExisting.REUSE
     csrs: Mapping[str, str] = field(factory=dict)
-    free_in: str = ""
 
 
 INTENT_VERSION: Final = 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
-from attrs import evolve
+from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.model import ENTITY_KINDS
@@ -17,7 +17,7 @@ from provision.onboarding.absence import Asker
 from provision.onboarding.certificates.signing import Certification
 from provision.onboarding.clock import Clock, Timing
 from provision.onboarding.creation import Creation, all_of
-from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.enrollment import PlanEnrollments
 from provision.onboarding.errors import Leftover, joined, of_plan, without
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Heading, Intent, IssuedCertificate, Onboarding, State
@@ -26,10 +26,9 @@ from provision.onboarding.repair import Repair, Rotation
 from provision.onboarding.steps import RunningSteps, StepLog, Trace
 
 Certified: TypeAlias = tuple[tuple[IssuedCertificate, ...], str]
-Certify: TypeAlias = Callable[[Secret, Intent, Trace], Awaitable[Certified]]
 
 
-class KeyHasher(Protocol):
+class Hasher(Protocol):
     """Hashes external keys, slowly on purpose, without blocking the event loop."""
 
     async def hash(self, key: Secret) -> str:
@@ -41,54 +40,36 @@ class KeyHasher(Protocol):
         ...
 
 
+@frozen
 class Runner:
-    """The forward way (resources, then one commit) and the way back."""
+    """The steps of one attempt, under its lease; ``running`` shows them while they run.
 
-    def __init__(
-        self,
-        creation: Creation,
-        certification: Certification,
-        removal: Removal,
-        repair: Repair,
-        rotation: Rotation,
-        enrollments: Enrollments,
-        journal: Journal,
-        engine: AsyncEngine,
-        hasher: KeyHasher,
-        clock: Clock,
-        timing: Timing,
-        running: RunningSteps,
-    ) -> None:
-        """Take the parts that do the steps; what they do is told to ``running``."""
-        self._creation = creation
-        self._certification = certification
-        self._removal = removal
-        self._repair = repair
-        self._rotation = rotation
-        self._enrollments = enrollments
-        self._journal = journal
-        self._engine = engine
-        self._hasher = hasher
-        self._clock = clock
-        self._timing = timing
-        self._running = running
+    ``apply`` makes resources and then commits, ``roll_back`` removes them.
+    """
 
-    async def finish(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
+    creation: Creation
+    certification: Certification
+    removal: Removal
+    repairs: Repair
+    rotation: Rotation
+    enrollments: PlanEnrollments
+    journal: Journal
+    engine: AsyncEngine
+    hasher: Hasher
+    clock: Clock
+    timing: Timing
+    running: RunningSteps
+
+    async def apply(
+        self, onboarding: Onboarding, token: Secret, trace: Trace, *, resumed: bool
+    ) -> Onboarding:
         """Create what the plan says, in two rounds of calls, and commit.
 
-        What may be left on the platform is noted in ``trace`` as it goes. Raises ``StepError``;
-        then nothing is committed and the row is as it was.
+        What may be left on the platform is noted in ``trace`` as it goes. Where the attempt is
+        ``resumed``, an earlier one may have done some of it. Raises ``StepError``; then nothing is
+        committed and the row is as it was.
         """
-        return await self._forward(onboarding, token, trace, self._certification.certify)
-
-    async def resume(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
-        """Do the same where an earlier attempt may have done some of it."""
-        return await self._forward(onboarding, token, trace, self._certification.certify_again)
-
-    async def _forward(
-        self, onboarding: Onboarding, token: Secret, trace: Trace, certify: Certify
-    ) -> Onboarding:
-        steps = self._running.begin(onboarding)
+        steps = self.running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         asker = _asker(onboarding, token)
@@ -98,19 +79,21 @@ class Runner:
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
         await all_of(
             [
-                steps.run("clients", self._creation.create("client", asker, plan, trace)),
-                steps.run("channels", self._creation.create("channel", asker, plan, trace)),
+                steps.run("clients", self.creation.create("client", asker, plan, trace)),
+                steps.run("channels", self.creation.create("channel", asker, plan, trace)),
                 hashing,
             ]
         )
         connecting = asyncio.ensure_future(
-            steps.run("connections", self._creation.connections(token, plan, trace))
+            steps.run("connections", self.creation.connections(token, plan, trace))
         )
 
         async def certify_next() -> Certified:
             # The calls go out first: making certificate requests is work, and answers take time.
             await asyncio.sleep(0)
-            return await certify(token, intent, trace)
+            # What an earlier attempt had signed is not signed again.
+            sign = self.certification.certify_again if resumed else self.certification.certify
+            return await sign(token, intent, trace)
 
         certifying = asyncio.ensure_future(steps.run("certificates", certify_next()))
         await all_of([connecting, certifying])
@@ -123,31 +106,31 @@ class Runner:
 
     async def _give_up(self, onboarding: Onboarding, asker: Asker) -> tuple[Leftover, ...]:
         """Remove what an earlier start made under other IDs; return what may be left of it."""
-        undoing = self._removal.begin(asker, onboarding.created_at)
-        await self._removal.given_up(undoing, onboarding.leftovers)
+        undoing = self.removal.begin(asker, onboarding.created_at)
+        await self.removal.given_up(undoing, onboarding.leftovers)
         return undoing.left_of(onboarding.leftovers)
 
     async def _hash(self, intent: Intent) -> str:
-        return intent.external_key_hash or await self._hasher.hash(intent.external_key)
+        return intent.external_key_hash or await self.hasher.hash(intent.external_key)
 
     def _with_aftermath(self, intent: Intent, trace: Trace) -> Intent:
         if not trace.uncertain:
             return intent
-        settled = self._clock.now() + timedelta(seconds=self._timing.settled_after)
+        settled = self.clock.now() + timedelta(seconds=self.timing.settled_after)
         return evolve(intent, settled_at=settled)
 
     async def _commit(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
         done = evolve(onboarding, state=State.DONE, steps=steps.steps)
-        old = done.replaces and await self._journal.get(done.domain_id, done.replaces)
-        async with self._engine.begin() as connection:
+        old = done.replaces and await self.journal.get(done.domain_id, done.replaces)
+        async with self.engine.begin() as connection:
             if old:
                 # The old gateway's config makes room for the new one under the same external ID.
-                await self._enrollments.remove(connection, old.plan, replaced=True)
-            kept = self._enrollments.to_keep(done.intent)
-            profile_id = await self._enrollments.write(connection, kept)
-            await self._enrollments.take_pair(connection, done.intent)
+                await self.enrollments.remove(connection, old.plan, replaced=True)
+            kept = self.enrollments.to_keep(done.intent)
+            profile_id = await self.enrollments.write(connection, kept)
+            await self.enrollments.take_pair(connection, done.intent)
             kept = evolve(kept, profile_id=profile_id)
-            await self._journal.commit(connection, evolve(done, intent=kept))
+            await self.journal.commit(connection, evolve(done, intent=kept))
         return evolve(done, intent=evolve(done.intent, profile_id=profile_id))
 
     async def repair(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
@@ -155,15 +138,15 @@ class Runner:
 
         Raises ``StepError``; what was repaired by then stays.
         """
-        steps = self._running.begin(onboarding)
+        steps = self.running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         asker = _asker(onboarding, token)
-        await steps.run("missing resources", self._repair.resources(asker, plan, trace))
+        await steps.run("missing resources", self.repairs.resources(asker, plan, trace))
         onboarding = _without_made(onboarding, trace)
-        await steps.run("changed secrets", self._repair.secrets(asker, plan, trace))
+        await steps.run("changed secrets", self.repairs.secrets(asker, plan, trace))
         mended = await steps.run(
-            "missing certificates", self._repair.certificates(token, intent, trace)
+            "missing certificates", self.repairs.certificates(token, intent, trace)
         )
         repaired = evolve(onboarding, intent=self._with_aftermath(mended, trace))
         if mended is intent and await steps.run("missing config", self._is_enrolled(plan)):
@@ -171,13 +154,13 @@ class Runner:
         return await steps.run("commit", self._commit(repaired, steps))
 
     async def _is_enrolled(self, plan: Plan) -> bool:
-        async with self._engine.connect() as connection:
-            return await self._enrollments.is_whole(connection, plan)
+        async with self.engine.connect() as connection:
+            return await self.enrollments.is_whole(connection, plan)
 
     async def _record(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
         done = evolve(onboarding, state=State.DONE, steps=steps.steps)
-        async with self._engine.begin() as connection:
-            await self._journal.commit(connection, done)
+        async with self.engine.begin() as connection:
+            await self.journal.commit(connection, done)
         return done
 
     async def rotate(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
@@ -186,26 +169,26 @@ class Runner:
         What is missing of the gateway is created with them; all other certificates of its clients
         are revoked. Raises ``StepError``; then it is to be tried again until it succeeds.
         """
-        steps = self._running.begin(onboarding)
+        steps = self.running.begin(onboarding)
         intent = onboarding.intent
         plan = intent.plan
         hashed = await steps.run("external key", self._hash(intent))
         asker = _asker(onboarding, token)
-        await steps.run("missing resources", self._repair.resources(asker, plan, trace))
+        await steps.run("missing resources", self.repairs.resources(asker, plan, trace))
         onboarding = _without_made(onboarding, trace)
-        await steps.run("new secrets", self._repair.secrets(asker, plan, trace))
+        await steps.run("new secrets", self.repairs.secrets(asker, plan, trace))
         certificates, chain = await steps.run(
-            "certificates", self._certification.certify_again(token, intent, trace)
+            "certificates", self.certification.certify_again(token, intent, trace)
         )
         await steps.run(
             "revoke old certificates",
-            self._rotation.revoke_others(token, plan.domain_id, certificates),
+            self.rotation.revoke_others(token, plan.domain_id, certificates),
         )
         known = evolve(intent, certificates=certificates, ca_chain=chain, external_key_hash=hashed)
         known = self._with_aftermath(known, trace)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
-    async def undo(
+    async def roll_back(
         self,
         onboarding: Onboarding,
         undoing: Undoing,
@@ -220,9 +203,9 @@ class Runner:
         and channels are removed from then on. Raises ``StepError``; what was removed by then stays
         removed, and is noted in ``undoing``.
         """
-        steps = self._running.begin(onboarding)
+        steps = self.running.begin(onboarding)
         plan = onboarding.plan
-        removal, token = self._removal, undoing.asker.token
+        removal, token = self.removal, undoing.asker.token
         given_up = without(onboarding.leftovers, onboarding.created_ids)
         if given_up:
             await steps.run("remove what was given up", removal.given_up(undoing, given_up))
@@ -230,10 +213,10 @@ class Runner:
             await steps.run("revoke certificates", removal.certificates(token, plan))
             if plan.borrowed:
                 await steps.run("disconnect", removal.connections(undoing, plan, spared))
-            if (wait := settled_at - self._clock.monotonic()) > 0:
+            if (wait := settled_at - self.clock.monotonic()) > 0:
                 # What is deleted before a second call to create it arrives would come to be anew,
                 # and perhaps half, where nobody sees it.
-                await steps.run("wait for calls under way", self._clock.sleep(wait))
+                await steps.run("wait for calls under way", self.clock.sleep(wait))
                 await steps.run("revoke certificates", removal.certificates(token, plan))
                 await steps.run("disconnect", removal.connections(undoing, plan, spared))
             for kind in ENTITY_KINDS:
@@ -241,12 +224,12 @@ class Runner:
                 await steps.run(f"remove {kind}s", deleting)
         left = undoing.left_of(onboarding.leftovers)
         undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps, leftovers=left)
-        await steps.run("record", self._journal.finish_undo(undone))
+        await steps.run("record", self.journal.finish_undo(undone))
         return undone
 
     def undoing(self, onboarding: Onboarding, token: Secret) -> Undoing:
         """Return the removal of a gateway in the name of the token's user, before it begins."""
-        return self._removal.begin(_asker(onboarding, token), onboarding.created_at)
+        return self.removal.begin(_asker(onboarding, token), onboarding.created_at)
 
     async def cut_off(self, onboarding: Onboarding, unsure: Collection[str] = ()) -> Onboarding:
         """Remove the device's bootstrap config and mark the row as being undone, atomically.
@@ -256,9 +239,9 @@ class Runner:
         """
         left = joined(onboarding.leftovers, of_plan(onboarding.plan, unsure))
         cut = evolve(onboarding, state=State.UNDOING, heading=Heading.BACK, leftovers=left)
-        async with self._engine.begin() as connection:
-            await self._enrollments.remove(connection, onboarding.plan)
-            await self._journal.begin_undo(connection, cut)
+        async with self.engine.begin() as connection:
+            await self.enrollments.remove(connection, onboarding.plan)
+            await self.journal.begin_undo(connection, cut)
         return cut
 
 

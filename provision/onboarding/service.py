@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from bootstrap_core.model import Caller, rfc3339
 from bootstrap_core.secrets import Secret
@@ -20,7 +20,8 @@ from provision.layout.plan import Plan
 from provision.onboarding.certificates.signing import device_requests, make_private_keys
 from provision.onboarding.clock import Clock, Deadline
 from provision.onboarding.drift import with_kept_secrets
-from provision.onboarding.enrollment import Enrollments
+from provision.onboarding.engine import OTHERS_PAUSE, Engine
+from provision.onboarding.enrollment import PlanEnrollments
 from provision.onboarding.errors import (
     GatewayExists,
     GatewayNotFound,
@@ -41,13 +42,8 @@ from provision.onboarding.model import (
     Outcome,
     State,
 )
-from provision.onboarding.runner import KeyHasher
-from provision.onboarding.worker import Worker
+from provision.onboarding.runner import Hasher
 from provision.platform.errors import NotPermitted
-
-OTHER_PAUSE: Final = 0.1
-FINISHING: Final = frozenset({"client_create", "client_delete"})
-"""What it takes to finish or undo what another caller began."""
 
 MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
 
@@ -65,32 +61,21 @@ class Admit(Protocol):
         ...
 
 
+@frozen
 class Onboardings:
-    """Makes, shows and removes gateways."""
+    """Makes, shows and removes gateways.
 
-    def __init__(
-        self,
-        journal: Journal,
-        worker: Worker,
-        enrollments: Enrollments,
-        hasher: KeyHasher,
-        admit: Admit,
-        identifiers: Identifiers,
-        clock: Clock,
-        make_keys: MakeKeys = make_private_keys,
-    ) -> None:
-        """Take the journal, who does the work, and what is checked and made before.
+    ``admit`` refuses the key of another domain's device.
+    """
 
-        ``admit`` refuses the key of another domain's device.
-        """
-        self._admit = admit
-        self._journal = journal
-        self._worker = worker
-        self._enrollments = enrollments
-        self._hasher = hasher
-        self._identifiers = identifiers
-        self._clock = clock
-        self._make_keys = make_keys
+    journal: Journal
+    engine: Engine
+    enrollments: PlanEnrollments
+    hasher: Hasher
+    admit: Admit
+    identifiers: Identifiers
+    clock: Clock
+    make_keys: MakeKeys = make_private_keys
 
     def plan(self, domain_id: str, request: MappingRequest) -> Plan:
         """Return what the request would create; nothing is created.
@@ -108,55 +93,50 @@ class Onboardings:
             name=request.name,
             parameters=request.parameters,
         )
-        return expand(request.layout, wanted, self._identifiers)
+        return expand(request.layout, wanted, self.identifiers)
 
-    async def look_ahead(self, domain_id: str, request: MappingRequest) -> MappingRequest:
-        """Return the request with what can be known of its gateway before its caller is.
+    async def prefetch(self, domain_id: str, external_id: str) -> bool:
+        """Tell before the caller is known whether the external ID is free in the domain.
 
         It is work for the time in which the platform is asked who is calling, so it is little, and
         as much for a gateway that is there as for one that is not: a stranger learns nothing.
         """
-        taken = await self._journal.is_taken(domain_id, request.external_id)
-        return request if taken else evolve(request, free_in=domain_id)
+        return not await self.journal.is_taken(domain_id, external_id)
 
-    async def welcome(self, caller: Caller) -> None:
-        """Let what waits for credentials in the caller's domain go on with the caller's.
-
-        Only those of a caller who may create and remove clients are of any use. Never raises.
-        """
-        if caller.actions is not None and not caller.actions >= FINISHING:
-            return
-        await self._worker.welcome(caller)
-
-    async def map(self, caller: Caller, request: MappingRequest) -> Onboarding:
+    async def map(
+        self, caller: Caller, request: MappingRequest, *, is_free: bool = False
+    ) -> Onboarding:
         """Make the gateway, or do with the existing one what the request says.
 
-        The answer's ``outcome`` tells which it was. Raises ``StepFailed`` when a step failed (what
-        had been created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning``, the
-        core's ``PairTaken`` and ``Throttled``, and what ``plan`` raises.
+        ``is_free``: no gateway had the external ID in the domain a moment ago. The answer's
+        ``outcome`` tells which it was. Raises ``StepFailed`` when a step failed (what had been
+        created is removed again), ``GatewayExists``, ``KeyDiffers``, ``StillRunning``, the core's
+        ``PairTaken`` and ``Throttled``, and what ``plan`` raises.
         """
-        deadline = self._worker.patience()
-        if request.free_in == caller.domain_id:
+        deadline = self.engine.deadline()
+        if is_free:
             # Should the gateway's place have been taken since, it is looked at as ever.
             with contextlib.suppress(StillRunning):
-                return await self._make(caller, request, deadline)
+                new = await self._new(caller, request)
+                return await self.engine.create(new, self.enrollments.check, deadline)
         while True:
             present = await self._at_rest(caller, request.external_id, deadline)
             try:
                 if present is not None:
                     return await self._with_present(caller, request, present, deadline)
-                return await self._make(caller, request, deadline)
+                new = await self._new(caller, request)
+                return await self.engine.create(new, self.enrollments.check, deadline)
             except StillRunning:
                 # Another request took the gateway in this very moment: see what it makes of it.
                 if not deadline.left:
                     raise
                 place = (caller.domain_id, request.external_id)
-                if not await self._worker.tasks.wait_for(*place, deadline):
-                    await self._clock.sleep(OTHER_PAUSE)
+                if not await self.engine.jobs.wait_for(*place, deadline):
+                    await self.clock.sleep(OTHERS_PAUSE)
 
     async def view(self, caller: Caller, external_id: str) -> Onboarding:
         """Return the gateway's onboarding, whatever its state. Raises ``GatewayNotFound``."""
-        if found := await self._journal.latest(caller.domain_id, external_id):
+        if found := await self.journal.latest(caller.domain_id, external_id):
             return found
         near = await self.near(caller.domain_id, external_id)
         hint = f"; there is {near_hint(near)}" if near else ""
@@ -167,7 +147,7 @@ class Onboardings:
 
     async def near(self, domain_id: str, external_id: str) -> Sequence[str]:
         """Return the external IDs of gateways that are the same in another spelling."""
-        return list(await self._journal.near(domain_id, external_id))
+        return list(await self.journal.near(domain_id, external_id))
 
     async def view_present(self, caller: Caller, external_id: str) -> Onboarding:
         """Return the onboarding of a gateway that was not removed.
@@ -192,7 +172,7 @@ class Onboardings:
 
     async def unremoved(self, domain_id: str, onboarding_id: str) -> Onboarding | None:
         """Return a gateway that was replaced and is still to be removed, or ``None``."""
-        found = await self._journal.get(domain_id, onboarding_id)
+        found = await self.journal.get(domain_id, onboarding_id)
         return None if found.state is State.UNDONE else found
 
     async def remove(self, caller: Caller, external_id: str) -> Onboarding:
@@ -202,13 +182,13 @@ class Onboardings:
         Raises ``GatewayNotFound`` where none was ever onboarded, and ``StepFailed`` where the
         platform does not let the caller remove the rest.
         """
-        deadline = self._worker.patience()
+        deadline = self.engine.deadline()
         while True:
             # A gateway that was to be replaced comes back when its replacement is removed.
-            while present := await self._journal.unremoved(caller.domain_id, external_id):
+            while present := await self.journal.unremoved(caller.domain_id, external_id):
                 # What was made for a config leaves the journal when it is there.
                 with contextlib.suppress(OnboardingNotFound):
-                    removed = await self._worker.remove(present, caller, deadline)
+                    removed = await self.engine.remove(present, caller, deadline)
                     if removed.state is not State.UNDONE:
                         return _permitted(removed)
             found = await self.view(caller, external_id)
@@ -220,11 +200,11 @@ class Onboardings:
 
         Raises ``OnboardingNotFound``, ``StillRunning``, and ``StepFailed`` as ``map`` does.
         """
-        found = await self._journal.get(caller.domain_id, onboarding_id)
+        found = await self.journal.get(caller.domain_id, onboarding_id)
         if found.state.is_at_rest:
             return found
-        await self._journal.note(evolve(found, actor=caller.user_id), "retry", "asked for")
-        after = await self._worker.go_on(found, caller, self._worker.patience())
+        await self.journal.note(evolve(found, actor=caller.user_id), "retry", "asked for")
+        after = await self.engine.go_on(found, caller, self.engine.deadline())
         if after is None:
             raise StillRunning(details={"onboarding_id": found.id, "state": found.state.value})
         return after
@@ -234,10 +214,10 @@ class Onboardings:
 
         Raises ``OnboardingNotFound``, ``StillRunning``, and ``StepFailed`` as ``remove`` does.
         """
-        found = await self._journal.get(caller.domain_id, onboarding_id)
+        found = await self.journal.get(caller.domain_id, onboarding_id)
         if found.state is State.UNDONE:
             return found
-        return _permitted(await self._worker.remove(found, caller, self._worker.patience()))
+        return _permitted(await self.engine.remove(found, caller, self.engine.deadline()))
 
     async def repair(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Re-create what is missing of the gateway that an onboarding made.
@@ -245,25 +225,25 @@ class Onboardings:
         Raises ``OnboardingNotFound``, ``StillRunning`` (it is not done yet, or its gateway was
         removed or replaced) and ``StepFailed``.
         """
-        found = await self._journal.get(caller.domain_id, onboarding_id)
+        found = await self.journal.get(caller.domain_id, onboarding_id)
         if found.state is not State.DONE:
             raise StillRunning(
                 f"onboarding {found.id} is {found.state.value}: only a gateway that is there can "
                 "be repaired",
                 details={"onboarding_id": found.id, "state": found.state.value},
             )
-        return await self._worker.repair(found, caller, self._worker.patience())
+        return await self.engine.repair(found, caller, self.engine.deadline())
 
     async def forget_leftovers(self, caller: Caller, onboarding_id: str) -> Onboarding:
         """Take out of the journal what was left on the platform, once somebody has removed it.
 
         Raises ``OnboardingNotFound`` and ``StillRunning``: the onboarding has not ended yet.
         """
-        found = await self._journal.get(caller.domain_id, onboarding_id)
+        found = await self.journal.get(caller.domain_id, onboarding_id)
         if not found.leftovers:
             return found
         forgotten = evolve(found, actor=caller.user_id, error_message=told(found.leftovers))
-        if not await self._journal.forget_leftovers(forgotten):
+        if not await self.journal.forget_leftovers(forgotten):
             raise StillRunning(
                 f"onboarding {found.id} has not ended yet: its leftovers are known when it has",
                 details={"onboarding_id": found.id, "state": found.state.value},
@@ -278,12 +258,12 @@ class Onboardings:
         Raises ``StillRunning`` when that is not so by the ``deadline``.
         """
         while True:
-            if await self._worker.tasks.wait_for(caller.domain_id, external_id, deadline):
+            if await self.engine.jobs.wait_for(caller.domain_id, external_id, deadline):
                 continue
-            present = await self._journal.current(caller.domain_id, external_id)
+            present = await self.journal.current(caller.domain_id, external_id)
             if present is None or present.state is State.DONE:
                 return present
-            after = await self._worker.go_on(present, caller, deadline)
+            after = await self.engine.go_on(present, caller, deadline)
             if after is not None and not after.state.is_at_rest:
                 raise StillRunning(
                     f"an earlier onboarding of {external_id!r} ({after.id}) has not ended yet; it "
@@ -293,7 +273,7 @@ class Onboardings:
             if after is None:
                 if not deadline.left:
                     raise StillRunning(details={"onboarding_id": present.id})
-                await self._clock.sleep(OTHER_PAUSE)
+                await self.clock.sleep(OTHERS_PAUSE)
 
     async def _with_present(
         self, caller: Caller, request: MappingRequest, present: Onboarding, deadline: Deadline
@@ -306,10 +286,12 @@ class Onboardings:
                     details={"onboarding_id": present.id},
                 )
             case OnExisting.REPLACE:
-                return await self._make(caller, request, deadline, present)
+                new = await self._new(caller, request, present)
+                # A replacement may have what the gateway that it replaces has.
+                return await self.engine.create(new, unchecked, deadline)
             case OnExisting.ROTATE:
                 return await self._rotate(caller, request, present, deadline)
-        known = await self._hasher.verify(request.external_key, present.intent.external_key_hash)
+        known = await self.hasher.verify(request.external_key, present.intent.external_key_hash)
         if not known:
             raise KeyDiffers(
                 f"gateway {request.external_id!r} exists with another external key (onboarding "
@@ -317,34 +299,31 @@ class Onboardings:
                 details={"onboarding_id": present.id},
             )
         if request.on_existing is OnExisting.REPAIR:
-            return await self._worker.repair(present, caller, deadline)
+            return await self.engine.repair(present, caller, deadline)
         return evolve(present, outcome=Outcome.REUSED)
 
-    async def _make(
-        self,
-        caller: Caller,
-        request: MappingRequest,
-        deadline: Deadline,
-        old: Onboarding | None = None,
+    async def _new(
+        self, caller: Caller, request: MappingRequest, old: Onboarding | None = None
     ) -> Onboarding:
+        """Return the row of a gateway that is about to be made, in place of the ``old`` one."""
         if old is not None:
             kept = with_kept_secrets(dict(request.parameters), old.plan)
             request = evolve(request, parameters=kept)
         plan = self._expanded(caller.domain_id, request)
         csrs = device_requests(plan, request.csrs)
-        await self._admit(
+        await self.admit(
             caller.domain_id, request.external_id, request.external_key, reserve=old is not None
         )
         intent = Intent(
             plan=plan,
             external_key=request.external_key,
-            private_keys=await self._make_keys(plan, csrs),
+            private_keys=await self.make_keys(plan, csrs),
             csrs=csrs,
             made_by=caller.user_id,
         )
-        now = self._clock.now()
-        onboarding = Onboarding(
-            id=self._identifiers.uuid(),
+        now = self.clock.now()
+        return Onboarding(
+            id=self.identifiers.uuid(),
             domain_id=caller.domain_id,
             external_id=request.external_id,
             state=State.PLANNED,
@@ -356,9 +335,6 @@ class Onboardings:
             updated_at=now,
             replaces=old.id if old else None,
         )
-        # A replacement may have what the gateway that it replaces has.
-        check = unchecked if old else self._enrollments.check
-        return await self._worker.begin(onboarding, check, deadline)
 
     async def _rotate(
         self, caller: Caller, request: MappingRequest, present: Onboarding, deadline: Deadline
@@ -366,13 +342,13 @@ class Onboardings:
         fresh = evolve(
             present.plan,
             clients=tuple(
-                evolve(each, secret=self._identifiers.secret()) for each in present.plan.clients
+                evolve(client, secret=self.identifiers.secret()) for client in present.plan.clients
             ),
         )
         # A device that holds its key keeps it, unless it sends a request for another one.
         csrs = {**present.intent.csrs, **device_requests(fresh, request.csrs)}
-        await self._admit(caller.domain_id, request.external_id, request.external_key, reserve=True)
-        private_keys = await self._make_keys(fresh, csrs)
+        await self.admit(caller.domain_id, request.external_id, request.external_key, reserve=True)
+        private_keys = await self.make_keys(fresh, csrs)
 
         def remake(taken: Onboarding) -> Onboarding:
             intent = evolve(
@@ -392,7 +368,7 @@ class Onboardings:
                 actor=caller.user_id,
             )
 
-        return await self._worker.rotate(present, remake, deadline)
+        return await self.engine.rotate(present, remake, deadline)
 
 
 def near_hint(near: Sequence[str]) -> str:

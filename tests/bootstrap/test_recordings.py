@@ -19,7 +19,7 @@ from provision.embedded.issuer_store import open_issuer
 from provision.embedded.routes import routes
 from provision.embedded.tokens import utc_now
 from provision.metrics import Metrics, OnboardingObserver
-from provision.onboarding.assembly import Store, Surroundings, assemble
+from provision.onboarding.assembly import Dependencies, Store, assemble
 from provision.onboarding.clock import SystemClock
 from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.tables import metadata as onboarding_metadata
@@ -65,13 +65,13 @@ async def service(installed: Installation) -> AsyncIterator[httpx.AsyncClient]:
             foundation.hasher,
             foundation.ownership.admit,
         ),
-        Surroundings(
+        Dependencies(
             platform=platform,
             authority=authority,
             own=None,
             observer=OnboardingObserver(Metrics()),
             clock=SystemClock(),
-            chance=random.SystemRandom(),
+            random=random.SystemRandom(),
             identifiers=RandomIdentifiers(),
             timing=QUICK,
         ),

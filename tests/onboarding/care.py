@@ -158,7 +158,7 @@ def care_of(
         cast("Any", replica.engine),
         SEALER,
         replica.parts.journal,
-        replica.parts.worker.tasks,
+        replica.parts.engine.jobs,
         authority,
         OwnAuthority(authority, OwnToken(world.platform.token(1e9))),
         noted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from typing import Any
 
 from attrs import evolve
@@ -42,7 +43,7 @@ channels = ["only"]
 ).layout
 
 
-class Longest:
+class Longest(random.Random):
     """Draws the longest pause each time."""
 
     def uniform(self, a: float, b: float, /) -> float:

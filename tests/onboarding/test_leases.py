@@ -8,23 +8,24 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from bootstrap_core.secrets import Secret
-from provision.onboarding.errors import LeaseLost
-from provision.onboarding.leases import Hold, LeasedAuthority, LeasedPlatform
+from provision.onboarding.errors import LeaseLost, StepFailed
+from provision.onboarding.leases import LEASE, Lease, LeasedAuthority, LeasedPlatform
 from provision.onboarding.model import State
 from provision.onboarding.tables import onboardings as table
 from provision.platform import errors
 from provision.platform.types import Certificate, Client, Domain
-from tests.onboarding.simulated_store import rows
+from tests.onboarding.simulated_store import SimulatedConnection, rows
 from tests.onboarding.stories import held, hold, left_behind, make, start_again, steal
 from tests.onboarding.world import DOMAIN, TIMING, World, audit, onboardings, simulated
 
 
-def idle(seconds: float) -> Callable[[Hold], Awaitable[None]]:
+def idle(seconds: float) -> Callable[[Lease], Awaitable[None]]:
     """Return work that takes so long."""
 
-    async def work(_: Hold) -> None:
+    async def work(_: Lease) -> None:
         await asyncio.sleep(seconds)
 
     return work
@@ -74,7 +75,7 @@ async def test_a_lease_that_nobody_renews_is_taken_over_after_thirty_seconds(
 async def test_work_of_any_length_keeps_its_lease_and_lets_it_go(world: World) -> None:
     replica, row = await held(world)
 
-    async def work(_: Hold) -> None:
+    async def work(_: Lease) -> None:
         for _ in range(50):
             await asyncio.sleep(5.0)
             assert await replica.leases.take(row.id) is None
@@ -89,7 +90,7 @@ async def test_work_whose_lease_is_lost_is_cut_short(world: World) -> None:
     replica, row = await held(world)
     ended: list[str] = []
 
-    async def work(_: Hold) -> None:
+    async def work(_: Lease) -> None:
         try:
             await asyncio.sleep(1000.0)
         finally:
@@ -112,7 +113,7 @@ async def test_work_that_ends_as_its_lease_is_lost_has_ended(world: World) -> No
         await replica.hold(row, _fail)
 
 
-async def _fail(_: Hold) -> None:
+async def _fail(_: Lease) -> None:
     raise errors.Rejected
 
 
@@ -125,6 +126,46 @@ async def test_who_is_cut_off_lets_the_lease_go(world: World) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert await replica.leases.take(row.id) is not None
+
+
+@simulated
+async def test_work_that_fails_gives_the_lease_back(world: World) -> None:
+    replica, row = await held(world)
+    began = world.loop.time()
+    with pytest.raises(errors.Rejected):
+        await replica.hold(row, _fail)
+    assert await replica.leases.take(row.id) is not None
+    assert world.loop.time() - began < 1.0
+
+
+@simulated
+async def test_an_onboarding_whose_undoing_can_not_begin_is_taken_over_at_once(
+    world: World,
+) -> None:
+    """The store fails when what was made is to be undone, and is there again a moment later."""
+    replica = world.start_replica()
+    await replica.stop_looking()
+    world.platform.failing["connect"] = errors.Rejected()
+    making = asyncio.ensure_future(make(world))
+    while not world.platform.asked["connect"]:  # noqa: ASYNC110 - the platform tells nobody
+        await asyncio.sleep(0.001)
+    execute = SimulatedConnection.execute
+    failures = iter([OperationalError("UPDATE", {}, Exception("database is locked"))])
+
+    async def fail_once(self: SimulatedConnection, statement: Any, values: Any = None) -> Any:
+        if failure := next(failures, None):
+            raise failure
+        return await execute(self, statement, values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimulatedConnection, "execute", fail_once)
+        with pytest.raises(StepFailed, match="it is tried again in the background"):
+            await making
+    await replica.tick()
+    (row,) = onboardings(world.database)
+    assert row.state is State.UNDONE
+    assert world.loop.time() < LEASE.total_seconds()
+    audit(world)
 
 
 @simulated
@@ -150,8 +191,8 @@ async def test_a_store_that_fails_for_a_while_costs_no_lease_and_for_long_all_wo
     went_well: list[float] = []
     began = world.loop.time()
 
-    async def work(hold: Hold) -> None:
-        platform = LeasedPlatform(cast("Any", replica.wire), hold)
+    async def work(lease: Lease) -> None:
+        platform = LeasedPlatform(cast("Any", replica.wire), lease)
         while world.loop.time() - began < 200.0:
             await asyncio.sleep(1.0)
             await platform.view_domain(world.caller().token, DOMAIN)
@@ -176,9 +217,9 @@ async def test_every_call_takes_what_type_checks_while_the_lease_is_held(world: 
     replica = world.start_replica()
     made = await make(world)
     token, client_id = world.caller().token, made.plan.clients[0].id
-    hold = Hold(replica.clock, world.loop.time() + 30.0)
-    platform = LeasedPlatform(cast("Any", replica.wire), hold)
-    authority = LeasedAuthority(cast("Any", replica.wire), hold)
+    lease = Lease(replica.clock, world.loop.time() + 30.0)
+    platform = LeasedPlatform(cast("Any", replica.wire), lease)
+    authority = LeasedAuthority(cast("Any", replica.wire), lease)
 
     async def ask() -> tuple[Domain, Client, str, Sequence[Certificate]]:
         return (

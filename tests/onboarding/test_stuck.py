@@ -127,7 +127,7 @@ async def test_credentials_are_lent_to_nothing_that_has_some(world: World) -> No
     assert (row.state, row.error_code) == (State.STUCK, "platform_unavailable")
     other = Caller("another", row.domain_id, world.platform.token(1e9))
     replica = world.replicas[-1]
-    assert await replica.leases.lend(row.domain_id, other.token) == 0
+    assert await replica.leases.assign_token(row.domain_id, other.token) == 0
     await replica.resume_with(other)
     (same,) = onboardings(world.database)
     assert (same.token, same.attempts, same.next_attempt_at) == (

@@ -19,11 +19,11 @@ from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.layout.plan import Plan
 from provision.layout.reader import read
 from provision.onboarding import assembly
-from provision.onboarding.attempts import Answer
 from provision.onboarding.certificates.signing import KeepKeys
-from provision.onboarding.clock import Chance, Timing
+from provision.onboarding.clock import Timing
 from provision.onboarding.credentials import TokenSource
-from provision.onboarding.leases import Hold, Holding, Leases
+from provision.onboarding.jobs import Job
+from provision.onboarding.leases import Lease, LeaseKeeper, Leases
 from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, State
 from provision.onboarding.rows import RowCodec
 from provision.onboarding.service import Onboardings
@@ -143,7 +143,7 @@ class OwnToken:
 class Replica:
     """One process of the service."""
 
-    parts: assembly.Onboarding
+    parts: assembly.Assembly
     engine: SimulatedEngine
     wire: Wire
     clock: VirtualClock
@@ -160,7 +160,7 @@ class Replica:
     @property
     def working(self) -> int:
         """How many gateways are worked on."""
-        return self.parts.worker.tasks.count
+        return self.parts.engine.jobs.count
 
     async def submit(self, caller: Caller, request: MappingRequest) -> Onboarding:
         return await self.service.map(caller, request)
@@ -175,57 +175,54 @@ class Replica:
 
     async def due(self) -> Sequence[Onboarding]:
         """Lease what was left behind."""
-        return await self.parts.worker.due(16)
+        return await self.parts.engine.due(16)
 
     async def take_over(self, row: Onboarding, asked_at: float) -> None:
         """Go on with what was leased after that time."""
-        await self.parts.worker.take_over(row, asked_at)
+        await self.parts.engine.take_over(row, asked_at)
 
     async def go_on(self, caller: Caller, seen: Onboarding) -> Onboarding | None:
-        worker = self.parts.worker
-        return await worker.go_on(seen, caller, worker.patience())
+        engine = self.parts.engine
+        return await engine.go_on(seen, caller, engine.deadline())
 
     async def remove_seen(self, caller: Caller, seen: Onboarding) -> Onboarding:
         """Remove what was seen, whatever has become of it."""
-        worker = self.parts.worker
-        return await worker.remove(seen, caller, worker.patience())
+        engine = self.parts.engine
+        return await engine.remove(seen, caller, engine.deadline())
 
     async def repair(self, caller: Caller, seen: Onboarding) -> Onboarding:
         """Repair what was seen, whatever has become of it."""
-        worker = self.parts.worker
-        return await worker.repair(seen, caller, worker.patience())
+        engine = self.parts.engine
+        return await engine.repair(seen, caller, engine.deadline())
 
     async def resume_with(self, caller: Caller) -> None:
         """Let a caller be known, as every request does."""
-        await self.service.welcome(caller)
+        await self.parts.engine.resume_with(caller)
 
     async def occupy(self, made: Onboarding, seconds: float) -> Onboarding:
         """Work on a gateway for so long."""
 
-        async def work(answer: Answer) -> None:
+        async def work(_: Job) -> Onboarding:
             await asyncio.sleep(seconds)
-            answer.set_result(made)
+            return made
 
-        return await self.parts.worker.tasks.run(made, work)
+        return await self.parts.engine.jobs.run(made, work)
 
-    async def hold(self, row: Onboarding, work: Callable[[Hold], Awaitable[None]]) -> None:
+    async def hold(self, row: Onboarding, work: Callable[[Lease], Awaitable[None]]) -> None:
         """Do work under the lease of a row that was taken."""
-
-        async def whole(lease: Hold) -> None:
+        async with LeaseKeeper(self.leases, self.clock).keep(row) as lease:
             await work(lease)
-
-        await Holding(self.leases, self.clock).run(row, whole)
 
     async def stop_looking(self) -> None:
         """Leave alone what is left behind, until a tick."""
-        await self.parts.reconciler.stop()
+        await self.parts.engine.stop()
 
     async def kill(self) -> None:
         """End the process at once: nothing that it would still do takes effect."""
         self.engine.dead = self.wire.dead = True
         await self.stop_looking()
         with contextlib.suppress(asyncio.CancelledError):
-            await self.parts.worker.tasks.close(0)
+            await self.parts.engine.jobs.close(0)
             await self.parts.idempotency.close()
 
 
@@ -243,7 +240,7 @@ class World:
     clock: VirtualClock
     platform: SimulatedPlatform
     own: TokenSource | None = None
-    chance: Chance | None = None
+    chance: random.Random | None = None
     keep: KeepKeys = KeepKeys.ALWAYS
     replicas: list[Replica] = field(factory=list)
     keys: list[Secret] = field(factory=list)
@@ -258,13 +255,13 @@ class World:
             assembly.Store(
                 cast("Any", engine), SEALER, Enroller(SEALER, clock.now), Hasher(), anybody
             ),
-            assembly.Surroundings(
+            assembly.Dependencies(
                 platform=cast("Any", wire),
                 authority=cast("Any", wire),
                 own=self.own,
                 observer=observer,
                 clock=clock,
-                chance=self.chance or self.rng,
+                random=self.chance or self.rng,
                 identifiers=SeededIdentifiers(self.rng),
                 timing=TIMING,
                 make_keys=self._make_keys,
@@ -272,7 +269,7 @@ class World:
                 look_every=5.0,
             ),
         )
-        parts.reconciler.start()
+        parts.engine.start()
         replica = Replica(parts, engine, wire, clock, observer)
         self.replicas.append(replica)
         return replica

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bootstrap_core.configs import HeldCertificate, replace_certificate
 from bootstrap_core.secrets import Sealer, Secret
 from provision.layout.plan import PlannedCertificate
-from provision.onboarding.attempts import WAIT_FOR_OTHER, Answer, GatewayTasks
 from provision.onboarding.audit import AuditTrail
 from provision.onboarding.certificates.ledger import REVOKED, CertificateLedger, InUse, Superseded
 from provision.onboarding.certificates.signing import (
@@ -28,7 +27,9 @@ from provision.onboarding.certificates.signing import (
     without_keys,
 )
 from provision.onboarding.clock import Clock, Deadline, Timing
+from provision.onboarding.engine import WAIT_FOR_OTHERS
 from provision.onboarding.errors import CertificateChanged, OnboardingError, StillRunning
+from provision.onboarding.jobs import Job, Jobs
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Intent, IssuedCertificate, Onboarding, State
 from provision.onboarding.rows import RowCodec
@@ -182,13 +183,13 @@ class Renewal:
         self,
         certification: Certification,
         gateways: GatewayCertificates,
-        tasks: GatewayTasks,
+        jobs: Jobs,
         clock: Clock,
     ) -> None:
-        """``tasks`` see to it that a gateway is worked on by one task at a time."""
+        """``jobs`` see to it that a gateway is worked on by one task at a time."""
         self._certification = certification
         self._gateways = gateways
-        self._tasks = tasks
+        self._jobs = jobs
         self._clock = clock
 
     async def renew(self, token: Secret, row: InUse, csr: str = "") -> Onboarding:
@@ -199,12 +200,12 @@ class Renewal:
         has changed.
         """
 
-        async def work(answer: Answer) -> None:
+        async def work(_: Job) -> Onboarding:
             present = await self._gateways.of(row)
-            answer.set_result(await self._renew(token, present, row.client_id, csr))
+            return await self._renew(token, present, row.client_id, csr)
 
-        deadline = Deadline.after(self._clock, WAIT_FOR_OTHER)
-        return await self._tasks.run(await self._gateways.of(row), work, deadline)
+        deadline = Deadline.after(self._clock, WAIT_FOR_OTHERS)
+        return await self._jobs.run(await self._gateways.of(row), work, deadline)
 
     async def drop_key(self, row: InUse) -> None:
         """Forget a private key that the device has fetched; the key of its renewal stays.
@@ -212,12 +213,12 @@ class Renewal:
         Raises ``StillRunning`` (somebody works on the gateway) and ``CertificateChanged``.
         """
 
-        async def work(answer: Answer) -> None:
+        async def work(_: Job) -> Onboarding:
             present = await self._gateways.of(row)
-            answer.set_result(await self._gateways.drop_key(present, row.client_id))
+            return await self._gateways.drop_key(present, row.client_id)
 
         at_once = Deadline.after(self._clock, 0.0)
-        await self._tasks.run(await self._gateways.of(row), work, at_once)
+        await self._jobs.run(await self._gateways.of(row), work, at_once)
 
     async def _renew(
         self, token: Secret, present: Onboarding, client_id: str, csr: str
@@ -435,7 +436,7 @@ class CareSettings:
 
 @frozen
 class CertificateCare:
-    """The parts that others use; start the upkeep, and stop it before the tasks are closed."""
+    """The parts that others use; start the upkeep, and stop it before the jobs are closed."""
 
     ledger: CertificateLedger
     renewal: Renewal
@@ -446,7 +447,7 @@ def take_care(
     engine: AsyncEngine,
     sealer: Sealer,
     journal: Journal,
-    tasks: GatewayTasks,
+    jobs: Jobs,
     authority: CertificateAuthority,
     own: OwnAuthority,
     observer: Observer,
@@ -459,7 +460,7 @@ def take_care(
     gateways = GatewayCertificates(engine, sealer, clock, journal, ledger, settings.keep)
 
     def renewal(asked: CertificateAuthority) -> Renewal:
-        return Renewal(Certification(asked, clock, timing), gateways, tasks, clock)
+        return Renewal(Certification(asked, clock, timing), gateways, jobs, clock)
 
     upkeep = Upkeep(own, renewal(own.authority), ledger, observer, clock, timing.look_after)
     return CertificateCare(ledger, renewal(authority), upkeep)
