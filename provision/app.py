@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from bootstrap_core.core import BootstrapCore, Foundation, Options
-from bootstrap_core.errors import SealingError
+from bootstrap_core.errors import BootstrapError, SealingError
 from bootstrap_core.secrets import Sealer, Secret
 from bootstrap_core.store.pair_rows import PairDigests
 from provision.api.app import IndexedRouter, Part, make_api, make_app, make_inner_app
@@ -30,6 +30,7 @@ from provision.build_info import build_info
 from provision.certificates import Certificates
 from provision.console.app import Dependencies as ConsoleDependencies
 from provision.console.app import mount, open_console
+from provision.embedded.access import Entered
 from provision.errors import StartError
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
@@ -41,12 +42,13 @@ from provision.onboarding.certificates.signing import CertificateRequests, KeepK
 from provision.onboarding.clock import Clock, SystemClock, Timing
 from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.drift import DriftFinder
+from provision.onboarding.engine import Engine
 from provision.onboarding.lists import GatewayList
 from provision.onboarding.model import State
 from provision.onboarding.preview import Planner
 from provision.permissions import Permissions
 from provision.pki.errors import PkiError
-from provision.platform.errors import Misconfigured
+from provision.platform.errors import Misconfigured, PlatformError
 from provision.platform_choice import PlatformChoice, open_platform
 from provision.resources import PlatformResources
 from provision.settings import Settings
@@ -217,6 +219,7 @@ class _Opening:
             home=choice.home,
             resume=onboarding.engine.resume_with,
         )
+        choice.on_entry(_resuming(onboarding.engine, authentication))
         resources = PlatformResources(choice.platform, choice.authority, onboarding.config_parts)
         core = BootstrapCore(foundation, authentication, resources)
         core.start()
@@ -320,6 +323,18 @@ class _Opening:
             str(uuid.uuid4()),
             ground.choice.presence,
         )
+
+
+def _resuming(engine: Engine, authentication: Authentication) -> Entered:
+    """Return what resumes with the tokens of those who ask the embedded platform's own routes."""
+
+    async def resume(token: Secret, domain_id: str) -> None:
+        if engine.is_awaited(domain_id):
+            # Whoever may not enter the domain is told so by the route.
+            with contextlib.suppress(BootstrapError, PlatformError):
+                await engine.resume_with(await authentication.identify(token, domain_id))
+
+    return resume
 
 
 def _reason(settings: Settings, error: Exception) -> str:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bootstrap_core.secrets import Sealer, Secret
 from provision.authentication import HomeDomain, no_home
+from provision.embedded.access import Entered
 from provision.embedded.authority import EmbeddedAuthority, Members
 from provision.embedded.certificate_routes import (
     OCSP,
@@ -71,7 +72,8 @@ class PlatformChoice:
     There is one authority, asked in three ways: ``authority`` for a caller who names a client,
     ``onboarding_authority`` for the clients of a plan, ``own_authority`` without any caller.
     ``home`` tells which of several domains a request means that names none. ``presence`` looks
-    whether a Magistrala is where the settings say.
+    whether a Magistrala is where the settings say. ``on_entry`` has a function told of every
+    request to these routes that comes with a valid token.
     """
 
     platform: Platform
@@ -82,6 +84,7 @@ class PlatformChoice:
     routes: tuple[Route, ...] = ()
     home: HomeDomain = no_home
     presence: Presence | None = None
+    on_entry: Callable[[Entered], None] = lambda _: None
 
 
 @contextlib.asynccontextmanager
@@ -167,7 +170,14 @@ async def _embedded(store: _Store, data: DataDirectory) -> AsyncIterator[Platfor
     try:
         own = own_credentials(settings, platform)
         yield PlatformChoice(
-            platform, authority, onboarding, background, own, served, platform.home_domain
+            platform,
+            authority,
+            onboarding,
+            background,
+            own,
+            served,
+            platform.home_domain,
+            on_entry=platform.access.on_entry,
         )
     finally:
         passwords.close()

@@ -7,8 +7,8 @@ process takes effect at once, one made by another process within ``cache_seconds
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
 
 from attrs import frozen
 from sqlalchemy import Row, Select, and_, bindparam, select
@@ -100,6 +100,10 @@ class Membership:
             raise DomainDisabled
 
 
+Entered: TypeAlias = Callable[[Secret, str], Awaitable[None]]
+"""Is told a valid token and the ID of the domain whose route was asked with it; never raises."""
+
+
 class AccessControl:
     """Turns tokens into callers and memberships."""
 
@@ -118,6 +122,16 @@ class AccessControl:
         self._cache_seconds = cache_seconds
         self._cache: dict[tuple[str, str], tuple[float, int, Membership]] = {}
         self._changes = 0
+        self._entered: Entered | None = None
+
+    def on_entry(self, entered: Entered) -> None:
+        """Have ``entered`` told of every request to a route of a domain that has a valid token."""
+        self._entered = entered
+
+    async def tell_entry(self, token: Secret, domain_id: str) -> None:
+        """Tell of a request to a route of a domain, whose token is valid."""
+        if self._entered is not None:
+            await self._entered(token, domain_id)
 
     async def caller(self, token: Secret) -> Caller:
         """Return whose token it is (``InvalidToken`` when nobody's, or a disabled user's)."""

@@ -60,7 +60,9 @@ async def enter(access: AccessControl, request: Request) -> tuple[Secret, str]:
     """
     token = bearer(request)
     await access.caller(token)
-    return token, path_text(request, "domain_id")
+    domain_id = path_text(request, "domain_id")
+    await access.tell_entry(token, domain_id)
+    return token, domain_id
 
 
 class EntityRoutes(ABC, Generic[D, R]):

@@ -196,10 +196,12 @@ class LegacyRoutes:
         caller = await self._platform.access.caller(token)
         mine = await self._platform.domains.page(token, ListQuery(limit=2))
         if mine.total == 1:
-            return Owner(token, caller.id, mine.items[0].id)
-        domain_id = self._default_domain or await self._platform.domains.home(token)
+            domain_id = mine.items[0].id
+        else:
+            domain_id = self._default_domain or await self._platform.domains.home(token)
         if not domain_id:
             raise Malformed(NO_DOMAIN)
+        await self._platform.access.tell_entry(token, domain_id)
         return Owner(token, caller.id, domain_id)
 
     async def _thing(self, request: Request, owner: Owner) -> ClientRecord:

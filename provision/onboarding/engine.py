@@ -250,13 +250,17 @@ class Engine:
             raise StillRunning(details={"onboarding_id": found.id}) from error
         return None if is_busy else after
 
+    def is_awaited(self, domain_id: str) -> bool:
+        """Tell whether something of the domain waits for a caller's token."""
+        return domain_id in self._waiting_domains
+
     async def resume_with(self, caller: Caller) -> None:
         """Resume what waits for credentials in the caller's domain with the caller's token.
 
         Only that of a caller who may create and remove clients is of any use. Never raises: where
         the store can't be written, the next request does it.
         """
-        if caller.domain_id not in self._waiting_domains:
+        if not self.is_awaited(caller.domain_id):
             return
         if caller.actions is not None and not caller.actions >= FINISHING:
             return
