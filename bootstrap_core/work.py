@@ -87,7 +87,7 @@ class FairTurns:
 BRIEF_BYTES: Final = 16 * 1024
 """What is decoded on the event loop; more than that leaves it."""
 
-MOST_BY_CALLER: Final = 4
+MAX_BY_CALLER: Final = 4
 """Long pieces of work that one caller may have under way; more are refused, or wait."""
 
 RETRY_AFTER: Final = 1
@@ -112,9 +112,9 @@ async def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
 class LongWork:
     """Limits how many long pieces of work a caller has under way."""
 
-    def __init__(self, most_by_caller: int = MOST_BY_CALLER) -> None:
-        """``most_by_caller`` is what one caller may have under way."""
-        self._most = most_by_caller
+    def __init__(self, max_by_caller: int = MAX_BY_CALLER) -> None:
+        """``max_by_caller`` is what one caller may have under way."""
+        self._max_by_caller = max_by_caller
         self._under_way: Counter[str] = Counter()
         self._places: dict[str, asyncio.Semaphore] = {}
 
@@ -128,7 +128,7 @@ class LongWork:
 
     def check(self, caller: str) -> None:
         """Raise ``TooManyAtOnce`` where the caller has enough under way."""
-        if self._under_way.get(caller, 0) >= self._most:
+        if self._under_way.get(caller, 0) >= self._max_by_caller:
             raise TooManyAtOnce(RETRY_AFTER)
 
     async def run_in_turn(self, caller: str, work: Callable[[], T]) -> T:
@@ -138,7 +138,7 @@ class LongWork:
 
     @contextlib.asynccontextmanager
     async def _place(self, caller: str) -> AsyncIterator[None]:
-        places = self._places.setdefault(caller, asyncio.Semaphore(self._most))
+        places = self._places.setdefault(caller, asyncio.Semaphore(self._max_by_caller))
         self._under_way[caller] += 1
         try:
             async with places:

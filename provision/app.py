@@ -25,7 +25,7 @@ from provision.api.mapping import MappingRoutes
 from provision.api.onboardings import GatewayListRoutes, OnboardingRoutes
 from provision.api.operations import OperationsRoutes
 from provision.api.plans import DriftRoutes, PlanRoutes
-from provision.authentication import REMEMBERED_SECONDS, Authentication, HomeDomain
+from provision.authentication import CACHE_TTL, Authentication, HomeDomain
 from provision.build_info import build_info
 from provision.certificates import Certificates
 from provision.console.app import Dependencies as ConsoleDependencies
@@ -213,7 +213,7 @@ class _Opening:
         subjects = RequestSubjects(onboarding.journal, choice.authority)
         authentication = Authentication(
             choice.platform,
-            Permissions(choice.platform, subjects, REMEMBERED_SECONDS),
+            Permissions(choice.platform, subjects, CACHE_TTL),
             choice.own,
             self.settings.domain_id,
             home=choice.home,

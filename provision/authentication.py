@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bootstrap_core.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from bootstrap_core.model import Asked, Caller, Status
@@ -23,8 +23,8 @@ from provision.platform.credentials import TokenSource, token_user
 from provision.platform.errors import DomainNotFound, InvalidToken, NotAMember, PlatformError
 from provision.platform.port import Domains, Memberships, Tokens
 
-REMEMBERED_SECONDS = 5.0
-REMEMBERED_MOST = 10_000
+CACHE_TTL = 5.0
+MAX_CACHED = 10_000
 DOMAINS_NAMED = 10
 UNVERIFIED = "unverified:"
 """What the actor of a token begins with whose user the platform has never told."""
@@ -57,33 +57,24 @@ class _Known:
     until: float
 
 
+@frozen
 class Authentication:
-    """Turns a token and a domain into a caller who is a member of the domain and may do this."""
+    """Turns a token and a domain into a caller who is a member of the domain and may do this.
 
-    def __init__(
-        self,
-        directory: Directory,
-        permissions: Permissions,
-        own: TokenSource | None = None,
-        default_domain: str = "",
-        remembered_seconds: float = REMEMBERED_SECONDS,
-        home: HomeDomain = no_home,
-        resume: Resume = nothing_waits,
-    ) -> None:
-        """Ask ``permissions`` for the rights that routes need.
+    ``permissions`` are asked for the rights that routes need. ``own`` credentials serve requests
+    without a header; ``default_domain``, then ``home``, those that name no domain. ``resume`` is
+    called for every member who asks for anything. Callers are cached for ``cache_seconds``.
+    """
 
-        ``own`` credentials serve requests without a header; ``default_domain``, then ``home``,
-        those that name no domain. ``resume`` is called for every member who asks for anything.
-        """
-        self._resume = resume
-        self._directory = directory
-        self._permissions = permissions
-        self._own = own
-        self._default_domain = default_domain
-        self._remembered_seconds = remembered_seconds
-        self._home = home
-        self._known: OrderedDict[tuple[bytes, str], _Known] = OrderedDict()
-        self._users: OrderedDict[bytes, str] = OrderedDict()
+    _directory: Directory
+    _permissions: Permissions
+    _own: TokenSource | None = None
+    _default_domain: str = ""
+    _cache_seconds: float = CACHE_TTL
+    _home: HomeDomain = no_home
+    _resume: Resume = nothing_waits
+    _known: OrderedDict[tuple[bytes, str], _Known] = field(factory=OrderedDict, init=False)
+    _users: OrderedDict[bytes, str] = field(factory=OrderedDict, init=False)
 
     async def admit(self, token: Secret, domain_id: str | None, asked: Asked) -> Caller:
         """Return the caller, who may do in the domain what is asked.
@@ -136,8 +127,8 @@ class Authentication:
         return await self._own.token()
 
     async def _identify(self, token: Secret, domain_id: str) -> Caller:
-        place = (hashlib.sha256(token.encode()).digest(), domain_id)
-        known = self._known.get(place)
+        key = (hashlib.sha256(token.encode()).digest(), domain_id)
+        known = self._known.get(key)
         if known and known.until > time.monotonic():
             return known.caller
         try:
@@ -148,7 +139,7 @@ class Authentication:
             raise Forbidden(error.message) from error
         except DomainNotFound as error:
             raise NotFound(error.message) from error
-        self._remember(place, caller)
+        self._remember(key, caller)
         return caller
 
     async def _ask(self, token: Secret, domain_id: str) -> Caller:
@@ -177,7 +168,7 @@ class Authentication:
         except PlatformError:
             return f"{UNVERIFIED}{digest.hexdigest()[:16]}"
         self._users[digest.digest()] = user_id
-        while len(self._users) > REMEMBERED_MOST:
+        while len(self._users) > MAX_CACHED:
             self._users.popitem(last=False)
         return user_id
 
@@ -189,17 +180,17 @@ class Authentication:
             raise Forbidden("you are not a member of any domain")
         if home := await self._home(token):
             return home
-        some = ", ".join(f"{each.id} ({each.name})" for each in page.items)
+        some = ", ".join(f"{domain.id} ({domain.name})" for domain in page.items)
         more = f" and {page.total - len(page.items)} more" if page.total > len(page.items) else ""
         raise Malformed(
             "the request names no domain, and you are a member of several: put the ID of one "
             f"before the path, as in /{page.items[0].id}/mapping. They are {some}{more}"
         )
 
-    def _remember(self, place: tuple[bytes, str], caller: Caller) -> None:
-        self._known[place] = _Known(caller, time.monotonic() + self._remembered_seconds)
-        self._known.move_to_end(place)
-        while len(self._known) > REMEMBERED_MOST:
+    def _remember(self, key: tuple[bytes, str], caller: Caller) -> None:
+        self._known[key] = _Known(caller, time.monotonic() + self._cache_seconds)
+        self._known.move_to_end(key)
+        while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
 
 

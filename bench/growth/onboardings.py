@@ -19,6 +19,7 @@ from bootstrap_core.secrets import Secret
 from provision.onboarding.clock import SystemClock
 from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.leases import Leases
+from provision.onboarding.rows import RowCodec
 from provision.store.data_directory import DataDirectory
 from provision.store.database import open_engine
 
@@ -88,7 +89,7 @@ async def _recovery(data: Path) -> dict[str, float]:
     """Measure what is done at start, and every second, to find work that was left behind."""
     engine = open_engine(f"sqlite+aiosqlite:///{data / 'provision.db'}")
     sealer = DataDirectory(data).sealer(Secret(""))
-    leases = Leases(engine, sealer, SystemClock(), RandomIdentifiers().uuid)
+    leases = Leases(engine, RowCodec(sealer), SystemClock(), RandomIdentifiers().uuid)
     try:
         return {
             RELEASE: await _milliseconds(leases.release_all),

@@ -26,6 +26,7 @@ from provision.onboarding.leases import Lease, LeasedAuthority, LeasedPlatform, 
 from provision.onboarding.lists import OnboardingList
 from provision.onboarding.removal import Removal
 from provision.onboarding.repair import Repair, Rotation
+from provision.onboarding.rows import RowCodec
 from provision.onboarding.runner import Hasher, Runner
 from provision.onboarding.service import Admit, MakeKeys, Onboardings
 from provision.onboarding.steps import RunningSteps
@@ -86,8 +87,10 @@ def assemble(store: Store, dependencies: Dependencies) -> Assembly:
     """Put the onboarding together."""
     database, sealer, clock = store.engine, store.sealer, dependencies.clock
     identifiers = dependencies.identifiers
-    journal = Journal(database, sealer, clock, identifiers.uuid)
-    leases = Leases(database, sealer, clock, identifiers.uuid)
+    rows = RowCodec(sealer)
+    audit = AuditTrail(database, clock)
+    journal = Journal(database, rows, audit, clock, identifiers.uuid)
+    leases = Leases(database, rows, clock, identifiers.uuid)
     ledger = CertificateLedger(database, clock, dependencies.keep, dependencies.overlap)
     enrollments = PlanEnrollments(store.enroller, ledger, dependencies.keep)
     running = RunningSteps(clock)
@@ -125,7 +128,7 @@ def assemble(store: Store, dependencies: Dependencies) -> Assembly:
         leases=leases,
         engine=engine,
         idempotency=Idempotency(database, sealer, clock, identifiers.uuid),
-        audit=AuditTrail(database, clock),
+        audit=audit,
         running=running,
     )
 

@@ -38,13 +38,12 @@ class AuditEntry:
     message: str
 
 
+@frozen
 class AuditTrail:
     """Writes entries in the transactions of what they tell of, and lists them."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
-        """Keep the trail in the store of ``engine``."""
-        self._engine = engine
-        self._clock = clock
+    _engine: AsyncEngine
+    _clock: Clock
 
     async def write(
         self, connection: AsyncConnection, onboarding: Onboarding, action: str, outcome: str

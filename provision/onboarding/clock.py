@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import frozen
 
@@ -61,16 +61,8 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class Chance(Protocol):
-    """Draws numbers; ``random.Random`` is one."""
-
-    def uniform(self, a: float, b: float, /) -> float:
-        """Return a number between ``a`` and ``b``."""
-        ...
-
-
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 0.5
+FIRST_PAUSE: Final = 0.05
+MAX_PAUSE: Final = 0.5
 
 
 @frozen
@@ -90,7 +82,7 @@ class Timing:
     look_after: float = 2.0
 
 
-class Patience:
+class Backoff:
     """Short pauses, each longer than the last, until a deadline on the given clock."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
@@ -112,4 +104,4 @@ def _pauses() -> Iterator[float]:
     pause = FIRST_PAUSE
     while True:
         yield pause
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, MAX_PAUSE)

@@ -37,14 +37,13 @@ class WantedParts:
         return not (self.clients or self.channels or self.connections)
 
 
+@frozen
 class ConfigParts:
-    """Has the parts of configs made, under the journal's care."""
+    """Has the parts of configs made, under the journal's care: whole, or undone."""
 
-    def __init__(self, engine: Engine, identifiers: Identifiers, clock: Clock) -> None:
-        """``engine`` sees to it that they are made whole, or undone."""
-        self._engine = engine
-        self._identifiers = identifiers
-        self._clock = clock
+    _engine: Engine
+    _identifiers: Identifiers
+    _clock: Clock
 
     async def make(self, caller: Caller, wanted: WantedParts, work: PartsWork) -> None:
         """Do the work that makes what is wanted, and nothing else.
@@ -59,7 +58,7 @@ class ConfigParts:
             domain_id=caller.domain_id,
             external_id=wanted.external_id,
             state=State.UNDOING,
-            heading=Heading.BACK,
+            heading=Heading.ROLL_BACK,
             outcome=Outcome.CREATED,
             actor=caller.user_id,
             intent=intent,

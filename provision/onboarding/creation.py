@@ -17,7 +17,7 @@ from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedConnections, PlannedEntity
 from provision.onboarding.absence import Asker, Visibility, connected_clients
-from provision.onboarding.clock import Clock, Patience, Timing
+from provision.onboarding.clock import Backoff, Clock, Timing
 from provision.onboarding.errors import HalfMade
 from provision.onboarding.steps import Trace
 from provision.platform.errors import (
@@ -108,12 +108,12 @@ class Creation:
         trace: Trace,
     ) -> list[NewEntity]:
         """Return what of ``wanted`` is not there, even after ``wait`` seconds."""
-        patience = Patience(self.clock, wait)
+        backoff = Backoff(self.clock, wait)
         while True:
             unseen = await visibility.unseen(kind, [draft.id for draft in wanted])
             trace.is_made(draft.id for draft in wanted if draft.id not in unseen)
             missing = [draft for draft in wanted if draft.id in unseen]
-            if not missing or not await patience.pause():
+            if not missing or not await backoff.pause():
                 return missing
 
     async def connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
@@ -126,7 +126,7 @@ class Creation:
         self, token: Secret, domain_id: str, group: PlannedConnections, trace: Trace
     ) -> None:
         connections = _connections(group)
-        patience = Patience(self.clock, self.timing.visible_after)
+        backoff = Backoff(self.clock, self.timing.visible_after)
         tries = 0
         while True:
             tries += 1
@@ -135,7 +135,7 @@ class Creation:
             except (NotFound, NotReady) as error:
                 # What was created a moment ago may not be visible yet to the one who asks, and the
                 # services may not reach each other for a moment.
-                if not await patience.pause():
+                if not await backoff.pause():
                     raise await self._refusal(token, domain_id, connections, error) from error
             except PlatformError as error:
                 trace.failed(error)

@@ -1,13 +1,15 @@
 """Credentials to finish an onboarding with: the service's own, else the caller's journalled token.
 
-Which one the platform takes for the domain is asked before anything is done with it, and believed
-for a few seconds.
+Which one the platform takes for the domain is asked before anything is done with it, and cached for
+a few seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
+
+from attrs import field, frozen
 
 from bootstrap_core.secrets import Secret
 from provision.onboarding.clock import Clock
@@ -16,8 +18,8 @@ from provision.onboarding.steps import needs_credentials
 from provision.platform.errors import InvalidToken, PlatformError
 from provision.platform.port import Domains
 
-BELIEVED_SECONDS: Final = 5.0
-BELIEVED_MOST: Final = 1000
+CACHE_TTL: Final = 5.0
+MAX_CACHED: Final = 1000
 MISSING: Final = (
     "there are no valid credentials to finish with: the service has none of its own, and the "
     "caller's token is gone or has expired; send any request to this domain with a valid token to "
@@ -37,15 +39,17 @@ class TokenSource(Protocol):
         ...
 
 
+@frozen
 class Credentials:
-    """Finds a token that the platform takes for a row's domain."""
+    """Finds a token that the platform takes for a row's domain.
 
-    def __init__(self, own: TokenSource | None, domains: Domains, clock: Clock) -> None:
-        """``own`` credentials, where configured, go before a journalled caller's token."""
-        self._own = own
-        self._domains = domains
-        self._clock = clock
-        self._believed: dict[tuple[str, Secret], float] = {}
+    ``own`` credentials, where configured, go before a journalled caller's token.
+    """
+
+    _own: TokenSource | None
+    _domains: Domains
+    _clock: Clock
+    _cache: dict[tuple[str, Secret], float] = field(factory=dict, init=False, repr=False)
 
     async def usable(self, row: Onboarding) -> Secret:
         """Return a token with which work on the row can go on.
@@ -78,12 +82,12 @@ class Credentials:
             yield row.token
 
     async def _prove(self, token: Secret, domain_id: str) -> None:
-        place = (domain_id, token)
+        key = (domain_id, token)
         now = self._clock.monotonic()
-        if self._believed.get(place, now) > now:
+        if self._cache.get(key, now) > now:
             return
-        self._believed.pop(place, None)
+        self._cache.pop(key, None)
         await self._domains.view_domain(token, domain_id)
-        while len(self._believed) >= BELIEVED_MOST:
-            del self._believed[next(iter(self._believed))]
-        self._believed[place] = now + BELIEVED_SECONDS
+        while len(self._cache) >= MAX_CACHED:
+            del self._cache[next(iter(self._cache))]
+        self._cache[key] = now + CACHE_TTL

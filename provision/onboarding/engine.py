@@ -214,7 +214,7 @@ class Engine:
                 return taken
             ours = evolve(taken, token=caller.token, actor=caller.user_id)
             async with self.keeper.keep(taken) as lease:
-                if taken.heading is Heading.BACK:
+                if taken.heading is Heading.ROLL_BACK:
                     return await self._continue(job, self.runner(lease), ours)
                 return await self._remove(job, self.runner(lease), evolve(ours, attempts=0))
 
@@ -374,7 +374,7 @@ class Engine:
             token = await steps.run("credentials", self.credentials.usable(row))
         except StepError as error:
             return await self._postpone(_failed(row, error), error)
-        if row.heading is Heading.BACK:
+        if row.heading is Heading.ROLL_BACK:
             return await self._roll_back(runner, row, token)
         if row.outcome is Outcome.ROTATED:
             return await self._rotate(runner, row, token)
@@ -387,7 +387,7 @@ class Engine:
         old = await self.leases.take(row.replaces)
         if old is None:
             return
-        if old.heading is not Heading.BACK or old.state.is_at_rest:
+        if old.heading is not Heading.ROLL_BACK or old.state.is_at_rest:
             await self.leases.release(old)
             return
         async with self.keeper.keep(old) as lease:
@@ -551,7 +551,7 @@ class Engine:
         """Keep a row for later, each time for longer; a ``stuck`` one needs somebody to look."""
         attempts = row.attempts + 1
         is_stuck = attempts >= STUCK_AFTER or needs_credentials(error.cause)
-        moving = State.PLANNED if row.heading is Heading.FORWARD else State.UNDOING
+        moving = State.PLANNED if row.heading is Heading.APPLY else State.UNDOING
         longest = min(FIRST_BACKOFF * 2 ** min(attempts, 20), MAX_BACKOFF)
         backoff = timedelta(seconds=self.random.uniform(0.0, longest))
         kept = evolve(

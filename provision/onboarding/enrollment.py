@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bootstrap_core.configs import PRIVATE_KEY
@@ -33,22 +33,21 @@ from provision.platform.port import Entity
 from provision.platform.types import Client
 
 
+@frozen
 class PlanEnrollments:
-    """Writes the bootstrap records of plans, in transactions that the caller opens."""
+    """Writes the bootstrap records of plans, in transactions that the caller opens.
 
-    def __init__(self, enroller: Enroller, ledger: CertificateLedger, keep: KeepKeys) -> None:
-        """Take the bootstrap core's narrow entrance, and the ledger of certificates in use.
+    ``ledger`` has the certificates in use; ``keep`` says how long private keys are held here.
+    """
 
-        ``keep`` says how long private keys are held here.
-        """
-        self._enroller = enroller
-        self._ledger = ledger
-        self._keep = keep
+    _enroller: Enroller
+    _ledger: CertificateLedger
+    _keep: KeepKeys
 
     def to_keep(self, intent: Intent) -> Intent:
         """Return the intent as it may be kept once it is carried out."""
         if self._keep is KeepKeys.NEVER:
-            return without_keys(intent, [each.client_id for each in intent.certificates])
+            return without_keys(intent, [issued.client_id for issued in intent.certificates])
         return intent
 
     async def check(self, connection: AsyncConnection, plan: Plan) -> None:
@@ -96,7 +95,7 @@ class PlanEnrollments:
         if plan.config is None:
             return ""
         profile = await self._profile(connection, plan)
-        own = next((each for each in intent.certificates if each.client_id == plan.config.id), None)
+        own = next((held for held in intent.certificates if held.client_id == plan.config.id), None)
         enrollment = _enrollment(intent, plan.config, profile, own)
         await self._enroller.put_config(connection, enrollment)
         return profile.id if profile else ""
@@ -108,7 +107,9 @@ class PlanEnrollments:
         present = await self._enroller.view(connection, plan.domain_id, plan.config.id)
         if present is None:
             return False
-        return {each.slot for each in _bound(plan)} <= {each.slot for each in present.bindings}
+        return {binding.slot for binding in _bound(plan)} <= {
+            binding.slot for binding in present.bindings
+        }
 
     async def remove(
         self, connection: AsyncConnection, plan: Plan, *, replaced: bool = False
@@ -205,7 +206,7 @@ def _enrollment(
         client_cert=certificate.certificate if certificate else "",
         client_key=certificate.private_key if certificate else Secret(""),
         ca_cert=intent.ca_chain if certificate else "",
-        bindings={each.slot: _resource(intent, each) for each in _bound(plan)},
+        bindings={binding.slot: _resource(intent, binding) for binding in _bound(plan)},
     )
 
 
@@ -258,7 +259,7 @@ def _resource(intent: Intent, binding: PlannedBinding) -> Resource:
             return resource_of(plan.entity(binding.resource_id), plan.domain_id)
         case ResourceType.CERTIFICATE:
             issued = next(
-                each for each in intent.certificates if each.client_id == binding.resource_id
+                held for held in intent.certificates if held.client_id == binding.resource_id
             )
             resource = certificate_resource(
                 issued.serial,

@@ -27,10 +27,10 @@ from provision.onboarding.clock import Clock
 from provision.onboarding.errors import AnswerDiffers, IdempotencyKeyInvalid, StillRunning
 from provision.onboarding.tables import stored_answers
 
-KEPT = timedelta(hours=24)
-RUNNING = timedelta(minutes=3)
+ANSWER_TTL = timedelta(hours=24)
+CLAIM_TTL = timedelta(minutes=3)
 CLOSING_SECONDS = 2.0
-KEY_MOST = 255
+MAX_KEY_LENGTH = 255
 NOT_YET = 0
 
 Answer = tuple[int, Mapping[str, Any]]
@@ -45,18 +45,18 @@ class _Stored:
     body: Mapping[str, Any] = field(factory=dict)
 
 
+@frozen
 class Idempotency:
-    """Answers a repeated request with what the first one was answered."""
+    """Answers a repeated request with what the first one was answered.
 
-    def __init__(
-        self, engine: AsyncEngine, sealer: Sealer, clock: Clock, new_claim: Callable[[], str]
-    ) -> None:
-        """Keep answers in the store of ``engine``, sealed; ``new_claim`` gives random IDs."""
-        self._engine = engine
-        self._sealer = sealer
-        self._clock = clock
-        self._new_claim = new_claim
-        self._tasks: set[asyncio.Task[Answer]] = set()
+    Answers are kept sealed. ``new_claim`` gives random IDs.
+    """
+
+    _engine: AsyncEngine
+    _sealer: Sealer
+    _clock: Clock
+    _new_claim: Callable[[], str]
+    _tasks: set[asyncio.Task[Answer]] = field(factory=set, init=False)
 
     async def once(
         self,
@@ -132,7 +132,7 @@ class Idempotency:
             )
             row = (await connection.execute(select(stored_answers).where(mine))).mappings().first()
             if row is None:
-                values = self._row(domain_id, key, _Stored(digest), now + RUNNING, claim)
+                values = self._row(domain_id, key, _Stored(digest), now + CLAIM_TTL, claim)
                 try:
                     await connection.execute(insert(stored_answers).values(values))
                 except IntegrityError as error:
@@ -146,7 +146,7 @@ class Idempotency:
         return stored.status, stored.body
 
     async def _keep(self, domain_id: str, key: str, stored: _Stored, claim: str) -> None:
-        values = self._row(domain_id, key, stored, self._clock.now() + KEPT, claim)
+        values = self._row(domain_id, key, stored, self._clock.now() + ANSWER_TTL, claim)
         async with self._engine.begin() as connection:
             kept = await connection.execute(
                 update(stored_answers).where(_claimed(domain_id, key, claim)).values(values)
@@ -199,7 +199,7 @@ def _key(header: str) -> str:
     key = header.strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1].strip()
-    if not key or len(key) > KEY_MOST:
+    if not key or len(key) > MAX_KEY_LENGTH:
         raise IdempotencyKeyInvalid
     return key
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from attrs import evolve
+from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.layout.plan import Plan
 from provision.onboarding.audit import ACTIONS, AuditTrail
@@ -57,18 +57,15 @@ _HELD: Final = update(onboardings).where(_IS_HELD)
 _FORGET: Final = delete(onboardings).where(_IS_HELD)
 
 
+@frozen
 class Journal:
-    """Reads and writes the rows; intents and tokens are sealed."""
+    """Reads and writes the rows; intents and tokens are sealed. ``new_id`` gives leases' IDs."""
 
-    def __init__(
-        self, engine: AsyncEngine, sealer: Sealer, clock: Clock, new_id: Callable[[], str]
-    ) -> None:
-        """``new_id`` gives the IDs of leases."""
-        self._engine = engine
-        self._rows = RowCodec(sealer)
-        self._audit = AuditTrail(engine, clock)
-        self._clock = clock
-        self._new_id = new_id
+    _engine: AsyncEngine
+    _rows: RowCodec
+    _audit: AuditTrail
+    _clock: Clock
+    _new_id: Callable[[], str]
 
     async def open(self, onboarding: Onboarding, check: Check) -> Onboarding:
         """Write the intent once ``check`` has nothing against it; return the row, leased.
@@ -78,7 +75,7 @@ class Journal:
         """
         opened = evolve(onboarding, lease=self._new_id())
         row = self._rows.encode(opened) | {
-            "place": _place(opened.domain_id, opened.external_id),
+            "place": _key(opened.domain_id, opened.external_id),
             "lease_owner": opened.lease,
         }
         try:
@@ -100,7 +97,9 @@ class Journal:
 
         Return the row, leased. It is no gateway, and has no gateway's place.
         """
-        opened = evolve(onboarding, lease=self._new_id(), state=State.UNDOING, heading=Heading.BACK)
+        opened = evolve(
+            onboarding, lease=self._new_id(), state=State.UNDOING, heading=Heading.ROLL_BACK
+        )
         row = self._rows.encode(opened) | {
             "place": None,
             "lease_owner": opened.lease,
@@ -125,19 +124,19 @@ class Journal:
     async def current(self, domain_id: str, external_id: str) -> Onboarding | None:
         """Return the row that has the gateway's place."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(_IN_PLACE, {"gateway": _place(domain_id, external_id)})
+            found = await connection.execute(_IN_PLACE, {"gateway": _key(domain_id, external_id)})
             row = found.mappings().first()
         return self._rows.decode(row) if row else None
 
     async def is_taken(self, domain_id: str, external_id: str) -> bool:
         """Tell whether a row has the gateway's place."""
         async with self._engine.connect() as connection:
-            found = await connection.execute(_IS_TAKEN, {"gateway": _place(domain_id, external_id)})
+            found = await connection.execute(_IS_TAKEN, {"gateway": _key(domain_id, external_id)})
             return found.first() is not None
 
     async def near(self, domain_id: str, external_id: str) -> Sequence[str]:
         """Return the external IDs of gateways that are the same in another spelling."""
-        places = [_place(domain_id, other) for other in near_spellings(external_id)]
+        places = [_key(domain_id, other) for other in near_spellings(external_id)]
         if not places:
             return ()
         async with self._engine.connect() as connection:
@@ -181,7 +180,7 @@ class Journal:
         final = evolve(
             done,
             state=State.DONE,
-            heading=Heading.FORWARD,
+            heading=Heading.APPLY,
             intent=evolve(done.intent, external_key=Secret("")),
             token=NO_TOKEN,
             attempts=0,
@@ -198,7 +197,7 @@ class Journal:
                 .where(old)
                 .values(
                     state=State.UNDOING.value,
-                    heading=Heading.BACK.value,
+                    heading=Heading.ROLL_BACK.value,
                     token=self._rows.seal_token(done.replaces, done.token),
                     next_attempt_at=now,
                     updated_at=now,
@@ -210,7 +209,9 @@ class Journal:
 
     async def begin_undo(self, connection: AsyncConnection, onboarding: Onboarding) -> None:
         """Mark a row as being undone. Raises ``LeaseLost``."""
-        await self._write(connection, evolve(onboarding, state=State.UNDOING, heading=Heading.BACK))
+        await self._write(
+            connection, evolve(onboarding, state=State.UNDOING, heading=Heading.ROLL_BACK)
+        )
         await self._audit.write(connection, onboarding, "undo", "begun")
 
     async def finish_undo(self, onboarding: Onboarding) -> None:
@@ -280,7 +281,7 @@ class Journal:
 
     async def forget_leftovers(self, onboarding: Onboarding) -> bool:
         """Take out of a row at rest what was left; ``False`` where it is worked on."""
-        rest = [each.value for each in State if each.is_at_rest]
+        rest = [state.value for state in State if state.is_at_rest]
         until = onboardings.c.lease_until
         idle = and_(
             onboardings.c.id == onboarding.id,
@@ -335,7 +336,7 @@ class Journal:
             raise LeaseLost
 
 
-def _place(domain_id: str, external_id: str) -> str:
+def _key(domain_id: str, external_id: str) -> str:
     return f"{domain_id}/{external_id}"
 
 

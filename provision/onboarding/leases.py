@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.errors import SealingError
 from bootstrap_core.model import Status
-from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.secrets import Secret
 from bootstrap_core.store.tables import BRIEF
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import IntentUnreadable, LeaseLost
@@ -77,17 +77,14 @@ _IS_ANY_DUE: Final = select(onboardings.c.id).where(_DUE).limit(1)
 _DOMAINS_IN_NEED: Final = select(onboardings.c.domain_id).where(_IN_NEED).distinct()
 
 
+@frozen
 class Leases:
-    """Takes, renews and releases rows of the journal."""
+    """Takes, renews and releases rows of the journal. ``new_id`` gives the IDs of leases."""
 
-    def __init__(
-        self, engine: AsyncEngine, sealer: Sealer, clock: Clock, new_id: Callable[[], str]
-    ) -> None:
-        """``new_id`` gives the IDs of leases."""
-        self._engine = engine
-        self._rows = RowCodec(sealer)
-        self._clock = clock
-        self._new_id = new_id
+    _engine: AsyncEngine
+    _rows: RowCodec
+    _clock: Clock
+    _new_id: Callable[[], str]
 
     async def take(self, onboarding_id: str) -> Onboarding | None:
         """Lease one row, whatever its state; ``None`` if somebody else works on it."""
@@ -237,8 +234,8 @@ class Lease:
 class LeaseKeeper:
     """Keeps leases of this process while it works on their rows."""
 
-    leases: Leases
-    clock: Clock
+    _leases: Leases
+    _clock: Clock
 
     @contextlib.asynccontextmanager
     async def keep(self, row: Onboarding) -> AsyncIterator[Lease]:
@@ -248,7 +245,7 @@ class LeaseKeeper:
         lease back. Raises ``LeaseLost``: the lease was lost and the block cancelled; somebody else
         may go on with the row.
         """
-        lease = Lease(self.clock, self.clock.monotonic() + LEASE.total_seconds())
+        lease = Lease(self._clock, self._clock.monotonic() + LEASE.total_seconds())
         block = asyncio.current_task()
         if block is None:
             raise RuntimeError("a lease is kept within a task")
@@ -270,7 +267,7 @@ class LeaseKeeper:
     async def give_back(self, row: Onboarding) -> None:
         """Leave a row to others before its lease ends; a failure is logged."""
         try:
-            await self.leases.release(row)
+            await self._leases.release(row)
         except Exception as error:
             structlog.get_logger().warning(
                 "lease not released", onboarding_id=row.id, error=str(error)
@@ -278,9 +275,9 @@ class LeaseKeeper:
 
     async def _renew(self, row: Onboarding, lease: Lease, block: asyncio.Task[Any]) -> None:
         """Renew the lease until it is lost, and then cancel the block."""
-        await self.clock.sleep(RENEW_EVERY)
+        await self._clock.sleep(RENEW_EVERY)
         while await self._is_renewed(row, lease):
-            await self.clock.sleep(RENEW_EVERY)
+            await self._clock.sleep(RENEW_EVERY)
         lease.until = -math.inf
         # The last write ends the lease, a moment before the block ends.
         await asyncio.sleep(LAST_MOMENT)
@@ -289,16 +286,16 @@ class LeaseKeeper:
 
     async def _is_renewed(self, row: Onboarding, lease: Lease) -> bool:
         """Renew a lease; a store that can't be asked is no loss before the lease is uncertain."""
-        asked_at = self.clock.monotonic()
+        asked_at = self._clock.monotonic()
         try:
-            if not await self.leases.renew(row):
+            if not await self._leases.renew(row):
                 return False
             lease.until = asked_at + LEASE.total_seconds()
         except Exception as error:
             structlog.get_logger().warning(
                 "lease not renewed", onboarding_id=row.id, error=str(error)
             )
-            return self.clock.monotonic() < lease.until - SAFETY_MARGIN
+            return self._clock.monotonic() < lease.until - SAFETY_MARGIN
         return True
 
 

@@ -70,10 +70,10 @@ class State(StrEnum):
 class Heading(StrEnum):
     """Where a row that is not at rest is going; a stuck one keeps it."""
 
-    FORWARD = "forward"
-    """To the whole gateway."""
-    BACK = "back"
-    """To nothing at all."""
+    APPLY = "forward"
+    """The plan is applied, to the whole gateway."""
+    ROLL_BACK = "back"
+    """It is rolled back, to nothing at all."""
 
 
 class Outcome(StrEnum):
@@ -188,7 +188,7 @@ class Onboarding:
     error_message: str = ""
     steps: tuple[Step, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
-    heading: Heading = Heading.FORWARD
+    heading: Heading = Heading.APPLY
     lease: str = ""
     quiet_since: datetime | None = None
 
@@ -246,7 +246,7 @@ def intent_to_json(intent: Intent) -> bytes:
             "external_key_hash": intent.external_key_hash,
             "private_keys": {k: v.reveal() for k, v in intent.private_keys.items()},
             "csrs": dict(intent.csrs),
-            "certificates": [_certificate_to_json(each) for each in intent.certificates],
+            "certificates": [_certificate_to_json(issued) for issued in intent.certificates],
             "ca_chain": intent.ca_chain,
             "profile_id": intent.profile_id,
             "settled_at": intent.settled_at and intent.settled_at.isoformat(),
@@ -272,7 +272,9 @@ def intent_from_json(text: bytes) -> Intent:
             external_key_hash=document["external_key_hash"],
             private_keys={k: Secret(v) for k, v in document["private_keys"].items()},
             csrs=dict(document["csrs"]),
-            certificates=tuple(_certificate_from_json(each) for each in document["certificates"]),
+            certificates=tuple(
+                _certificate_from_json(issued) for issued in document["certificates"]
+            ),
             ca_chain=document["ca_chain"],
             profile_id=document["profile_id"],
             settled_at=_time(document.get("settled_at")),

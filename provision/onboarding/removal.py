@@ -17,7 +17,7 @@ from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedPair
 from provision.onboarding.absence import Asker, Visibility, connection_types
-from provision.onboarding.clock import Clock, Patience, Timing
+from provision.onboarding.clock import Backoff, Clock, Timing
 from provision.onboarding.creation import all_of
 from provision.onboarding.errors import Leftover, joined, without
 from provision.platform.errors import HalfDeleted, NotFound, Rejected
@@ -140,7 +140,7 @@ class Removal:
     ) -> None:
         """Delete one entity; an absence counts only from ``visible_at`` (monotonic) on."""
         wait = max(visible_at - self.clock.monotonic(), 0) + self.timing.visible_after
-        patience = Patience(self.clock, wait)
+        backoff = Backoff(self.clock, wait)
         entities, asker = entities_of(self.platform, kind), undoing.asker
         while True:
             try:
@@ -151,7 +151,7 @@ class Removal:
                     if isinstance(error, HalfDeleted):
                         undoing.kept.append(Leftover(kind, identifier, certain=True))
                     return
-                if not await patience.pause():
+                if not await backoff.pause():
                     refusal = await undoing.visibility.refusal(kind, identifier, f"{kind}_delete")
                     raise refusal from error
             else:

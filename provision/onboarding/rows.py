@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import frozen
+
 from bootstrap_core.secrets import Sealer, Secret
 from provision.onboarding.errors import leftovers_from_json, leftovers_to_json
 from provision.onboarding.model import (
@@ -20,12 +22,11 @@ from provision.onboarding.model import (
 )
 
 
+@frozen
 class RowCodec:
-    """Turns onboardings into values of their row, and back."""
+    """Turns onboardings into values of their row, and back; sealed values are bound to the row."""
 
-    def __init__(self, sealer: Sealer) -> None:
-        """``sealer`` binds each sealed value to its row."""
-        self._sealer = sealer
+    _sealer: Sealer
 
     def encode(self, onboarding: Onboarding) -> dict[str, Any]:
         """Return the row's values, without place and lease."""

@@ -238,7 +238,7 @@ class Runner:
         platform says that it removed it.
         """
         left = joined(onboarding.leftovers, of_plan(onboarding.plan, unsure))
-        cut = evolve(onboarding, state=State.UNDOING, heading=Heading.BACK, leftovers=left)
+        cut = evolve(onboarding, state=State.UNDOING, heading=Heading.ROLL_BACK, leftovers=left)
         async with self.engine.begin() as connection:
             await self.enrollments.remove(connection, onboarding.plan)
             await self.journal.begin_undo(connection, cut)

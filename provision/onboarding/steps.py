@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -132,14 +132,13 @@ class StepLog:
             self._steps.append(Step(name, began_at, seconds, tries, error))
 
 
+@frozen
 class RunningSteps:
     """The steps of the attempts that this process makes; the journal has them when they end."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Time steps by ``clock``."""
-        self._clock = clock
-        # An attempt holds its log; nothing is kept here of what has ended.
-        self._logs: WeakValueDictionary[str, StepLog] = WeakValueDictionary()
+    _clock: Clock
+    # An attempt holds its log; nothing is kept here of what has ended.
+    _logs: WeakValueDictionary[str, StepLog] = field(factory=WeakValueDictionary, init=False)
 
     def begin(self, onboarding: Onboarding) -> StepLog:
         """Return the log of an attempt that begins."""
@@ -156,7 +155,7 @@ class RunningSteps:
 BAD_GATEWAY = 502
 PASSING = (Unavailable, NotReady, NotThePlatform)
 CREDENTIALS = (InvalidToken, NotAMember, NotPermitted, DomainNotFound)
-CREDENTIAL_CODES = tuple(each.code for each in CREDENTIALS)
+CREDENTIAL_CODES = tuple(error.code for error in CREDENTIALS)
 
 
 def is_passing(error: Exception) -> bool:

@@ -78,7 +78,7 @@ async def service(installed: Installation) -> AsyncIterator[httpx.AsyncClient]:
     ).config_parts
     core = BootstrapCore(
         foundation,
-        Authentication(platform, Permissions(platform, OfConfigs(), 0.0), remembered_seconds=0),
+        Authentication(platform, Permissions(platform, OfConfigs(), 0.0), cache_seconds=0),
         PlatformResources(platform, authority, parts),
     )
     app = app_of([*core.routes(), *routes(platform)])

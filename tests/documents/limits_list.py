@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import fields
 
 from bootstrap_core.formats.rendering import BRIEF_STEPS
-from bootstrap_core.work import BRIEF_BYTES, MOST_BY_CALLER
+from bootstrap_core.work import BRIEF_BYTES, MAX_BY_CALLER
 from provision.layout.parameters import MAX_MEMORY, MAX_PATTERN
 from provision.layout.report import MOST_PROBLEMS
 from provision.limits import ServingLimits
@@ -20,7 +20,7 @@ WORK = (
     ("steps of a rendering on the event loop", BRIEF_STEPS, "rendered outside the event loop"),
     (
         "long renderings of previews, or of plans, at a time in a domain",
-        MOST_BY_CALLER,
+        MAX_BY_CALLER,
         "429; devices wait for their turn",
     ),
     ("characters of a parameter's pattern", MAX_PATTERN, "refused by lint"),

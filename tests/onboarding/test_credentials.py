@@ -8,7 +8,7 @@ import pytest
 from attrs import define, evolve, field
 
 from bootstrap_core.secrets import Secret
-from provision.onboarding.credentials import BELIEVED_MOST, Credentials
+from provision.onboarding.credentials import MAX_CACHED, Credentials
 from provision.onboarding.model import Onboarding
 from provision.platform import errors
 from tests.onboarding.stories import make
@@ -39,7 +39,7 @@ def credentials(world: World, asked: Asked, own: str = "") -> Credentials:
 
 
 @simulated
-async def test_a_token_is_believed_for_five_seconds_in_its_domain(world: World) -> None:
+async def test_a_token_is_cache_for_five_seconds_in_its_domain(world: World) -> None:
     row, asked = await row_of(world, "caller's"), Asked()
     found = credentials(world, asked)
     assert await found.usable(row) == Secret("caller's")
@@ -89,10 +89,10 @@ async def test_a_platform_that_can_not_be_asked_refuses_nobody(world: World) -> 
 async def test_only_so_many_are_remembered_the_newest(world: World) -> None:
     row, asked = await row_of(world, ""), Asked()
     found = credentials(world, asked)
-    for number in range(BELIEVED_MOST + 1):
+    for number in range(MAX_CACHED + 1):
         await found.usable(evolve(row, token=Secret(f"token-{number}")))
     count = len(asked.asked)
-    await found.usable(evolve(row, token=Secret(f"token-{BELIEVED_MOST}")))
+    await found.usable(evolve(row, token=Secret(f"token-{MAX_CACHED}")))
     await found.usable(evolve(row, token=Secret("token-1")))
     assert len(asked.asked) == count
     await found.usable(evolve(row, token=Secret("token-0")))

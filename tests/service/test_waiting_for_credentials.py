@@ -67,7 +67,7 @@ def waiting(domain_id: str) -> Onboarding:
         domain_id=domain_id,
         external_id="gw",
         state=State.STUCK,
-        heading=Heading.BACK,
+        heading=Heading.ROLL_BACK,
         outcome=Outcome.CREATED,
         actor="somebody",
         intent=Intent(plan, Secret("")),

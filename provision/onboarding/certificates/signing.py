@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bootstrap_core.secrets import Secret
 from provision.layout.plan import Plan, PlannedCertificate
 from provision.layout.report import MOST_HINTED
-from provision.onboarding.clock import Clock, Patience, Timing
+from provision.onboarding.clock import Backoff, Clock, Timing
 from provision.onboarding.creation import TRIES, all_of
 from provision.onboarding.errors import RequestNotUsable
 from provision.onboarding.model import Intent, IssuedCertificate
@@ -159,7 +159,7 @@ class Certification:
         return tuple(issued), chain.result()
 
     async def _sign(self, token: Secret, wanted: Wanted, trace: Trace) -> Certificate:
-        patience = Patience(self._clock, self._timing.visible_after)
+        backoff = Backoff(self._clock, self._timing.visible_after)
         tries = 0
         while True:
             tries += 1
@@ -167,7 +167,7 @@ class Certification:
                 return await self._authority.sign(token, wanted.holder.domain_id, wanted.request)
             except NotFound:
                 # The client was created a moment ago and may not be visible yet.
-                if not await patience.pause():
+                if not await backoff.pause():
                     raise
             except PlatformError as error:
                 trace.failed(error)
