@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeAlias, TypeVar
 
+from attrs import field, frozen
+
 from bootstrap_core.errors import TooManyAtOnce
 
 Lane: TypeAlias = tuple[str, str]
@@ -109,14 +111,19 @@ async def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     return await beside_loop(lambda: decode(body))
 
 
+def may_fail_unheard(future: asyncio.Future[T]) -> asyncio.Future[T]:
+    """Return the future, of whose error nothing is logged if nobody is left to look at it."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
+@frozen
 class LongWork:
     """Limits how many long pieces of work a caller has under way."""
 
-    def __init__(self, max_by_caller: int = MAX_BY_CALLER) -> None:
-        """``max_by_caller`` is what one caller may have under way."""
-        self._max_by_caller = max_by_caller
-        self._under_way: Counter[str] = Counter()
-        self._places: dict[str, asyncio.Semaphore] = {}
+    _max_by_caller: int = MAX_BY_CALLER
+    _under_way: Counter[str] = field(factory=Counter, init=False)
+    _turns: dict[str, asyncio.Semaphore] = field(factory=dict, init=False)
 
     async def run(self, caller: str, work: Callable[[], T]) -> T:
         """Return what ``work`` does, for somebody who can ask again.
@@ -133,17 +140,17 @@ class LongWork:
 
     async def run_in_turn(self, caller: str, work: Callable[[], T]) -> T:
         """Return what ``work`` does, having waited for other work of the same caller."""
-        async with self._place(caller):
+        async with self._turn(caller):
             return await beside_loop(work)
 
     @contextlib.asynccontextmanager
-    async def _place(self, caller: str) -> AsyncIterator[None]:
-        places = self._places.setdefault(caller, asyncio.Semaphore(self._max_by_caller))
+    async def _turn(self, caller: str) -> AsyncIterator[None]:
+        turns = self._turns.setdefault(caller, asyncio.Semaphore(self._max_by_caller))
         self._under_way[caller] += 1
         try:
-            async with places:
+            async with turns:
                 yield
         finally:
             self._under_way[caller] -= 1
             if not self._under_way[caller]:
-                del self._under_way[caller], self._places[caller]
+                del self._under_way[caller], self._turns[caller]

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootstrap_core.http.openapi import Operation, Reply
+from bootstrap_core.work import may_fail_unheard
 from provision.api.app import JsonAnswer
 from provision.build_info import BuildInfo
 from provision.metrics import Metrics
@@ -114,9 +115,8 @@ class OperationsRoutes:
 
     async def _trouble(self) -> str:
         """Say why the store can't be used; empty where it can."""
-        checking = asyncio.ensure_future(self.store.check())
         # Where the store is frozen, letting go of its connection takes longer than anybody asks.
-        checking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        checking = may_fail_unheard(asyncio.ensure_future(self.store.check()))
         done, _ = await asyncio.wait({checking}, timeout=PATIENCE)
         if not done:
             checking.cancel()

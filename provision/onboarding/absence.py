@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from bootstrap_core.model import ConnectionType, EntityKind, Status
 from bootstrap_core.secrets import Secret
+from bootstrap_core.work import may_fail_unheard
 from provision.platform.errors import NotFound, NotPermitted, PlatformError, Rejected, lacks
 from provision.platform.port import Entity, Platform, entities_of, find
 from provision.platform.types import EntityQuery, Membership, StatusFilter
@@ -110,9 +111,8 @@ class Visibility:
         """Return where it means absence that a list does not show an entity of this kind."""
         if self._membership is None:
             asking = self.platform.view_membership(self.asker.token, self.asker.domain_id)
-            self._membership = asyncio.ensure_future(asking)
             # Whoever is cancelled meanwhile never looks at its error.
-            self._membership.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._membership = may_fail_unheard(asyncio.ensure_future(asking))
         actions = (await asyncio.shield(self._membership)).actions
         # Magistrala's administrator holds no role, and sees everything.
         if actions is None or f"{kind}_read" in actions or self.asker.made_it:

@@ -490,6 +490,7 @@ class Engine:
         cut = await runner.cut_off(row, unsure)
         self.observer.note(cut, "remove", "begun")
         made_at = row.quiet_since or row.finished_at or row.updated_at
+        # What was made a moment ago is not shown yet: that it is not there is no proof before.
         visible = self._moment(made_at + timedelta(seconds=self.timing.visible_after))
         settled = self._moment(self._settles_at(row))
         with job.told_after(self.timing.answer_after, cut):

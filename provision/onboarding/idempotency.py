@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core.secrets import Sealer, Secret
+from bootstrap_core.work import may_fail_unheard
 from provision.onboarding.clock import Clock
 from provision.onboarding.errors import AnswerDiffers, IdempotencyKeyInvalid, StillRunning
 from provision.onboarding.tables import stored_answers
@@ -76,8 +77,9 @@ class Idempotency:
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         task = asyncio.create_task(self._whole(domain_id, key, digest, work))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._tasks.discard)
+        # A caller that has hung up never looks at the error.
+        return await asyncio.shield(may_fail_unheard(task))
 
     async def close(self) -> None:
         """Wait a little for what is under way; what is left is cut short and forgotten."""
@@ -86,12 +88,6 @@ class Idempotency:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[Answer]) -> None:
-        self._tasks.discard(task)
-        # A caller that has hung up never looks at the error; that is none of the log's business.
-        if not task.cancelled():
-            task.exception()
 
     async def _whole(
         self, domain_id: str, key: str, digest: str, work: Callable[[], Awaitable[Answer]]

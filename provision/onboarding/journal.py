@@ -79,6 +79,7 @@ class Journal:
             "lease_owner": opened.lease,
         }
         try:
+            # The first durable write, before any call: with every ID in it, a crash loses nothing.
             async with self._engine.begin() as connection:
                 if opened.replaces:
                     await self._step_aside(connection, opened.replaces)

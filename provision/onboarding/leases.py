@@ -184,6 +184,7 @@ class Leases:
 
     def _taken(self, row: RowMapping, lease: str) -> Onboarding:
         decoded = self._rows.decode(row)
+        # Whoever held it may have called until its lease ended, or let go of it at the last write.
         quiet_since = row["lease_until"]
         if not decoded.state.is_at_rest:
             quiet_since = max(filter(None, (decoded.updated_at, quiet_since)))

@@ -122,6 +122,8 @@ class Runner:
     async def _commit(self, onboarding: Onboarding, steps: StepLog) -> Onboarding:
         done = evolve(onboarding, state=State.DONE, steps=steps.steps)
         old = done.replaces and await self.journal.get(done.domain_id, done.replaces)
+        # The second durable write: the device's records and the journal's "done" are one, so that
+        # a device gets nothing of a gateway that is not whole.
         async with self.engine.begin() as connection:
             if old:
                 # The old gateway's config makes room for the new one under the same external ID.
