@@ -457,7 +457,7 @@ class Engine:
         removing = step_failed(cut, error, REMOVING)
         with job.told_after(self.timing.answer_after, removing):
             after = await self._roll_back_attempt(runner, cut, never_created, trace)
-        if job.is_told:
+        if job.is_told.is_set():
             return removing
         return step_failed(after, error, REMOVED if after.state is State.UNDONE else REMOVING)
 

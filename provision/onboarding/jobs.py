@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from typing import Any, TypeAlias
 
 import structlog
 from attrs import define, field
@@ -22,13 +23,13 @@ class Job:
     """Work on one gateway, and what whoever asked for it is told of it."""
 
     _outcome: Outcome = field(factory=asyncio.CancelledError)
-    _is_told: asyncio.Event = field(factory=asyncio.Event)
+    is_told: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def tell(self, outcome: Outcome) -> bool:
         """Tell the caller a row, or an error; return whether it is what was told first."""
-        if not self._is_told.is_set():
+        if not self.is_told.is_set():
             self._outcome = outcome
-            self._is_told.set()
+            self.is_told.set()
         return self._outcome is outcome
 
     @contextlib.contextmanager
@@ -43,20 +44,14 @@ class Job:
         finally:
             timer.cancel()
 
-    @property
-    def is_told(self) -> bool:
-        """Whether the caller has been told an outcome."""
-        return self._is_told.is_set()
-
-    async def outcome(self) -> Onboarding:
-        """Return or raise what is told, once it is."""
-        await self._is_told.wait()
+    def outcome(self) -> Onboarding:
+        """Return or raise what was told."""
         if isinstance(self._outcome, Onboarding):
             return self._outcome
         raise self._outcome
 
 
-Work: TypeAlias = Callable[[Job], Awaitable[Onboarding]]
+Work: TypeAlias = Callable[[Job], Coroutine[Any, Any, Onboarding]]
 """Returns or raises the job's outcome; it may tell it before, and go on after that."""
 
 
@@ -64,7 +59,7 @@ Work: TypeAlias = Callable[[Job], Awaitable[Onboarding]]
 class Jobs:
     """The jobs of this process, by domain and external ID."""
 
-    _tasks: dict[tuple[str, str], asyncio.Task[None]] = field(factory=dict, init=False)
+    _tasks: dict[tuple[str, str], asyncio.Task[Onboarding]] = field(factory=dict, init=False)
 
     @property
     def count(self) -> int:
@@ -84,10 +79,10 @@ class Jobs:
         while await self.wait_for(*gateway, deadline):
             pass
         job = Job()
-        self._tasks[gateway] = asyncio.create_task(
-            self._work(gateway, work, job, onboarding.id), name=onboarding.id
-        )
-        return await job.outcome()
+        task = self._tasks[gateway] = asyncio.create_task(work(job), name=onboarding.id)
+        task.add_done_callback(partial(self._end, gateway, job))
+        await job.is_told.wait()
+        return job.outcome()
 
     def is_busy(self, domain_id: str, external_id: str) -> bool:
         """Tell whether somebody here works on the gateway."""
@@ -117,18 +112,13 @@ class Jobs:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _work(
-        self, gateway: tuple[str, str], work: Work, job: Job, onboarding_id: str
-    ) -> None:
-        try:
-            job.tell(await work(job))
-        except asyncio.CancelledError as error:
-            job.tell(error)
-            raise
-        except Exception as error:
-            if not job.tell(error):
-                structlog.get_logger().exception(
-                    "onboarding work failed", onboarding_id=onboarding_id
-                )
-        finally:
-            del self._tasks[gateway]
+    def _end(self, gateway: tuple[str, str], job: Job, task: asyncio.Task[Onboarding]) -> None:
+        del self._tasks[gateway]
+        if task.cancelled():
+            job.tell(asyncio.CancelledError())
+        elif (error := task.exception()) is None:
+            job.tell(task.result())
+        elif not job.tell(error):
+            structlog.get_logger().error(
+                "onboarding work failed", onboarding_id=task.get_name(), exc_info=error
+            )

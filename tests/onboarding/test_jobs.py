@@ -84,6 +84,7 @@ async def test_how_work_fails_is_told_unless_something_was_told_before(world: Wo
         await jobs.run(made, fails)
     with capture_logs() as logged:
         assert await jobs.run(made, fails_later) is made
+        await asyncio.sleep(0)
         assert jobs.count == 0
     assert [entry["event"] for entry in logged] == ["onboarding work failed"]
 
