@@ -28,7 +28,7 @@ from tests.database import FILE, url_of
 from tests.onboarding.world import LAYOUT
 from tests.service.running import KEY, FaultyWire, Running, beside, embedded
 
-PATIENCE = 25.0
+PATIENCE = 60.0
 LATER = timedelta(days=1)
 BODY = {"external_id": "new", "external_key": KEY, "name": "new"}
 URLS = {
