@@ -24,7 +24,7 @@ from provision.onboarding.creation import all_of
 from provision.onboarding.engine import Settle
 from provision.onboarding.enrollment import resource_of
 from provision.onboarding.leases import Lease, LeasedPlatform
-from provision.onboarding.steps import Trace
+from provision.onboarding.steps import SideEffects
 from provision.platform.errors import (
     AlreadyExists,
     NotFound,
@@ -119,7 +119,7 @@ class PlatformResources:
             await keep(settle_nothing)
             return
 
-        async def work(lease: Lease, trace: Trace, settle: Settle) -> None:
+        async def work(lease: Lease, effects: SideEffects, settle: Settle) -> None:
             platform = LeasedPlatform(self.platform, lease)
             leased = PlatformResources(platform, self.authority, self.parts)
             drafts: dict[EntityKind, Sequence[NewEntity]] = {
@@ -128,15 +128,15 @@ class PlatformResources:
             }
             for kind, of_kind in drafts.items():
                 for draft in of_kind:
-                    with _noted(trace, draft.id), _translated(f"{kind} {draft.id!r}"):
+                    with _noted(effects, draft.id), _translated(f"{kind} {draft.id!r}"):
                         await entities_of(platform, kind).create(
                             caller.token, caller.domain_id, [draft]
                         )
             for connection in wanted.connections:
                 (client_id,), (channel_id,) = connection.client_ids, connection.channel_ids
                 # A refusal may come when one type of connection is made already.
-                trace.may_exist([PlannedPair(client_id, channel_id, ()).id])
-                with _noted(trace):
+                effects.note_possible([PlannedPair(client_id, channel_id, ()).id])
+                with _noted(effects):
                     await leased.connect(caller, client_id, channel_id)
             await keep(settle)
 
@@ -166,18 +166,18 @@ class PlatformResources:
 
 
 @contextlib.contextmanager
-def _noted(trace: Trace, *identifiers: str) -> Iterator[None]:
-    """Note in a trace what a call leaves that makes something under these IDs."""
+def _noted(effects: SideEffects, *identifiers: str) -> Iterator[None]:
+    """Note in the side effects what a call leaves that makes something under these IDs."""
     try:
         yield
     except Exception as error:
-        trace.failed(error)
+        effects.note_failure(error)
         # A server on the way may say "overloaded" of a request that got through.
         if getattr(error, "outcome_unknown", False) or isinstance(error, Overloaded):
-            trace.may_exist(identifiers)
+            effects.note_possible(identifiers)
         raise
-    trace.may_exist(identifiers)
-    trace.is_made(identifiers)
+    effects.note_possible(identifiers)
+    effects.note_created(identifiers)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from provision.layout.plan import Plan, PlannedConnections, PlannedEntity
 from provision.onboarding.absence import Asker, Visibility, connected_clients
 from provision.onboarding.clock import Backoff, Clock, Timing
 from provision.onboarding.errors import HalfMade
-from provision.onboarding.steps import Trace
+from provision.onboarding.steps import SideEffects
 from provision.platform.errors import (
     AlreadyExists,
     NotFound,
@@ -53,13 +53,15 @@ TRIES = 3
 
 @frozen
 class Creation:
-    """The steps forward, for one platform; each notes in a trace what may be left of it."""
+    """The steps forward, for one platform. Each notes what may be left of it."""
 
     platform: Platform
     clock: Clock
     timing: Timing
 
-    async def create(self, kind: EntityKind, asker: Asker, plan: Plan, trace: Trace) -> None:
+    async def create(
+        self, kind: EntityKind, asker: Asker, plan: Plan, effects: SideEffects
+    ) -> None:
         """Create the plan's clients or channels.
 
         Raises ``HalfMade`` and the platform's failures.
@@ -74,23 +76,23 @@ class Creation:
             try:
                 await entities.create(asker.token, plan.domain_id, missing)
             except PlatformError as error:
-                trace.failed(error)
+                effects.note_failure(error)
                 taken = isinstance(error, AlreadyExists)
                 # A server on the way may say "overloaded" of a request that got through.
                 if error.outcome_unknown or taken or isinstance(error, Overloaded):
-                    trace.may_exist(draft.id for draft in missing)
+                    effects.note_possible(draft.id for draft in missing)
                 if not (error.outcome_unknown or taken):
                     raise
                 # What is taken is ours and must show up; of what is unknown one look tells enough,
                 # since asking for it again under the same ID can't make it twice.
                 missing = await self._missing(
-                    kind, missing, visibility, self._wait(error, last=last), trace
+                    kind, missing, visibility, self._wait(error, last=last), effects
                 )
                 if missing and last:
                     raise await _unseen(kind, missing, visibility, error) from error
             else:
-                trace.may_exist(draft.id for draft in missing)
-                trace.is_made(draft.id for draft in missing)
+                effects.note_possible(draft.id for draft in missing)
+                effects.note_created(draft.id for draft in missing)
                 return
 
     def _wait(self, error: PlatformError, *, last: bool) -> float:
@@ -105,25 +107,25 @@ class Creation:
         wanted: Sequence[NewEntity],
         visibility: Visibility,
         wait: float,
-        trace: Trace,
+        effects: SideEffects,
     ) -> list[NewEntity]:
         """Return what of ``wanted`` is not there, even after ``wait`` seconds."""
         backoff = Backoff(self.clock, wait)
         while True:
             unseen = await visibility.unseen(kind, [draft.id for draft in wanted])
-            trace.is_made(draft.id for draft in wanted if draft.id not in unseen)
+            effects.note_created(draft.id for draft in wanted if draft.id not in unseen)
             missing = [draft for draft in wanted if draft.id in unseen]
             if not missing or not await backoff.pause():
                 return missing
 
-    async def connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
+    async def connections(self, token: Secret, plan: Plan, effects: SideEffects) -> None:
         """Make the plan's connections."""
         await all_of(
-            self._connect(token, plan.domain_id, group, trace) for group in plan.connections
+            self._connect(token, plan.domain_id, group, effects) for group in plan.connections
         )
 
     async def _connect(
-        self, token: Secret, domain_id: str, group: PlannedConnections, trace: Trace
+        self, token: Secret, domain_id: str, group: PlannedConnections, effects: SideEffects
     ) -> None:
         connections = _connections(group)
         backoff = Backoff(self.clock, self.timing.visible_after)
@@ -138,7 +140,7 @@ class Creation:
                 if not await backoff.pause():
                     raise await self._refusal(token, domain_id, connections, error) from error
             except PlatformError as error:
-                trace.failed(error)
+                effects.note_failure(error)
                 if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
                     raise
                 if await self._is_connected(token, domain_id, connections):
@@ -146,7 +148,7 @@ class Creation:
                 if tries >= TRIES:
                     raise
                 # What exists of it stands in the way of the rest: start afresh.
-                await self._disconnect(token, domain_id, connections, trace)
+                await self._disconnect(token, domain_id, connections, effects)
             else:
                 return
 
@@ -172,11 +174,15 @@ class Creation:
         return NotPermitted(lacks(action, named), operation="connect")
 
     async def disconnect(
-        self, token: Secret, domain_id: str, groups: Sequence[PlannedConnections], trace: Trace
+        self,
+        token: Secret,
+        domain_id: str,
+        groups: Sequence[PlannedConnections],
+        effects: SideEffects,
     ) -> None:
         """Undo connections; what is not connected is no error."""
         await all_of(
-            self._disconnect(token, domain_id, _connections(group), trace) for group in groups
+            self._disconnect(token, domain_id, _connections(group), effects) for group in groups
         )
 
     async def _is_connected(self, token: Secret, domain_id: str, wanted: Connections) -> bool:
@@ -193,12 +199,12 @@ class Creation:
         )
 
     async def _disconnect(
-        self, token: Secret, domain_id: str, connections: Connections, trace: Trace
+        self, token: Secret, domain_id: str, connections: Connections, effects: SideEffects
     ) -> None:
         try:
             await self.platform.disconnect(token, domain_id, connections)
         except PlatformError as error:
-            trace.failed(error)
+            effects.note_failure(error)
             raise
 
 

@@ -38,9 +38,9 @@ from provision.onboarding.model import Heading, Onboarding, Outcome, State
 from provision.onboarding.repair import fresh_intent
 from provision.onboarding.runner import Runner
 from provision.onboarding.steps import (
+    SideEffects,
     StepError,
     StepLog,
-    Trace,
     code_of,
     is_passing,
     needs_credentials,
@@ -85,8 +85,8 @@ class Settle(Protocol):
         ...
 
 
-PartsWork: TypeAlias = Callable[[Lease, Trace, Settle], Awaitable[None]]
-"""Makes things, notes in the trace what may be there of them, and keeps them."""
+PartsWork: TypeAlias = Callable[[Lease, SideEffects, Settle], Awaitable[None]]
+"""Makes things, notes in the side effects what may be there of them, and keeps them."""
 
 
 class Observer(Protocol):
@@ -155,14 +155,14 @@ class Engine:
 
         async def work(job: Job) -> Onboarding:
             opened = await self.journal.open_to_undo(row)
-            trace = Trace()
+            effects = SideEffects()
             async with self.keeper.keep(opened) as lease:
                 try:
-                    await make(lease, trace, partial(self.journal.forget, onboarding=opened))
+                    await make(lease, effects, partial(self.journal.forget, onboarding=opened))
                 except LeaseLost:
                     raise
                 except Exception as error:
-                    await self._undo_parts(job, self.runner(lease), opened, error, trace)
+                    await self._undo_parts(job, self.runner(lease), opened, error, effects)
                     raise
             return opened
 
@@ -403,25 +403,25 @@ class Engine:
         """
         for starts_left in reversed(range(STARTS)):
             # Whatever an earlier attempt may have made counts as made by this one.
-            trace = Trace(touched=row.created_ids if resumed else set())
+            effects = SideEffects(possible=row.created_ids if resumed else set())
             try:
-                done = await runner.apply(row, token, trace, resumed=resumed)
+                done = await runner.apply(row, token, effects, resumed=resumed)
             except StepError as error:
                 cause = error.cause
-                trace.failed(cause)
-                if afresh := await self._afresh(row, error, trace, starts_left):
+                effects.note_failure(cause)
+                if afresh := await self._afresh(row, error, effects, starts_left):
                     row = afresh
                     continue
                 may_pass = is_passing(cause) and row.attempts < MAX_ATTEMPTS
                 if resumed and (needs_credentials(cause) or may_pass):
                     return await self._postpone(_failed(row, error), error)
-                raise await self._give_up(job, runner, row, error, trace) from cause
+                raise await self._give_up(job, runner, row, error, effects) from cause
             self.observer.note(done, "onboard", done.outcome.value)
             return done
         raise AssertionError("the last start returns or raises")
 
     async def _afresh(
-        self, row: Onboarding, error: StepError, trace: Trace, starts_left: int
+        self, row: Onboarding, error: StepError, effects: SideEffects, starts_left: int
     ) -> Onboarding | None:
         """Write down other IDs for a gateway that the platform made half; else return ``None``.
 
@@ -433,18 +433,18 @@ class Engine:
         if intent is None:
             return None
         failed = _failed(row, error)
-        given_up = joined(failed.leftovers, of_plan(row.plan, trace.touched))
+        given_up = joined(failed.leftovers, of_plan(row.plan, effects.possible))
         afresh = evolve(failed, intent=intent, leftovers=given_up)
         await self.journal.reopen(afresh, "with other IDs")
         return afresh
 
     async def _give_up(
-        self, job: Job, runner: Runner, row: Onboarding, error: StepError, trace: Trace
+        self, job: Job, runner: Runner, row: Onboarding, error: StepError, effects: SideEffects
     ) -> StepFailed:
         """Undo what failed; return the cause, and what became of the rest."""
         failed = _failed(row, error)
         try:
-            cut = await runner.cut_off(failed, trace.touched - trace.made)
+            cut = await runner.cut_off(failed, effects.possible - effects.created)
         except LeaseLost:
             raise
         except Exception as store_error:
@@ -453,22 +453,22 @@ class Engine:
             )
             return step_failed(failed, error, LATER)
         self.observer.note(cut, "onboard", "failed")
-        never_created = row.created_ids - trace.touched
+        never_created = row.created_ids - effects.possible
         removing = step_failed(cut, error, REMOVING)
         with job.told_after(self.timing.answer_after, removing):
-            after = await self._roll_back_attempt(runner, cut, never_created, trace)
+            after = await self._roll_back_attempt(runner, cut, never_created, effects)
         if job.is_told.is_set():
             return removing
         return step_failed(after, error, REMOVED if after.state is State.UNDONE else REMOVING)
 
     async def _undo_parts(
-        self, job: Job, runner: Runner, row: Onboarding, error: Exception, trace: Trace
+        self, job: Job, runner: Runner, row: Onboarding, error: Exception, effects: SideEffects
     ) -> None:
         failed = evolve(
             row,
             error_code=code_of(error),
             error_message=str(error),
-            leftovers=of_plan(row.plan, trace.touched - trace.made),
+            leftovers=of_plan(row.plan, effects.possible - effects.created),
         )
         try:
             # Should the row be gone all the same, what it names was kept.
@@ -480,9 +480,9 @@ class Engine:
                 "undo not begun", onboarding_id=row.id, error=str(store_error)
             )
             return
-        never_created = (row.created_ids | row.borrowed_ids) - trace.touched
+        never_created = (row.created_ids | row.borrowed_ids) - effects.possible
         with job.told_after(self.timing.answer_after, error):
-            await self._roll_back_attempt(runner, failed, never_created, trace)
+            await self._roll_back_attempt(runner, failed, never_created, effects)
 
     async def _remove(self, job: Job, runner: Runner, row: Onboarding) -> Onboarding:
         # What was never whole may have been cut short on the platform.
@@ -497,14 +497,14 @@ class Engine:
             return await self._roll_back(runner, cut, row.token, (), visible, settled)
 
     async def _repair(self, runner: Runner, row: Onboarding, token: Secret) -> Onboarding:
-        trace = Trace()
+        effects = SideEffects()
         try:
             wanted = evolve(row, outcome=Outcome.REPAIRED)
-            repaired = await runner.repair(wanted, token, trace)
+            repaired = await runner.repair(wanted, token, effects)
         except StepError as error:
-            trace.failed(error.cause)
+            effects.note_failure(error.cause)
             failed = _failed(row, error)
-            settled = evolve(failed.intent, settled_at=self._settled_at(row, trace))
+            settled = evolve(failed.intent, settled_at=self._settled_at(row, effects))
             await self.journal.keep(evolve(failed, intent=settled, error_code="", error_message=""))
             self.observer.note(failed, "repair", "failed")
             raise step_failed(failed, error, LEFT) from error.cause
@@ -513,7 +513,7 @@ class Engine:
 
     async def _rotate(self, runner: Runner, row: Onboarding, token: Secret) -> Onboarding:
         try:
-            done = await runner.rotate(row, token, Trace())
+            done = await runner.rotate(row, token, SideEffects())
         except StepError as error:
             kept = await self._postpone(_failed(row, error), error)
             raise step_failed(kept, error, LATER) from error.cause
@@ -521,11 +521,11 @@ class Engine:
         return done
 
     async def _roll_back_attempt(
-        self, runner: Runner, row: Onboarding, never_created: Collection[str], trace: Trace
+        self, runner: Runner, row: Onboarding, never_created: Collection[str], effects: SideEffects
     ) -> Onboarding:
         """Remove what an attempt that ended just now has made."""
         now = self.clock.monotonic()
-        settled = now + self.timing.settled_after if trace.uncertain else now
+        settled = now + self.timing.settled_after if effects.uncertain else now
         visible = now + self.timing.visible_after
         return await self._roll_back(runner, row, row.token, never_created, visible, settled)
 
@@ -580,8 +580,8 @@ class Engine:
         quiet = row.quiet_since + timedelta(seconds=self.timing.settled_after)
         return max(known, quiet) if known else quiet
 
-    def _settled_at(self, row: Onboarding, trace: Trace) -> datetime | None:
-        if not trace.uncertain:
+    def _settled_at(self, row: Onboarding, effects: SideEffects) -> datetime | None:
+        if not effects.uncertain:
             return row.intent.settled_at
         return self.clock.now() + timedelta(seconds=self.timing.settled_after)
 

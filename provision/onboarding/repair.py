@@ -23,7 +23,7 @@ from provision.onboarding.certificates.signing import Certification, make_privat
 from provision.onboarding.clock import Clock
 from provision.onboarding.creation import TRIES, Creation, all_of
 from provision.onboarding.model import Intent, IssuedCertificate
-from provision.onboarding.steps import Trace
+from provision.onboarding.steps import SideEffects
 from provision.pki.errors import PkiError
 from provision.pki.requests import Holder, check_request
 from provision.platform.errors import AlreadyExists, NotFound, PlatformError
@@ -73,12 +73,12 @@ class Rotation:
     platform: Platform
     authority: CertificateAuthority
 
-    async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+    async def secrets(self, asker: Asker, plan: Plan, effects: SideEffects) -> None:
         """Give each of the plan's clients the secret that the plan has for it.
 
         Raises ``NotPermitted``: the asker may not change one.
         """
-        await all_of(self._secret(asker, client, trace) for client in plan.clients)
+        await all_of(self._secret(asker, client, effects) for client in plan.clients)
 
     async def revoke_others(
         self, token: Secret, domain_id: str, valid: Sequence[IssuedCertificate]
@@ -86,7 +86,7 @@ class Rotation:
         """Revoke every certificate of these clients but the ``valid`` ones."""
         await all_of(self._revoke_others(token, domain_id, certificate) for certificate in valid)
 
-    async def _secret(self, asker: Asker, client: PlannedClient, trace: Trace) -> None:
+    async def _secret(self, asker: Asker, client: PlannedClient, effects: SideEffects) -> None:
         token, domain_id = asker.token, asker.domain_id
         for last in (*[False] * (TRIES - 1), True):
             try:
@@ -97,7 +97,7 @@ class Rotation:
                 visibility = Visibility(self.platform, asker)
                 raise await visibility.refusal("client", client.id, "client_update") from error
             except PlatformError as error:
-                trace.failed(error)
+                effects.note_failure(error)
                 if not (error.outcome_unknown or isinstance(error, AlreadyExists)):
                     raise
                 found = await self.platform.clients.view(token, domain_id, client.id)
@@ -137,7 +137,7 @@ class Repair:
     rotation: Rotation
     clock: Clock
 
-    async def resources(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+    async def resources(self, asker: Asker, plan: Plan, effects: SideEffects) -> None:
         """Create the clients and channels that are gone, then the connections that are.
 
         Raises ``NotPermitted``: the asker can't see whether one is gone.
@@ -150,10 +150,10 @@ class Repair:
             for kind in ENTITY_KINDS
         )
         missing = plan.only(set().union(*gone))
-        await all_of(self.creation.create(kind, asker, missing, trace) for kind in ENTITY_KINDS)
-        await self._connections(token, plan, trace)
+        await all_of(self.creation.create(kind, asker, missing, effects) for kind in ENTITY_KINDS)
+        await self._connections(token, plan, effects)
 
-    async def secrets(self, asker: Asker, plan: Plan, trace: Trace) -> None:
+    async def secrets(self, asker: Asker, plan: Plan, effects: SideEffects) -> None:
         """Give clients their secret back where somebody changed it: the device knows no other."""
         held = await all_of(self._held(asker, client.id) for client in plan.clients)
         changed = tuple(
@@ -161,7 +161,7 @@ class Repair:
             for wanted, found in zip(plan.clients, held, strict=True)
             if found.secret != wanted.secret
         )
-        await self.rotation.secrets(asker, evolve(plan, clients=changed), trace)
+        await self.rotation.secrets(asker, evolve(plan, clients=changed), effects)
 
     async def _held(self, asker: Asker, client_id: str) -> Client:
         try:
@@ -170,7 +170,7 @@ class Repair:
             visibility = Visibility(self.platform, asker)
             raise await visibility.refusal("client", client_id, "client_read") from error
 
-    async def certificates(self, token: Secret, intent: Intent, trace: Trace) -> Intent:
+    async def certificates(self, token: Secret, intent: Intent, effects: SideEffects) -> Intent:
         """Return the intent with new certificates in place of those gone, revoked or ended.
 
         They are for the same keys, and for new ones where none is held here or by the device.
@@ -187,7 +187,7 @@ class Repair:
         held = {**intent.private_keys, **intent.csrs}
         keys = {**intent.private_keys, **await make_private_keys(again, but=held)}
         asked = evolve(intent, plan=again, private_keys=keys)
-        issued, chain = await self.certification.certify_again(token, asked, trace)
+        issued, chain = await self.certification.certify_again(token, asked, effects)
         fresh = {certificate.client_id: certificate for certificate in issued}
         kept = {certificate.client_id: certificate for certificate in intent.certificates}
         return evolve(
@@ -197,7 +197,7 @@ class Repair:
             ca_chain=chain,
         )
 
-    async def _connections(self, token: Secret, plan: Plan, trace: Trace) -> None:
+    async def _connections(self, token: Secret, plan: Plan, effects: SideEffects) -> None:
         """Connect what is not, and again what lost a type; types that were added since stay."""
         read = partial(connected_clients, self.platform, token, plan.domain_id)
         ids = [channel.id for channel in plan.channels]
@@ -214,9 +214,9 @@ class Repair:
             elif held != wanted:
                 halved.append(again)
         # What exists of a pair stands in the way of connecting it.
-        await self.creation.disconnect(token, plan.domain_id, halved, trace)
+        await self.creation.disconnect(token, plan.domain_id, halved, effects)
         wanted_now = evolve(plan, connections=(*missing, *halved))
-        await self.creation.connections(token, wanted_now, trace)
+        await self.creation.connections(token, wanted_now, effects)
 
     async def _is_valid(self, token: Secret, intent: Intent, client_id: str) -> bool:
         serial = next((c.serial for c in intent.certificates if c.client_id == client_id), "")

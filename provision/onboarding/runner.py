@@ -23,7 +23,7 @@ from provision.onboarding.journal import Journal
 from provision.onboarding.model import Heading, Intent, IssuedCertificate, Onboarding, State
 from provision.onboarding.removal import Removal, Undoing
 from provision.onboarding.repair import Repair, Rotation
-from provision.onboarding.steps import RunningSteps, StepLog, Trace
+from provision.onboarding.steps import RunningSteps, SideEffects, StepLog
 
 Certified: TypeAlias = tuple[tuple[IssuedCertificate, ...], str]
 
@@ -61,11 +61,11 @@ class Runner:
     running: RunningSteps
 
     async def apply(
-        self, onboarding: Onboarding, token: Secret, trace: Trace, *, resumed: bool
+        self, onboarding: Onboarding, token: Secret, effects: SideEffects, *, resumed: bool
     ) -> Onboarding:
         """Create what the plan says, in two rounds of calls, and commit.
 
-        What may be left on the platform is noted in ``trace`` as it goes. Where the attempt is
+        What may be left on the platform is noted in ``effects`` as it goes. Where the attempt is
         ``resumed``, an earlier one may have done some of it. Raises ``StepError``; then nothing is
         committed and the row is as it was.
         """
@@ -79,13 +79,13 @@ class Runner:
         hashing = asyncio.ensure_future(steps.run("external key", self._hash(intent)))
         await all_of(
             [
-                steps.run("clients", self.creation.create("client", asker, plan, trace)),
-                steps.run("channels", self.creation.create("channel", asker, plan, trace)),
+                steps.run("clients", self.creation.create("client", asker, plan, effects)),
+                steps.run("channels", self.creation.create("channel", asker, plan, effects)),
                 hashing,
             ]
         )
         connecting = asyncio.ensure_future(
-            steps.run("connections", self.creation.connections(token, plan, trace))
+            steps.run("connections", self.creation.connections(token, plan, effects))
         )
 
         async def certify_next() -> Certified:
@@ -93,7 +93,7 @@ class Runner:
             await asyncio.sleep(0)
             # What an earlier attempt had signed is not signed again.
             sign = self.certification.certify_again if resumed else self.certification.certify
-            return await sign(token, intent, trace)
+            return await sign(token, intent, effects)
 
         certifying = asyncio.ensure_future(steps.run("certificates", certify_next()))
         await all_of([connecting, certifying])
@@ -101,7 +101,7 @@ class Runner:
         known = evolve(
             intent, certificates=certificates, ca_chain=chain, external_key_hash=hashing.result()
         )
-        known = self._with_aftermath(known, trace)
+        known = self._with_aftermath(known, effects)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
     async def _give_up(self, onboarding: Onboarding, asker: Asker) -> tuple[Leftover, ...]:
@@ -113,8 +113,8 @@ class Runner:
     async def _hash(self, intent: Intent) -> str:
         return intent.external_key_hash or await self.hasher.hash(intent.external_key)
 
-    def _with_aftermath(self, intent: Intent, trace: Trace) -> Intent:
-        if not trace.uncertain:
+    def _with_aftermath(self, intent: Intent, effects: SideEffects) -> Intent:
+        if not effects.uncertain:
             return intent
         settled = self.clock.now() + timedelta(seconds=self.timing.settled_after)
         return evolve(intent, settled_at=settled)
@@ -135,7 +135,9 @@ class Runner:
             await self.journal.commit(connection, evolve(done, intent=kept))
         return evolve(done, intent=evolve(done.intent, profile_id=profile_id))
 
-    async def repair(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
+    async def repair(
+        self, onboarding: Onboarding, token: Secret, effects: SideEffects
+    ) -> Onboarding:
         """Create what is missing of a gateway, and write its bootstrap records where they are.
 
         Raises ``StepError``; what was repaired by then stays.
@@ -144,13 +146,13 @@ class Runner:
         intent = onboarding.intent
         plan = intent.plan
         asker = _asker(onboarding, token)
-        await steps.run("missing resources", self.repairs.resources(asker, plan, trace))
-        onboarding = _without_made(onboarding, trace)
-        await steps.run("changed secrets", self.repairs.secrets(asker, plan, trace))
+        await steps.run("missing resources", self.repairs.resources(asker, plan, effects))
+        onboarding = _without_made(onboarding, effects)
+        await steps.run("changed secrets", self.repairs.secrets(asker, plan, effects))
         mended = await steps.run(
-            "missing certificates", self.repairs.certificates(token, intent, trace)
+            "missing certificates", self.repairs.certificates(token, intent, effects)
         )
-        repaired = evolve(onboarding, intent=self._with_aftermath(mended, trace))
+        repaired = evolve(onboarding, intent=self._with_aftermath(mended, effects))
         if mended is intent and await steps.run("missing config", self._is_enrolled(plan)):
             return await steps.run("record", self._record(repaired, steps))
         return await steps.run("commit", self._commit(repaired, steps))
@@ -165,7 +167,9 @@ class Runner:
             await self.journal.commit(connection, done)
         return done
 
-    async def rotate(self, onboarding: Onboarding, token: Secret, trace: Trace) -> Onboarding:
+    async def rotate(
+        self, onboarding: Onboarding, token: Secret, effects: SideEffects
+    ) -> Onboarding:
         """Put the intent's new secrets and keys in force, and commit.
 
         What is missing of the gateway is created with them; all other certificates of its clients
@@ -176,34 +180,34 @@ class Runner:
         plan = intent.plan
         hashed = await steps.run("external key", self._hash(intent))
         asker = _asker(onboarding, token)
-        await steps.run("missing resources", self.repairs.resources(asker, plan, trace))
-        onboarding = _without_made(onboarding, trace)
-        await steps.run("new secrets", self.repairs.secrets(asker, plan, trace))
+        await steps.run("missing resources", self.repairs.resources(asker, plan, effects))
+        onboarding = _without_made(onboarding, effects)
+        await steps.run("new secrets", self.repairs.secrets(asker, plan, effects))
         certificates, chain = await steps.run(
-            "certificates", self.certification.certify_again(token, intent, trace)
+            "certificates", self.certification.certify_again(token, intent, effects)
         )
         await steps.run(
             "revoke old certificates",
             self.rotation.revoke_others(token, plan.domain_id, certificates),
         )
         known = evolve(intent, certificates=certificates, ca_chain=chain, external_key_hash=hashed)
-        known = self._with_aftermath(known, trace)
+        known = self._with_aftermath(known, effects)
         return await steps.run("commit", self._commit(evolve(onboarding, intent=known), steps))
 
     async def roll_back(
         self,
         onboarding: Onboarding,
         undoing: Undoing,
-        spared: Collection[str] = (),
+        never_created: Collection[str] = (),
         visible_at: float = 0.0,
         settled_at: float = 0.0,
     ) -> Onboarding:
         """Remove everything that the plan created from the platform.
 
-        ``spared`` are IDs that surely were not created. An absence is believed from ``visible_at``
-        (monotonic) on. Until ``settled_at`` a call to create something may still arrive: clients
-        and channels are removed from then on. Raises ``StepError``; what was removed by then stays
-        removed, and is noted in ``undoing``.
+        ``never_created`` are IDs that surely were not created. An absence counts from
+        ``visible_at`` (monotonic) on. Until ``settled_at`` a call to create something may still
+        arrive: clients and channels are removed from then on. Raises ``StepError``; what was
+        removed by then stays removed, and is noted in ``undoing``.
         """
         steps = self.running.begin(onboarding)
         plan = onboarding.plan
@@ -211,18 +215,18 @@ class Runner:
         given_up = without(onboarding.leftovers, onboarding.created_ids)
         if given_up:
             await steps.run("remove what was given up", removal.given_up(undoing, given_up))
-        if (onboarding.created_ids | onboarding.borrowed_ids) - set(spared):
+        if (onboarding.created_ids | onboarding.borrowed_ids) - set(never_created):
             await steps.run("revoke certificates", removal.certificates(token, plan))
             if plan.borrowed:
-                await steps.run("disconnect", removal.connections(undoing, plan, spared))
+                await steps.run("disconnect", removal.connections(undoing, plan, never_created))
             if (wait := settled_at - self.clock.monotonic()) > 0:
                 # What is deleted before a second call to create it arrives would come to be anew,
                 # and perhaps half, where nobody sees it.
                 await steps.run("wait for calls under way", self.clock.sleep(wait))
                 await steps.run("revoke certificates", removal.certificates(token, plan))
-                await steps.run("disconnect", removal.connections(undoing, plan, spared))
+                await steps.run("disconnect", removal.connections(undoing, plan, never_created))
             for kind in ENTITY_KINDS:
-                deleting = removal.delete(kind, undoing, plan, spared, visible_at)
+                deleting = removal.delete(kind, undoing, plan, never_created, visible_at)
                 await steps.run(f"remove {kind}s", deleting)
         left = undoing.left_of(onboarding.leftovers)
         undone = evolve(onboarding, state=State.UNDONE, steps=steps.steps, leftovers=left)
@@ -251,6 +255,6 @@ def _asker(onboarding: Onboarding, token: Secret) -> Asker:
     return Asker(token, onboarding.domain_id, onboarding.was_made_with(token))
 
 
-def _without_made(onboarding: Onboarding, trace: Trace) -> Onboarding:
+def _without_made(onboarding: Onboarding, effects: SideEffects) -> Onboarding:
     """Return a row without the leftovers that were made whole after all."""
-    return evolve(onboarding, leftovers=without(onboarding.leftovers, trace.made))
+    return evolve(onboarding, leftovers=without(onboarding.leftovers, effects.created))

@@ -32,26 +32,26 @@ from provision.store.faults import cause_of
 
 
 @define
-class Trace:
+class SideEffects:
     """IDs under which something may exist, and whether a call may still take effect.
 
-    Of those in ``made`` the platform said that they were created, or showed them. ``uncertain``: a
-    call got no answer, so that even what is not there now may be there later.
+    Of those in ``created`` the platform said that they were created, or showed them.
+    ``uncertain``: a call got no answer, so that even what is not there now may be there later.
     """
 
-    touched: set[str] = field(factory=set)
-    made: set[str] = field(factory=set)
+    possible: set[str] = field(factory=set)
+    created: set[str] = field(factory=set)
     uncertain: bool = False
 
-    def may_exist(self, identifiers: Iterable[str]) -> None:
+    def note_possible(self, identifiers: Iterable[str]) -> None:
         """Note that something may exist under these IDs."""
-        self.touched.update(identifiers)
+        self.possible.update(identifiers)
 
-    def is_made(self, identifiers: Iterable[str]) -> None:
+    def note_created(self, identifiers: Iterable[str]) -> None:
         """Note that these are there."""
-        self.made.update(identifiers)
+        self.created.update(identifiers)
 
-    def failed(self, error: Exception) -> None:
+    def note_failure(self, error: Exception) -> None:
         """Note how a call that changes something failed."""
         self.uncertain = self.uncertain or getattr(error, "outcome_unknown", False)
 

@@ -33,7 +33,7 @@ from provision.onboarding.jobs import Job, Jobs
 from provision.onboarding.journal import Journal
 from provision.onboarding.model import Intent, IssuedCertificate, Onboarding, State
 from provision.onboarding.rows import RowCodec
-from provision.onboarding.steps import Trace
+from provision.onboarding.steps import SideEffects
 from provision.onboarding.tables import onboardings
 from provision.pki.keys import KeyType
 from provision.platform.errors import NotFound
@@ -230,7 +230,7 @@ class Renewal:
             present = await self._with_key(present, planned, old)
             asked = present.intent
         only = evolve(asked, plan=evolve(asked.plan, certificates=(planned,)))
-        (issued,), chain = await self._certification.certify_again(token, only, Trace())
+        (issued,), chain = await self._certification.certify_again(token, only, SideEffects())
         if issued.serial == old.serial:
             return present
         csrs = {**present.intent.csrs, client_id: csr} if csr else present.intent.csrs

@@ -23,7 +23,7 @@ from provision.onboarding.clock import Backoff, Clock, Timing
 from provision.onboarding.creation import TRIES, all_of
 from provision.onboarding.errors import RequestNotUsable
 from provision.onboarding.model import Intent, IssuedCertificate
-from provision.onboarding.steps import Trace
+from provision.onboarding.steps import SideEffects
 from provision.onboarding.tables import certificate_requests as requests
 from provision.pki.errors import PkiError
 from provision.pki.keys import KeyType, check_strength, fingerprint, make_key, read_key
@@ -130,19 +130,19 @@ class Certification:
         self._clock = clock
 
     async def certify(
-        self, token: Secret, intent: Intent, trace: Trace
+        self, token: Secret, intent: Intent, effects: SideEffects
     ) -> tuple[tuple[IssuedCertificate, ...], str]:
         """Have the plan's certificates signed; return them and the chain (PEM, issuer first)."""
-        return await self._all(intent, lambda each: self._sign(token, each, trace))
+        return await self._all(intent, lambda each: self._sign(token, each, effects))
 
     async def certify_again(
-        self, token: Secret, intent: Intent, trace: Trace
+        self, token: Secret, intent: Intent, effects: SideEffects
     ) -> tuple[tuple[IssuedCertificate, ...], str]:
         """Do the same where it may have been done before: what is signed already is taken."""
 
         async def sign(wanted: Wanted) -> Certificate:
             found = await self._signed_before(token, wanted)
-            return found or await self._sign(token, wanted, trace)
+            return found or await self._sign(token, wanted, effects)
 
         return await self._all(intent, sign)
 
@@ -158,7 +158,7 @@ class Certification:
         issued = [_issued(each, done.result()) for each, done in zip(wanted, signed, strict=True)]
         return tuple(issued), chain.result()
 
-    async def _sign(self, token: Secret, wanted: Wanted, trace: Trace) -> Certificate:
+    async def _sign(self, token: Secret, wanted: Wanted, effects: SideEffects) -> Certificate:
         backoff = Backoff(self._clock, self._timing.visible_after)
         tries = 0
         while True:
@@ -170,7 +170,7 @@ class Certification:
                 if not await backoff.pause():
                     raise
             except PlatformError as error:
-                trace.failed(error)
+                effects.note_failure(error)
                 if not error.outcome_unknown:
                     raise
                 if found := await self._signed_before(token, wanted):
