@@ -1,4 +1,8 @@
-"""What can go wrong in the bootstrap core.
+"""What can go wrong: the base of every package's errors, and the bootstrap core's own tree.
+
+Every package has one tree on ``ServiceError``, so that one renderer answers them all
+(``bootstrap_core.http.answers``). Whatever else is raised is a fault of the program: it is answered
+with 500, and its text goes to the log alone.
 
 BootstrapError
 ├── Malformed                    400  the request cannot be understood
@@ -29,27 +33,49 @@ BootstrapError
     ├── SealingKeyInvalid        500
     └── SealedValueUnreadable    500
 
-Each class knows its HTTP ``status`` and a stable ``code``; its docstring is the default message.
+The first line of a class's docstring is its default message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, Final
+
+INTERNAL: Final = 500
 
 
-class BootstrapError(Exception):
+class ServiceError(Exception):
+    """Something could not be done, and whoever asked is told why.
+
+    ``status`` is the HTTP status and ``code`` a word for programs that stays the same. ``details``
+    is what else a program may read, as JSON. ``retry_after`` is in seconds, where waiting helps.
+    """
+
+    status: int = INTERNAL
+    code: str = "internal"
+    details: Any = None
+    retry_after: float | None = None
+    counted_status: int | None = None
+    """The status under which the answer is counted, if it is not the one that is answered."""
+
+    def __init__(self, message: str = "", *, details: Any = None) -> None:  # noqa: ANN401 - JSON
+        """Describe the failure; without a message the class's docstring is the message."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        if details is not None:
+            self.details = details
+
+    @property
+    def message(self) -> str:
+        """The text for the person who asked."""
+        return str(self)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the caller is told its text; that of an internal error is for the log alone."""
+        return self.status != INTERNAL or self.counted_status is not None
+
+
+class BootstrapError(ServiceError):
     """The bootstrap service could not do what was asked."""
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-
-    def __init__(self, message: str = "", *, details: Mapping[str, Any] | None = None) -> None:
-        """Take the message (default: the class's docstring) and what else a program may read."""
-        self.message = message or " ".join((self.__doc__ or "").split())
-        self.details: dict[str, Any] = dict(details or {})
-        self.headers: dict[str, str] = {}
-        super().__init__(self.message)
 
 
 class Malformed(BootstrapError):
@@ -200,7 +226,7 @@ class TryLater(BootstrapError):
     def __init__(self, retry_after: int) -> None:
         """Take the seconds to wait, which the Retry-After header tells."""
         super().__init__(details={"retry_after": retry_after})
-        self.headers["Retry-After"] = str(retry_after)
+        self.retry_after = retry_after
 
 
 class Throttled(TryLater):

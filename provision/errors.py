@@ -22,35 +22,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Final
+
+from bootstrap_core.errors import ServiceError
 
 COUNTED_STATUS: Final = "provision.counted_status"
 """Where a request's scope has the status that is counted, if it is not the one answered."""
 
 
-class ProvisionError(Exception):
+class ProvisionError(ServiceError):
     """The service could not do what was asked."""
-
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        details: Sequence[Mapping[str, Any]] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
-        self.details = details
-        self.headers = headers or {}
-
-    @property
-    def message(self) -> str:
-        """The text for the person who asked."""
-        return str(self)
 
 
 class SettingsError(ProvisionError):
@@ -155,7 +136,7 @@ class StoreUnavailable(RequestError):
 
     status = 503
     code = "unavailable"
-    retry_after: ClassVar[int] = 5
+    retry_after = 5.0
 
 
 class LayoutNotFound(RequestError):

@@ -1,4 +1,4 @@
-"""What the service answers: configs, profiles, bindings and pages as JSON."""
+"""What is answered: errors, and configs, profiles, bindings and pages, as JSON."""
 
 from __future__ import annotations
 
@@ -9,16 +9,40 @@ from typing import Any
 from starlette.responses import Response
 
 from bootstrap_core.client_configs import ClientParts
+from bootstrap_core.errors import ServiceError
 from bootstrap_core.mainflux import Thing
 from bootstrap_core.model import Binding, Config, Fetch, Page, Profile, rfc3339, slot_to_json
+from bootstrap_core.secrets import Secret
 
 
-def answer(
-    document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a JSON answer."""
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(body, status, headers, media_type="application/json")
+class JsonAnswer(Response):
+    """A JSON body. The secrets in it are meant for the reader of this answer and are shown."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Encode compactly, as UTF-8; half a character is written as its escape."""
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=_reveal)
+        return text.encode(errors="backslashreplace")
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def refusal(error: ServiceError, **named: str) -> Response:
+    """Return the answer that tells an error; ``named`` are further members of its body.
+
+    ``message`` is what Magistrala's clients read.
+    """
+    body = {"message": error.message, "code": error.code}
+    details = {"details": error.details} if error.details else {}
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return JsonAnswer({**body, **details, **named}, error.status, headers)
 
 
 def empty(status: int) -> Response:
@@ -28,7 +52,7 @@ def empty(status: int) -> Response:
 
 def page(name: str, found: Page[Any], items: Sequence[Mapping[str, Any]]) -> Response:
     """Return a page of a list; ``name`` is the key of its items."""
-    return answer(
+    return JsonAnswer(
         {"total": found.total, "offset": found.offset, "limit": found.limit, name: list(items)}
     )
 

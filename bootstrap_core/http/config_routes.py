@@ -14,7 +14,7 @@ from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, New
 from bootstrap_core.enrollments import Enrollments, read_bindings
 from bootstrap_core.formats import documents
 from bootstrap_core.http.answers import (
-    answer,
+    JsonAnswer,
     binding_view,
     client_view,
     config_item,
@@ -94,13 +94,13 @@ class ConfigRoutes:
         caller = await self._door.member(request)
         config, fetch = await self._configs.view(caller.domain_id, _id(request))
         parts = await self._of_clients.parts([config])
-        return answer(config_view(config, fetch) | client_view(parts.get(config.id)))
+        return JsonAnswer(config_view(config, fetch) | client_view(parts.get(config.id)))
 
     async def change(self, request: Request) -> Response:
         """Change the fields that are sent."""
         caller, change = await self._door.member_with(request, self._change(request))
         await self._configs.change(caller.domain_id, _id(request), change)
-        return answer({})
+        return JsonAnswer({})
 
     async def change_certificates(self, request: Request) -> Response:
         """Change the certificates that are sent; the answer repeats a private key that was sent."""
@@ -110,13 +110,13 @@ class ConfigRoutes:
         view |= {"client_cert": config.client_cert} if config.client_cert else {}
         view |= {"client_key": change.client_key.reveal()} if change.client_key else {}
         view |= {"ca_cert": config.ca_cert} if config.ca_cert else {}
-        return answer(view)
+        return JsonAnswer(view)
 
     async def connect(self, request: Request) -> Response:
         """Replace the channels that a config's client is connected to; those of slots stay."""
         caller, channels = await self._door.member_with(request, self._channels(request))
         await self._of_clients.change_channels(caller, _id(request), channels)
-        return answer({})
+        return JsonAnswer({})
 
     async def replace(self, request: Request) -> Response:
         """Change the fields that are sent, as in SuperMQ's releases."""
@@ -174,7 +174,7 @@ class ConfigRoutes:
     async def _set(self, request: Request, status: Status) -> Response:
         caller = await self._door.member(request)
         config = await self._configs.set_status(caller.domain_id, _id(request), status)
-        return answer(config_view(config))
+        return JsonAnswer(config_view(config))
 
     async def _created(self, config: Config, sent: NewConfig) -> Response:
         parts = await self._of_clients.parts([config])
@@ -184,7 +184,7 @@ class ConfigRoutes:
         # Magistrala's SDK takes the ID from Location, which has no domain there.
         path = f"/clients/configs/{config.id}"
         headers = {"Location": path, "Content-Location": f"/{config.domain_id}{path}"}
-        return answer(view, 201, headers)
+        return JsonAnswer(view, 201, headers)
 
     async def _new(self, request: Request) -> NewClientConfig:
         return await self._bodies.json_as(request, NewClientConfig.read_lazily)
@@ -248,7 +248,7 @@ class EnrollmentRoutes:
         """List a config's bindings."""
         caller = await self._door.member(request)
         found = await self._enrollments.list(caller.domain_id, _id(request))
-        return answer({"bindings": [binding_view(binding) for binding in found]})
+        return JsonAnswer({"bindings": [binding_view(binding) for binding in found]})
 
     async def refresh(self, request: Request) -> Response:
         """Read all bound resources again."""

@@ -30,7 +30,7 @@ from bootstrap_core.errors import (
     NotRenderable,
     SecureRouteOff,
 )
-from bootstrap_core.http.answers import answer
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.config_routes import ONE
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
 from bootstrap_core.http.requests import Door, after_scheme, path_id, with_or_without
@@ -338,7 +338,7 @@ class InspectionRoutes:
             document["last_fetch"] |= {"content": fetch.content} if fetch.content else {}
         if found.unchanged is not None:
             document["unchanged"] = found.unchanged
-        return answer(document)
+        return JsonAnswer(document)
 
     def operations(self) -> Sequence[Operation]:
         """Return what is served."""

@@ -13,7 +13,14 @@ from bootstrap_core.errors import Malformed
 from bootstrap_core.formats.documents import Document
 from bootstrap_core.formats.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
 from bootstrap_core.formats.rendering import ContentFormat, RenderProfile
-from bootstrap_core.http.answers import answer, empty, page, profile_view, slots_view, version_view
+from bootstrap_core.http.answers import (
+    JsonAnswer,
+    empty,
+    page,
+    profile_view,
+    slots_view,
+    version_view,
+)
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
 from bootstrap_core.http.requests import JSON, Bodies, Door, Query, media_type, path_id, read_json
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING, RENDERING
@@ -70,13 +77,13 @@ class ProfileRoutes:
     async def view(self, request: Request) -> Response:
         """Show a profile."""
         caller = await self._door.member(request)
-        return answer(profile_view(await self._profiles.view(caller.domain_id, _id(request))))
+        return JsonAnswer(profile_view(await self._profiles.view(caller.domain_id, _id(request))))
 
     async def slots(self, request: Request) -> Response:
         """Show a profile's binding slots."""
         caller = await self._door.member(request)
         profile = await self._profiles.view(caller.domain_id, _id(request))
-        return answer({"binding_slots": slots_view(profile)})
+        return JsonAnswer({"binding_slots": slots_view(profile)})
 
     async def preview(self, request: Request) -> Response:
         """Render a profile without changing anything."""
@@ -85,38 +92,38 @@ class ProfileRoutes:
             conditions = ("config", "secrets") if wanted.show_secrets else ("config",)
             await self._door.permit(caller, request, *conditions, config_id=wanted.config_id)
         content = await self._previews.render(caller.domain_id, _id(request), wanted)
-        return answer({"content": content})
+        return JsonAnswer({"content": content})
 
     async def change(self, request: Request) -> Response:
         """Change the fields that are sent; the version is raised."""
         caller, change = await self._door.member_with(request, self._change(request))
         profile = await self._profiles.change(caller.domain_id, _id(request), change)
-        return answer(profile_view(profile))
+        return JsonAnswer(profile_view(profile))
 
     async def replace(self, request: Request) -> Response:
         """Replace a profile; its version is raised."""
         caller, new = await self._door.member_with(request, self._new(request))
         profile = await self._profiles.replace(caller.domain_id, _id(request), new)
-        return answer(profile_view(profile))
+        return JsonAnswer(profile_view(profile))
 
     async def versions(self, request: Request) -> Response:
         """List the stored versions of a profile, newest first."""
         caller = await self._door.member(request)
         found = await self._profiles.versions(caller.domain_id, _id(request))
-        return answer({"versions": [version_view(each) for each in found]})
+        return JsonAnswer({"versions": [version_view(each) for each in found]})
 
     async def version(self, request: Request) -> Response:
         """Show a profile as it was in one version."""
         caller = await self._door.member(request)
         number = _version(request)
         found = await self._profiles.view_version(caller.domain_id, _id(request), number)
-        return answer(profile_view(found))
+        return JsonAnswer(profile_view(found))
 
     async def preview_draft(self, request: Request) -> Response:
         """Render a profile that is sent along and not stored."""
         caller, (profile, wanted) = await self._door.member_with(request, self._draft(request))
         content = await self._previews.render_draft(caller.domain_id, profile, wanted)
-        return answer({"content": content})
+        return JsonAnswer({"content": content})
 
     async def remove(self, request: Request) -> Response:
         """Delete a profile."""
@@ -207,7 +214,7 @@ async def _force(request: Request) -> bool:
 
 def _created(profile: Profile) -> Response:
     location = f"{COLLECTION.format(domain_id=profile.domain_id)}/{profile.id}"
-    return answer(profile_view(profile), 201, {"Location": location})
+    return JsonAnswer(profile_view(profile), 201, {"Location": location})
 
 
 def _id(request: Request) -> str:

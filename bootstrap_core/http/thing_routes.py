@@ -13,7 +13,7 @@ from bootstrap_core.client_configs import ClientConfigs
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs
 from bootstrap_core.errors import Malformed
 from bootstrap_core.formats import documents
-from bootstrap_core.http.answers import answer, empty, page, thing_view
+from bootstrap_core.http.answers import JsonAnswer, empty, page, thing_view
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
 from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, REGISTERING
@@ -64,7 +64,7 @@ class ThingRoutes:
         new = await self._bodies.json_as(request, NewThing.read)
         config = await self._things.create(caller, new)
         thing = await self._things.view(caller.domain_id, config.id)
-        return answer(thing_view(thing), 201, {"Location": f"{COLLECTION}/{config.id}"})
+        return JsonAnswer(thing_view(thing), 201, {"Location": f"{COLLECTION}/{config.id}"})
 
     async def list(self, request: Request) -> Response:
         """List the configs of things."""
@@ -75,21 +75,21 @@ class ThingRoutes:
     async def view(self, request: Request) -> Response:
         """Show a thing's config."""
         caller = await self._door.owner(request)
-        return answer(thing_view(await self._things.view(caller.domain_id, _id(request))))
+        return JsonAnswer(thing_view(await self._things.view(caller.domain_id, _id(request))))
 
     async def change(self, request: Request) -> Response:
         """Change the name, the content or both."""
         caller = await self._door.owner(request)
         change = await self._bodies.json_as(request, ConfigChange.read)
         await self._configs.change(caller.domain_id, _id(request), change)
-        return answer({})
+        return JsonAnswer({})
 
     async def change_certificates(self, request: Request) -> Response:
         """Change the certificates that are sent."""
         caller = await self._door.owner(request)
         change = await self._bodies.json_as(request, CertificateChange.read)
         await self._configs.change_certificates(caller.domain_id, _id(request), change)
-        return answer({})
+        return JsonAnswer({})
 
     async def connect(self, request: Request) -> Response:
         """Replace the thing's channels; it is connected to them while its state is 1."""
@@ -97,7 +97,7 @@ class ThingRoutes:
         body = await self._bodies.json(request)
         channels = body.of(documents.CONFIG).texts("channels")
         await self._of_clients.change_channels(caller, _id(request), channels, lazily=True)
-        return answer({})
+        return JsonAnswer({})
 
     async def remove(self, request: Request) -> Response:
         """Delete a thing's config; the thing stays."""
@@ -110,7 +110,7 @@ class ThingRoutes:
         caller = await self._door.owner(request)
         state = read_state(await self._bodies.json(request))
         await self._things.set_state(caller, _id(request), state)
-        return answer({})
+        return JsonAnswer({})
 
     def operations(self) -> Sequence[Operation]:
         """Return what is served: without a domain, and as of Magistrala 0.15 with one."""

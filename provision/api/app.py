@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -24,35 +23,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bootstrap_core.core import BootstrapCore
 from bootstrap_core.credentials import holds_token, without_tokens
-from bootstrap_core.errors import BootstrapError
+from bootstrap_core.errors import ServiceError
+from bootstrap_core.http.answers import JsonAnswer, refusal
 from bootstrap_core.http.device_routes import STORED, DeviceRoute
 from bootstrap_core.http.openapi import Operation, Reply, asked_of, describe, routes
 from bootstrap_core.http.requests import BROKEN_ESCAPE, LET_INTO
 from bootstrap_core.http.schemas import SCHEMAS as BOOTSTRAP_SCHEMAS
 from bootstrap_core.http.schemas import SECURITY_SCHEMES
 from bootstrap_core.model import Caller
-from bootstrap_core.secrets import Secret
 from bootstrap_core.work import beside_loop
 from provision.api.schemas import SCHEMAS
 from provision.authentication import Authentication, token_of
 from provision.build_info import release
-from provision.embedded.errors import EmbeddedError
 from provision.errors import (
     COUNTED_STATUS,
     MalformedPath,
     MalformedQuery,
     NotText,
-    ProvisionError,
     TokenInPath,
     TooLarge,
 )
-from provision.layout.errors import LayoutFault
 from provision.limits import ServingLimits
 from provision.log import REQUEST_ID
 from provision.metrics import Metrics
-from provision.onboarding.errors import OnboardingError
-from provision.pki.errors import PkiError
-from provision.platform.errors import PlatformError
 from provision.rights import told_right
 from provision.store.faults import told
 
@@ -110,60 +103,24 @@ def _credentials(scope: Scope) -> frozenset[str]:
     return frozenset(texts) | {text.partition(" ")[2].strip() for text in texts}
 
 
-INTERNAL: Final = 500
-OWN: Final = (
-    BootstrapError,
-    EmbeddedError,
-    LayoutFault,
-    OnboardingError,
-    PkiError,
-    PlatformError,
-    ProvisionError,
-)
-
-
-def told_status(error: Exception) -> int:
-    """Return the status of an error; 500 for one that is not the product's own.
-
-    Whatever else an exception has, a library's text may quote anything: it goes to the log alone.
-    """
-    return error.status if isinstance(error, OWN) else INTERNAL
-
-
-class JsonAnswer(Response):
-    """A JSON body. The secrets in it are meant for the reader of this answer and are shown."""
-
-    media_type = "application/json"
-
-    def render(self, content: object) -> bytes:
-        """Encode compactly, as UTF-8; half a character is written as its escape."""
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=_reveal)
-        return text.encode(errors="backslashreplace")
-
-
 def error_answer(request: Request, error: Exception) -> Response:
-    """Render an exception: ``message`` (which Magistrala's clients read), ``code``, ``details``."""
+    """Answer an exception; of one that is not the product's own, nothing is told.
+
+    A library's text may quote anything: it goes to the log alone.
+    """
     request_id = request.scope.get("request_id", "")
     error = told(error)
     if isinstance(error, HTTPException):
-        status, headers = error.status_code, dict(error.headers or {})
-        body = _http_error(request, error)
-    elif (status := told_status(error)) != INTERNAL:
-        headers = dict(getattr(error, "headers", {}))
-        retry_after = getattr(error, "retry_after", None)
-        if retry_after is not None:
-            headers.setdefault("Retry-After", str(max(1, round(retry_after))))
-        body = {"message": getattr(error, "message", str(error)), "code": _code(error)}
-        if details := _details(error):
-            body["details"] = details
-    else:
-        headers = {}
+        body = {**_http_error(request, error), "request_id": request_id}
+        return JsonAnswer(body, error.status_code, error.headers)
+    if not isinstance(error, ServiceError) or not error.is_public:
         structlog.get_logger().exception("request failed", exc_info=error)
-        body = {
-            "message": f"an error inside the service; its log has it under request ID {request_id}",
-            "code": "internal",
-        }
-    return JsonAnswer({**body, "request_id": request_id}, status, headers)
+        error = ServiceError(
+            f"an error inside the service; its log has it under request ID {request_id}"
+        )
+    if error.counted_status is not None:
+        request.scope[COUNTED_STATUS] = error.counted_status
+    return refusal(error, request_id=request_id)
 
 
 def _http_error(request: Request, error: HTTPException) -> dict[str, Any]:
@@ -177,22 +134,6 @@ def _http_error(request: Request, error: HTTPException) -> dict[str, Any]:
             return {"message": text, "code": "unknown_method"}
         case _:
             return {"message": str(error.detail), "code": "bad_request"}
-
-
-def _code(error: Exception) -> str:
-    code = getattr(error, "code", "internal")
-    return code if isinstance(code, str) else "internal"
-
-
-def _details(error: Exception) -> Any:  # noqa: ANN401 - whatever JSON the error carries
-    details = getattr(error, "details", None)
-    return dict(details) if isinstance(details, Mapping) else list(details or ())
-
-
-def _reveal(value: object) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 async def enter(authentication: Authentication, request: Request) -> Caller:

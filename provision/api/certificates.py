@@ -10,9 +10,10 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.model import Caller, rfc3339
-from provision.api.app import JsonAnswer, enter, permit
+from provision.api.app import enter, permit
 from provision.api.requests import Fields, read_object
 from provision.authentication import Authentication
 from provision.certificates import (

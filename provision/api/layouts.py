@@ -10,9 +10,9 @@ from attrs import asdict, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import Operation, Reply
 from bootstrap_core.secrets import MASK
-from provision.api.app import JsonAnswer
 from provision.authentication import Authentication, token_of
 from provision.errors import LayoutNotFound
 from provision.layout.catalog import LayoutCatalog, LayoutState

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootstrap_core.enrollments import Enroller
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
 from bootstrap_core.model import Caller, rfc3339, segment
 from bootstrap_core.secrets import Secret
-from provision.api.app import JsonAnswer, enter, permit
+from provision.api.app import enter, permit
 from provision.api.gateways import (
     gateway_answer,
     mapping_answer,

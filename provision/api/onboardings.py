@@ -10,9 +10,10 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import Operation, Parameter, Reply
 from bootstrap_core.model import rfc3339
-from provision.api.app import JsonAnswer, enter
+from provision.api.app import enter
 from provision.api.gateways import onboarding_answer
 from provision.api.requests import is_set, number_of, page_parameters, state_of
 from provision.authentication import Authentication

@@ -12,9 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import Operation, Reply
 from bootstrap_core.work import may_fail_unheard
-from provision.api.app import JsonAnswer
 from provision.build_info import BuildInfo
 from provision.metrics import Metrics
 from provision.platform.magistrala.users import Presence

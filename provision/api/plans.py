@@ -10,10 +10,11 @@ from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import JSON, Operation, Reply
 from bootstrap_core.model import rfc3339
 from bootstrap_core.work import LongWork
-from provision.api.app import JsonAnswer, enter, permit
+from provision.api.app import enter, permit
 from provision.api.gateways import plan_answer
 from provision.api.requests import Fields, read_object
 from provision.authentication import Authentication

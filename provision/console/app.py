@@ -17,9 +17,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bootstrap_core.errors import INTERNAL, ServiceError
 from bootstrap_core.http.openapi import ExactRoute
 from bootstrap_core.secrets import Sealer, Secret
-from provision.api.app import INTERNAL, told_status
 from provision.console.api import Api, open_api
 from provision.console.bootstraps import BootstrapCreation, BootstrapEditing, Bootstraps, Offers
 from provision.console.errors import ConsoleError, PageNotFound, SignedOut
@@ -206,8 +206,8 @@ def _describe(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, HTTPException):
         text = NO_PAGE.get(error.status_code, str(error.detail))
         return error.status_code, PageNotFound.title, text
-    if (status := told_status(error)) != INTERNAL:
-        return status, ConsoleError.title, str(getattr(error, "message", error))
+    if isinstance(error, ServiceError) and error.is_public:
+        return error.status, ConsoleError.title, error.message
     return (
         INTERNAL,
         ConsoleError.title,

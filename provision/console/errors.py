@@ -18,21 +18,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from bootstrap_core.errors import ServiceError
 
-class ConsoleError(Exception):
+
+class ConsoleError(ServiceError):
     """The console could not do what was asked."""
 
-    status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong"
-
-    def __init__(self, message: str = "") -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
-
-    @property
-    def message(self) -> str:
-        """The text for the person in front of the browser."""
-        return str(self)
 
 
 class SignedOut(ConsoleError):
@@ -92,7 +84,7 @@ class Refused(ConsoleError):
     def __init__(self, status: int, code: str, message: str, details: object = None) -> None:
         """Repeat the API's answer: its status, stable code, message and details."""
         super().__init__(message)
-        self.status = status  # type: ignore[misc] # the API's own, for each refusal
+        self.status = status
         self.code = code
         self.details: Sequence[Mapping[str, Any]] | Mapping[str, Any] = (
             details if isinstance(details, list | Mapping) else ()

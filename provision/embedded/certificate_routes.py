@@ -40,7 +40,7 @@ from provision.embedded.errors import (
 from provision.embedded.issuer_store import as_pem
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ListQuery
-from provision.embedded.wire import Fields, Query, answering, empty, path_text, read_body, written
+from provision.embedded.wire import Fields, Query, empty, path_text, read_body, written
 from provision.pki.errors import OcspMalformed, PkiError
 from provision.pki.issuer import write_serial
 from provision.pki.keys import KeyType, make_key
@@ -193,13 +193,13 @@ class CertificateRoutes:
         every = "/{domain_id}/certs"
         return [
             *AuthorityRoutes(self._authority).routes(),
-            ExactRoute(f"{every}/issue/{{client_id}}", answering(self.issue), methods=["POST"]),
-            ExactRoute(f"{every}/csrs/{{client_id}}", answering(self.sign), methods=["POST"]),
-            ExactRoute(every, answering(self.page), methods=["GET"]),
-            ExactRoute(f"{every}/{{serial}}", answering(self.view), methods=["GET"]),
-            ExactRoute(f"{every}/{{serial}}/revoke", answering(self.revoke), methods=["PATCH"]),
-            ExactRoute(f"{every}/{{serial}}/renew", answering(self.renew), methods=["PATCH"]),
-            ExactRoute(f"{every}/{{client_id}}/delete", answering(self.delete), methods=["DELETE"]),
+            ExactRoute(f"{every}/issue/{{client_id}}", self.issue, methods=["POST"]),
+            ExactRoute(f"{every}/csrs/{{client_id}}", self.sign, methods=["POST"]),
+            ExactRoute(every, self.page, methods=["GET"]),
+            ExactRoute(f"{every}/{{serial}}", self.view, methods=["GET"]),
+            ExactRoute(f"{every}/{{serial}}/revoke", self.revoke, methods=["PATCH"]),
+            ExactRoute(f"{every}/{{serial}}/renew", self.renew, methods=["PATCH"]),
+            ExactRoute(f"{every}/{{client_id}}/delete", self.delete, methods=["DELETE"]),
         ]
 
     async def issue(self, request: Request) -> Response:

@@ -46,30 +46,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from bootstrap_core.errors import ServiceError
 from provision.platform import errors as port_errors
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(ServiceError):
     """The embedded platform could not do what was asked."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
     words: ClassVar[str] = ""
     port: ClassVar[type[port_errors.PlatformError]] = port_errors.Rejected
 
     def __init__(self, message: str = "") -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        """Describe the failure; where there are ``words``, the description goes into details."""
+        super().__init__(message)
+        if self.words:
+            self.details = {"explanation": str(self)}
 
     @property
     def message(self) -> str:
         """The text of an answer over HTTP: Magistrala's words where it has known ones."""
         return self.words or str(self)
-
-    @property
-    def details(self) -> dict[str, str]:
-        """What an answer says besides the message."""
-        return {"explanation": str(self)} if self.words else {}
 
 
 class Malformed(EmbeddedError):
@@ -279,16 +275,15 @@ class RecordedFailure(EmbeddedError):
     """The request can't be answered."""
 
     code = "refused"
-    counted: ClassVar[int] = 403
-    """The status under which it is counted: it is no failure of the service."""
+    counted_status = 403
+    """It is no failure of the service."""
 
 
 class AccessTokenUsed(RecordedFailure):
     """New tokens are given for a refresh token, not for an access token."""
 
-    counted = 401
-
     code = "access_token_used"
+    counted_status = 401
     port = port_errors.InvalidToken
 
 

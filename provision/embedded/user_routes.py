@@ -35,7 +35,6 @@ from provision.embedded.users import require_strength
 from provision.embedded.wire import (
     Fields,
     Query,
-    answering,
     bearer,
     empty,
     path_text,
@@ -60,7 +59,7 @@ class UserRoutes:
         """Return the routes."""
         return [
             ExactRoute("/users/tokens/issue", self.issue, methods=["POST"]),
-            ExactRoute("/users/tokens/refresh", answering(self.refresh), methods=["POST"]),
+            ExactRoute("/users/tokens/refresh", self.refresh, methods=["POST"]),
             ExactRoute("/users", self.register, methods=["POST"]),
             ExactRoute("/users", self.page, methods=["GET"]),
             ExactRoute("/users/profile", self.profile, methods=["GET"]),

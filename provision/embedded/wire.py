@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bootstrap_core.formats.documents import (
     DuplicateKey,
@@ -30,10 +30,8 @@ from provision.embedded.errors import (
     Hidden,
     InvalidToken,
     Malformed,
-    RecordedFailure,
     UnsupportedContentType,
 )
-from provision.errors import COUNTED_STATUS
 
 DEPTH_LIMIT: Final = 100
 NUMBER_DIGITS: Final = 19
@@ -229,22 +227,6 @@ def written(moment: datetime | None) -> str:
 def empty(status: int) -> Response:
     """Return an answer without a body."""
     return Response(status_code=status, media_type=CONTENT_TYPE)
-
-
-def answering(handler: Handler) -> Handler:
-    """Answer the caller's mistakes that Magistrala answers with 500, which are no failures here."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except RecordedFailure as error:
-            request.scope[COUNTED_STATUS] = error.counted
-            return JSONResponse(
-                {"message": error.message, "code": error.code, "details": error.details},
-                status_code=error.status,
-            )
-
-    return answer
 
 
 def _no_constant(name: str) -> float:

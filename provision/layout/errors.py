@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 from attrs import asdict, frozen
+
+from bootstrap_core.errors import ServiceError
 
 _NO_COLUMN: Final = frozenset({"Mn", "Me", "Cf"})
 
@@ -116,14 +118,11 @@ def _advised(message: str, suggestion: str, allowed: Sequence[str]) -> str:
     return text
 
 
-class LayoutFault(Exception):
+class LayoutFault(ServiceError):
     """Something is wrong with a layout or with its use."""
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "layout_fault"
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or (self.__doc__ or "").splitlines()[0])
+    status = 400
+    code = "layout_fault"
 
 
 class LayoutError(LayoutFault):

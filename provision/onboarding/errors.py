@@ -25,10 +25,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from attrs import frozen
 
+from bootstrap_core.errors import ServiceError
 from bootstrap_core.model import ENTITY_KINDS, EntityKind
 from provision.layout.plan import Plan
 
@@ -91,23 +92,10 @@ def leftovers_from_json(document: Sequence[Mapping[str, Any]] | None) -> tuple[L
     return tuple(Leftover(each["kind"], each["id"], each["certain"]) for each in document or ())
 
 
-class OnboardingError(Exception):
+class OnboardingError(ServiceError):
     """The onboarding could not be done."""
 
-    status: int = 500
-    code: str = "onboarding_failed"
-    default_headers: ClassVar[Mapping[str, str]] = {}
-
-    def __init__(self, message: str = "", *, details: Mapping[str, Any] | None = None) -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
-        self.details = dict(details or {})
-        self.headers = dict(self.default_headers)
-
-    @property
-    def message(self) -> str:
-        """The text for the person who asked."""
-        return str(self)
+    code = "onboarding_failed"
 
 
 class GatewayExists(OnboardingError):
@@ -136,7 +124,7 @@ class StillRunning(OnboardingError):
 
     status = 409
     code = "still_running"
-    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    retry_after = 1.0
 
 
 class LeaseLost(OnboardingError):
@@ -144,7 +132,7 @@ class LeaseLost(OnboardingError):
 
     status = 503
     code = "taken_over"
-    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    retry_after = 1.0
 
 
 class AnswerDiffers(OnboardingError):

@@ -195,9 +195,7 @@ def step_failed(onboarding: Onboarding, error: StepError, aftermath: str) -> Ste
     if left := leftovers_to_json(onboarding.leftovers):
         failed.details["leftovers"] = left
     known_after = StoreUnavailable.retry_after if isinstance(cause, SQLAlchemyError) else None
-    retry_after = getattr(cause, "retry_after", known_after)
-    if retry_after is not None:
-        failed.headers["Retry-After"] = str(max(1, round(retry_after)))
+    failed.retry_after = getattr(cause, "retry_after", known_after)
     return failed
 
 

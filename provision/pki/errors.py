@@ -14,23 +14,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from bootstrap_core.errors import ServiceError
 
 
-class PkiError(Exception):
+class PkiError(ServiceError):
     """The certificate work could not be done."""
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "certificate_error"
-
-    def __init__(self, message: str = "") -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
-
-    @property
-    def message(self) -> str:
-        """The text for the person who asked."""
-        return str(self)
+    status = 400
+    code = "certificate_error"
 
 
 class KeyTypeUnknown(PkiError):

@@ -26,25 +26,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from bootstrap_core.errors import ServiceError
 
-class PlatformError(Exception):
+
+class PlatformError(ServiceError):
     """The platform could not do what was asked."""
 
-    status: ClassVar[int] = 502
-    code: ClassVar[str] = "platform_error"
+    status = 502
+    code = "platform_error"
     outcome_unknown: ClassVar[bool] = False
     """Whether the call may have taken effect all the same; then only reading back tells."""
 
     def __init__(self, message: str = "", *, service: str = "", operation: str = "") -> None:
-        """Describe the failure; without a message the class's docstring is the message."""
-        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+        """Take which service of the platform failed, and at which operation."""
+        super().__init__(message)
         self.service = service
         self.operation = operation
-
-    @property
-    def message(self) -> str:
-        """The text for the person who asked."""
-        return str(self)
 
 
 class InvalidToken(PlatformError):
@@ -148,7 +145,7 @@ class NotReady(PlatformError):
 
     status = 503
     code = "platform_not_ready"
-    retry_after: ClassVar[float] = 1.0
+    retry_after = 1.0
 
 
 class BadAnswer(PlatformError):

@@ -14,7 +14,6 @@ from bootstrap_core.model import Caller
 from bootstrap_core.store.tables import metadata
 from provision.authentication import Authentication
 from provision.embedded.authority import EmbeddedAuthority
-from provision.embedded.errors import EmbeddedError
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.routes import routes
 from provision.embedded.tokens import utc_now
@@ -25,10 +24,9 @@ from provision.onboarding.creation import RandomIdentifiers
 from provision.onboarding.tables import metadata as onboarding_metadata
 from provision.permissions import Permissions, Things
 from provision.pki.profiles import ClientProfile
-from provision.platform.errors import PlatformError
 from provision.resources import PlatformResources
 from provision.rights import On
-from tests.bootstrap.world import OPTIONS, SEALER, app_of, client_of, render
+from tests.bootstrap.world import OPTIONS, SEALER, app_of, client_of
 from tests.embedded.holders import AnyHolder
 from tests.embedded.service import Installation
 from tests.golden.replay import Row, by_scenario, load, load_deviations, replay
@@ -82,8 +80,6 @@ async def service(installed: Installation) -> AsyncIterator[httpx.AsyncClient]:
         PlatformResources(platform, authority, parts),
     )
     app = app_of([*core.routes(), *routes(platform)])
-    for kind in (EmbeddedError, PlatformError):
-        app.add_exception_handler(kind, render)
     core.start()
     try:
         async with client_of(app) as http:

@@ -13,19 +13,20 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bootstrap_core.core import BootstrapCore, Foundation, Options
 from bootstrap_core.delivery.answers import DeliveredContent
 from bootstrap_core.errors import (
-    BootstrapError,
     Conflict,
     Forbidden,
     Malformed,
     NotFound,
+    ServiceError,
     Unauthenticated,
 )
+from bootstrap_core.http.answers import refusal
 from bootstrap_core.keys import Cost
 from bootstrap_core.model import (
     Asked,
@@ -230,7 +231,7 @@ def given(text: str) -> DeliveredContent:
 
 def app_of(routes: list[BaseRoute]) -> Starlette:
     """Return an app that renders errors as the service does."""
-    app = Starlette(routes=routes, exception_handlers={BootstrapError: render})
+    app = Starlette(routes=routes, exception_handlers={ServiceError: render})
     app.router.redirect_slashes = False
     return app
 
@@ -242,9 +243,4 @@ def client_of(app: Starlette) -> httpx.AsyncClient:
 
 
 async def render(_: Request, error: Any) -> Response:
-    document = {
-        "message": error.message,
-        "code": error.code,
-        "details": getattr(error, "details", {}),
-    }
-    return JSONResponse(document, error.status, getattr(error, "headers", {}))
+    return refusal(error)

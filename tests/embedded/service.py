@@ -13,13 +13,14 @@ from attrs import frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from bootstrap_core.errors import ServiceError
+from bootstrap_core.http.answers import refusal
 from bootstrap_core.secrets import Sealer, SealingKey, Secret
 from provision.embedded.authority import EmbeddedAuthority
 from provision.embedded.certificate_routes import CertificateRoutes
-from provision.embedded.errors import EmbeddedError
 from provision.embedded.issuer_store import open_issuer
 from provision.embedded.platform import EmbeddedKeys, EmbeddedPlatform
 from provision.embedded.routes import routes
@@ -28,7 +29,6 @@ from provision.embedded.tables import metadata
 from provision.embedded.tokens import utc_now
 from provision.embedded.users import Cost, Passwords
 from provision.pki.profiles import ClientProfile
-from provision.platform.errors import PlatformError
 from provision.store.database import open_engine
 from tests.database import url_of
 from tests.embedded.holders import AnyHolder
@@ -78,9 +78,7 @@ async def prepare_tables(database: Path) -> None:
 
 def app_of(routes: list[BaseRoute]) -> Starlette:
     """Return an app that renders errors as the service does."""
-    return Starlette(
-        routes=routes, exception_handlers={EmbeddedError: _render, PlatformError: _render}
-    )
+    return Starlette(routes=routes, exception_handlers={ServiceError: _render})
 
 
 def magistrala(platform: EmbeddedPlatform) -> Starlette:
@@ -109,7 +107,4 @@ def http_client(app: Starlette) -> httpx.AsyncClient:
 
 
 async def _render(_: Request, error: Any) -> Response:
-    details = getattr(error, "details", {})
-    return JSONResponse(
-        {"message": error.message, "code": error.code, "details": details}, error.status
-    )
+    return refusal(error)
