@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Annotated, ClassVar
 
 from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.configs import Configs, NewConfig, not_found
-from bootstrap_core.errors import Malformed, NotFound
-from bootstrap_core.formats.documents import Document
+from bootstrap_core.bodies import NOT_SENT, Body, Read, Wrong, described
+from bootstrap_core.configs import CONFIG, Configs, NewConfig, not_found
+from bootstrap_core.errors import NotFound
 from bootstrap_core.model import (
     CHANNEL_SLOT,
     THING_SLOT,
@@ -25,9 +26,10 @@ from bootstrap_core.model import (
     Config,
     Resource,
     ResourceType,
+    Status,
     new_client,
     new_revision,
-    read_status,
+    status_of,
     utc_now,
 )
 from bootstrap_core.ports import NewParts, Resources
@@ -35,40 +37,55 @@ from bootstrap_core.secrets import Sealer
 from bootstrap_core.store import binding_rows, config_rows
 
 
+def _enabled_or_not(value: object) -> Status:
+    status = status_of(value)
+    if status is None:
+        raise Wrong("enabled or disabled is wanted")
+    return status
+
+
 @frozen
-class NewClientConfig:
-    """A client's config to be created; without ``client_id`` the client is made as well.
+class NewClientConfig(NewConfig):
+    """A client's config to be created; without ``client_id`` the client is made as well."""
 
-    ``connected``: the client is connected to the channels at once, not when its state is set.
-    """
-
-    config: NewConfig
-    client_id: str
-    channels: Sequence[str]
-    connected: bool = True
-
-    @classmethod
-    def read(cls, document: Document) -> NewClientConfig:
-        """Read the body of a create request. Raises ``Malformed``, ``Unprocessable``."""
-        status = read_status(document.values.get("status") or "", "status")
-        if status is None:
-            raise Malformed("status: enabled or disabled is wanted")
-        return evolve(
-            cls.read_lazily(document), config=evolve(NewConfig.read(document), status=status)
-        )
-
-    @classmethod
-    def read_lazily(cls, document: Document) -> NewClientConfig:
-        """Read what SuperMQ's create request holds: the state is set by another request.
-
-        Raises ``Malformed``, ``Unprocessable``.
-        """
-        return cls(NewConfig.read(document), document.text("client_id"), document.texts("channels"))
+    client_id: Annotated[
+        str, described(description="The config's client, as in SuperMQ's releases")
+    ] = ""
+    channels: Annotated[
+        Sequence[str], described(description="Connected when the state is set to 1")
+    ] = ()
 
     @property
     def is_of_client(self) -> bool:
         """Whether a client or channels are named."""
         return bool(self.client_id or self.channels)
+
+
+@frozen
+class NewConnectedConfig(NewClientConfig):
+    """A client's config to be created, whose client is connected to the channels at once."""
+
+    body: ClassVar[Body] = Body("NewClientConfig", known=CONFIG)
+
+    client_id: Annotated[str, described(description="The config's client; empty: one is made")] = ""
+    channels: Annotated[
+        Sequence[str], described(description="What the client is connected to")
+    ] = ()
+    status: Annotated[
+        Status,
+        Read(_enabled_or_not),
+        described(enum=[*Status], description="Default: enabled"),
+    ] = Status.ENABLED
+    connected: Annotated[bool, NOT_SENT] = True
+
+
+@frozen
+class ConfigConnections:
+    """The channels that a config's client is to be connected to."""
+
+    body: ClassVar[Body] = Body("ConfigConnections", known=CONFIG)
+
+    channels: Sequence[str] = ()
 
 
 @frozen
@@ -106,11 +123,11 @@ class ClientConfigs:
         channels = await self._channels(caller, new.channels)
         client = await self._client(caller, new)
         bound = {CHANNEL_SLOT + each.id: each for each in channels} | {THING_SLOT: client}
-        wanted = evolve(new.config, id=client.id, bound=bound, connected=new.connected)
+        wanted = evolve(new, id=client.id, bound=bound)
         draft = await self._configs.draft(caller.domain_id, wanted)
         await self._configs.rehearse(draft)
         parts = NewParts(
-            external_id=new.config.external_id,
+            external_id=new.external_id,
             client_id=client.id,
             client=None if new.client_id else client,
             connected_to=[channel.id for channel in channels] if new.connected else (),
@@ -188,7 +205,7 @@ class ClientConfigs:
 
     async def _client(self, caller: Caller, new: NewClientConfig) -> Resource:
         if not new.client_id:
-            name = new.config.name or new.config.external_id
+            name = new.name or new.external_id
             return new_client(caller, name)
         try:
             return await self._resources.resolve(caller, ResourceType.CLIENT, new.client_id)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bootstrap_core.credentials import external_key_fault, new_external_id_fault
+from bootstrap_core.bodies import NOT_SENT, Body, Check, described, named
+from bootstrap_core.credentials import (
+    EXTERNAL_ID_BYTES,
+    EXTERNAL_KEY_BYTES,
+    external_key_fault,
+    new_external_id_fault,
+)
 from bootstrap_core.delivery.fetch_log import FetchLog
 from bootstrap_core.errors import NotFound, Unprocessable
-from bootstrap_core.formats import documents
-from bootstrap_core.formats.documents import Document
 from bootstrap_core.keys import KeyHasher
 from bootstrap_core.model import (
     Binding,
@@ -40,6 +44,20 @@ from bootstrap_core.store.tables import conflicts_named
 
 PRIVATE_KEY: Final = "private_key"
 NO_KEY: Final = Secret("")
+CONFIG: Final = frozenset({
+    "id", "config_id", "client_id", "thing_id", "mainflux_id", "client_secret", "thing_key",
+    "mainflux_key", "channels", "mainflux_channels", "external_id", "external_key", "name",
+    "content", "client_cert", "client_key", "ca_cert", "state", "status", "profile_id",
+    "render_context", "domain_id", "owner", "created_at", "updated_at", "updated_by",
+    "last_fetch",
+})  # fmt: skip
+"""Fields of a config in any release: sent, answered, or both."""
+ExternalID: TypeAlias = Annotated[
+    str, Check(new_external_id_fault), described(minLength=1, maxLength=EXTERNAL_ID_BYTES)
+]
+ExternalKey: TypeAlias = Annotated[
+    Secret, Check(external_key_fault), described(minLength=1, maxLength=EXTERNAL_KEY_BYTES)
+]
 
 
 @frozen
@@ -126,35 +144,21 @@ class NewConfig:
     tells that the client among them is connected to the channels.
     """
 
-    external_id: str
-    external_key: Secret
-    id: str = ""
+    body: ClassVar[Body] = Body("NewConfig", known=CONFIG)
+
+    external_id: ExternalID
+    external_key: ExternalKey
+    id: Annotated[str, NOT_SENT] = ""
     name: str = ""
     content: str = field(default="", repr=False)
     client_cert: str = ""
-    client_key: Secret = Secret("")
+    client_key: Secret = NO_KEY
     ca_cert: str = ""
     profile_id: str = ""
     render_context: Mapping[str, Any] = field(factory=dict)
-    bound: Mapping[str, Resource] = field(factory=dict)
-    status: Status = Status.ENABLED
-    connected: bool = False
-
-    @classmethod
-    def read(cls, document: Document) -> NewConfig:
-        """Read the body of a create request. Raises ``Malformed``, ``Unprocessable``."""
-        document.of(documents.CONFIG)
-        return cls(
-            external_id=document.checked_text("external_id", new_external_id_fault),
-            external_key=Secret(document.checked_text("external_key", external_key_fault)),
-            name=document.text("name"),
-            content=document.text("content"),
-            client_cert=document.text("client_cert"),
-            client_key=Secret(document.text("client_key")),
-            ca_cert=document.text("ca_cert"),
-            profile_id=document.text("profile_id"),
-            render_context=document.object("render_context"),
-        )
+    bound: Annotated[Mapping[str, Resource], NOT_SENT] = field(factory=dict)
+    status: Annotated[Status, NOT_SENT] = Status.ENABLED
+    connected: Annotated[bool, NOT_SENT] = False
 
 
 @frozen
@@ -172,43 +176,24 @@ class _RehearsedError(Exception):
 
 @frozen
 class ConfigChange:
-    """What a PATCH names of a config; None leaves a field as it is."""
+    """What a PATCH names of a config; None leaves a field as it is, null clears it."""
+
+    body: ClassVar[Body] = Body("ConfigChange", known=CONFIG, null_clears=True)
 
     name: str | None = None
     content: str | None = None
     render_context: Mapping[str, Any] | None = None
 
-    @classmethod
-    def read(cls, document: Document) -> ConfigChange:
-        """Read the body of a PATCH; null clears. Raises ``Malformed``, ``Unprocessable``."""
-        document.of(documents.CONFIG)
-        return cls(
-            name=document.text("name") if "name" in document else None,
-            content=document.text("content") if "content" in document else None,
-            render_context=document.object("render_context")
-            if "render_context" in document
-            else None,
-        )
-
 
 @frozen
 class CertificateChange:
-    """What a PATCH names of a config's certificates; None leaves a field as it is."""
+    """What a PATCH names of a config's certificates; None leaves a field, null clears it."""
+
+    body: ClassVar[Body] = Body("Certificates", known=CONFIG, null_clears=True)
 
     client_cert: str | None = None
     client_key: Secret | None = None
     ca_cert: str | None = None
-
-    @classmethod
-    def read(cls, document: Document) -> CertificateChange:
-        """Read the body of a PATCH; null clears. Raises ``Malformed``, ``Unprocessable``."""
-        document.of(documents.CONFIG)
-
-        def named(key: str) -> str | None:
-            return document.text(key) if key in document else None
-
-        key = named("client_key")
-        return cls(named("client_cert"), None if key is None else Secret(key), named("ca_cert"))
 
 
 class Configs:
@@ -326,39 +311,26 @@ class Configs:
 
     async def change(self, domain_id: str, config_id: str, change: ConfigChange) -> Config:
         """Change what is named. Raises ``NotFound``; ``Conflict``: the name is taken."""
-        named = {
-            key: value
-            for key, value in (
-                ("name", change.name),
-                ("content", change.content),
-                ("render_context", change.render_context),
-            )
-            if value is not None
-        }
-        return await self._update(domain_id, config_id, named)
+        return await self._update(domain_id, config_id, named(change))
 
-    def _sealed(self, config: Config, named: Mapping[str, Any]) -> dict[str, Any]:
+    def _sealed(self, config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return a change in which variables that are secret in ``config`` are sealed again."""
-        if not config.sealed_context or "render_context" not in named:
-            return dict(named)
+        if not config.sealed_context or "render_context" not in values:
+            return dict(values)
         context, sealed = binding_rows.with_secrets_sealed(
-            self._sealer, config.id, named["render_context"], config.sealed_context
+            self._sealer, config.id, values["render_context"], config.sealed_context
         )
-        return {**named, "render_context": context, "sealed_context": sealed}
+        return {**values, "render_context": context, "sealed_context": sealed}
 
     async def change_certificates(
         self, domain_id: str, config_id: str, change: CertificateChange
     ) -> Config:
         """Change the certificates that are named. Raises ``NotFound``."""
-        named: dict[str, Any] = {}
-        if change.client_cert is not None:
-            named["client_cert"] = change.client_cert
-        if change.client_key is not None:
-            key = binding_rows.seal_client_key(self._sealer, config_id, change.client_key)
-            named["sealed_client_key"] = key
-        if change.ca_cert is not None:
-            named["ca_cert"] = change.ca_cert
-        return await self._update(domain_id, config_id, named)
+        values = named(change)
+        if (key := values.pop("client_key", None)) is not None:
+            sealed = binding_rows.seal_client_key(self._sealer, config_id, key)
+            values["sealed_client_key"] = sealed
+        return await self._update(domain_id, config_id, values)
 
     async def set_status(self, domain_id: str, config_id: str, status: Status) -> Config:
         """Enable or disable a config. Raises ``NotFound``."""

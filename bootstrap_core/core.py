@@ -133,7 +133,7 @@ class BootstrapCore:
         previews = Previews(engine, profiles, sealer, renderer)
         things = Things(engine, configs, resources)
         of_clients = ClientConfigs(engine, configs, resources, sealer)
-        door, bodies = Door(identity), Bodies(options.body_bytes)
+        door, bodies = Door(identity), Bodies(options.body_bytes, null_is_empty=True)
         self._parts = (
             ConfigRoutes(door, configs, of_clients, bodies),
             InspectionRoutes(door, Inspection(configs, self._reads, PartsMaker(sealer, renderer))),

@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bootstrap_core import configs, profiles
+from bootstrap_core.bodies import GIVEN, Body, Check, described
 from bootstrap_core.errors import Conflict, Malformed, NotFound
-from bootstrap_core.formats import documents
-from bootstrap_core.formats.documents import Document
-from bootstrap_core.formats.profile_documents import resource_type, slot_name
 from bootstrap_core.model import (
     Binding,
     BindingRequest,
@@ -38,6 +36,9 @@ from bootstrap_core.secrets import Sealer, Secret
 from bootstrap_core.store import binding_rows, config_rows, fetch_rows, pair_rows, profile_rows
 from bootstrap_core.store.pair_rows import Pair, PairDigests
 from bootstrap_core.store.tables import conflicts_named
+
+BINDINGS: Final = frozenset({"config_id"})
+"""What other releases send with bindings."""
 
 
 @frozen
@@ -406,20 +407,26 @@ class Enrollments:
         await config_rows.replace(connection, changed)
 
 
-def read_bindings(document: Document) -> Sequence[BindingRequest]:
-    """Read the body of a bind request. Raises ``Malformed``."""
-    requests = [
-        BindingRequest(
-            slot=slot_name(each, "slot"),
-            type=resource_type(each),
-            resource_id=each.required_text("resource_id"),
-        )
-        for each in document.of(documents.BINDINGS).objects("bindings")
-        if each.of(documents.BINDING)
+@frozen
+class BindRequest:
+    """Which resources a config's slots are bound to."""
+
+    body: ClassVar[Body] = Body("BindRequest", known=BINDINGS)
+
+    bindings: Annotated[
+        Sequence[BindingRequest],
+        Check(lambda value: "" if value else "at least one is wanted"),
+        described(minItems=1),
     ]
-    if not requests:
-        raise Malformed("bindings: at least one is wanted")
-    return requests
+
+
+@frozen
+class ProfileAssignment:
+    """Which profile a config is to have."""
+
+    body: ClassVar[Body] = Body("ProfileAssignment", known=configs.CONFIG)
+
+    profile_id: Annotated[str, GIVEN]
 
 
 def _slots(profile: Profile, requests: Sequence[BindingRequest]) -> Sequence[BindingSlot]:

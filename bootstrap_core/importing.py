@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import httpx
 from attrs import field, frozen
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bootstrap_core.bodies import GIVEN, Check
 from bootstrap_core.credentials import external_id_fault, external_key_fault
+from bootstrap_core.decoding import decode, read
 from bootstrap_core.delivery.secure_transport import SecureTransport
 from bootstrap_core.errors import BootstrapError, Malformed, RenderError
-from bootstrap_core.formats.documents import Document
-from bootstrap_core.formats.profile_documents import NewProfile, resource_type, slot_name
+from bootstrap_core.formats.profile_documents import NewProfile
 from bootstrap_core.formats.rendering import Renderer
 from bootstrap_core.keys import KeyHasher, is_hash, is_like_hash
 from bootstrap_core.model import (
     CHANNEL_SLOT,
     THING_SLOT,
     Binding,
+    BindingRequest,
     Config,
     Profile,
     ResourceType,
@@ -50,26 +52,51 @@ OWNER: Final = "owner"
 """Whom a row belongs to in releases before domains: a user."""
 
 
-def text_of(row: Document, names: Sequence[str]) -> str:
+Row: TypeAlias = Mapping[str, Any]
+
+
+def _value(row: Row, key: str, kind: Any, empty: Any) -> Any:  # noqa: ANN401 - of that kind
+    value = row.get(key)
+    return empty if value is None else read(kind, value, key)
+
+
+def _text(row: Row, key: str) -> str:
+    return str(_value(row, key, str, ""))
+
+
+def _given(row: Row, key: str) -> str:
+    return _checked(row, key, GIVEN.fault_of)
+
+
+def _checked(row: Row, key: str, fault_of: Callable[[str], str]) -> str:
+    return str(read(Annotated[str, GIVEN, Check(fault_of)], _text(row, key), key))
+
+
+def _object(row: Row, key: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = _value(row, key, Mapping[str, Any], {})
+    return found
+
+
+def text_of(row: Row, names: Sequence[str]) -> str:
     """Return the text of the first column that the row has; empty where it has none."""
-    return next((text for name in names if (text := row.text(name))), "")
+    return next((text for name in names if (text := _text(row, name))), "")
 
 
-def required_text_of(row: Document, names: Sequence[str]) -> str:
+def required_text_of(row: Row, names: Sequence[str]) -> str:
     """Return the text of the first column that the row has. Raises ``Malformed``: it has none."""
     if text := text_of(row, names):
         return text
     raise Malformed(f"{names[0]}: is missing; older releases call it {', '.join(names[1:])}")
 
 
-def domain_of(row: Document) -> str:
+def domain_of(row: Row) -> str:
     """Return the domain of a row. Raises ``Malformed``: its release has no domains."""
-    if not row.text("domain_id") and row.text(OWNER):
+    if not _text(row, "domain_id") and _text(row, OWNER):
         raise Malformed(
             "owner: this release has users in the place of domains; name the domain that the rows "
             "go into with --into-domain"
         )
-    return row.required_text("domain_id")
+    return _given(row, "domain_id")
 
 
 PAGE: Final = 100
@@ -247,7 +274,7 @@ class Importer:
 
     async def take(self, record: Record) -> Outcome:
         """Take over one row; what is wrong with it is told and not raised."""
-        row = Document(record.row)
+        row = record.row
         take = {
             Kind.PROFILE: self._profile,
             Kind.CONFIG: self._config,
@@ -257,7 +284,7 @@ class Importer:
             Kind.UNKNOWN: self._unknown,
         }[record.kind]
         names = (*CONFIG_ID, *CHANNEL_ID)
-        name = str(next((row.values[each] for each in names if row.values.get(each)), ""))
+        name = str(next((row[each] for each in names if row.get(each)), ""))
         try:
             _refuse_what_is_no_text(record.row)
             result, message = await take(row)
@@ -274,11 +301,11 @@ class Importer:
             self._taken_over.add(name)
         return Outcome(record.kind, record.place, name, result, message)
 
-    async def _profile(self, row: Document) -> tuple[Result, str]:
-        new = NewProfile.read(_plain(row))
+    async def _profile(self, row: Row) -> tuple[Result, str]:
+        new = decode(NewProfile, _plain(row))
         self._renderer.check(new.content_format, new.content_template)
         profile = Profile(
-            id=_uuid(row.required_text("id"), "id"),
+            id=_uuid(_given(row, "id"), "id"),
             domain_id=self._domain(row),
             name=new.name,
             content_format=new.content_format,
@@ -297,29 +324,29 @@ class Importer:
             await profile_rows.add(connection, profile)
         return Result.CREATED, ""
 
-    async def _config(self, row: Document) -> tuple[Result, str]:
+    async def _config(self, row: Row) -> tuple[Result, str]:
         row = _plain(row)
         config_id = _uuid(required_text_of(row, CONFIG_ID), _name_of(row, CONFIG_ID))
         domain_id = self._domain(row)
         hashed = await self._hash(row)
-        key = Secret(row.text("client_key"))
+        key = Secret(_text(row, "client_key"))
         at = utc_now()
         config = Config(
             id=config_id,
             domain_id=domain_id,
-            external_id=row.checked_text("external_id", external_id_fault),
+            external_id=_checked(row, "external_id", external_id_fault),
             external_key_hash=hashed,
             created_at=at,
             updated_at=at,
-            name=row.text("name"),
+            name=_text(row, "name"),
             status=_status(row),
             connected=_is_connected(row),
-            profile_id=row.text("profile_id"),
-            content=row.text("content"),
-            render_context=row.object("render_context"),
-            client_cert=row.text("client_cert"),
+            profile_id=_text(row, "profile_id"),
+            content=_text(row, "content"),
+            render_context=_object(row, "render_context"),
+            client_cert=_text(row, "client_cert"),
             sealed_client_key=seal_client_key(self._sealer, config_id, key),
-            ca_cert=row.text("ca_cert"),
+            ca_cert=_text(row, "ca_cert"),
             revision=new_revision(),
         )
         async with self._engine.begin() as connection:
@@ -343,20 +370,20 @@ class Importer:
             sealed_secret=seal_secrets(self._sealer, config.id, THING_SLOT, {"secret": secret}),
         )
 
-    async def _channel(self, row: Document) -> tuple[Result, str]:
+    async def _channel(self, row: Row) -> tuple[Result, str]:
         """Keep a channel for the connections that name it."""
         row = _plain(row)
         channel_id = _uuid(required_text_of(row, CHANNEL_ID), _name_of(row, CHANNEL_ID))
         self._channels[channel_id] = {
             "id": channel_id,
-            "name": row.text("name"),
-            "metadata": row.object("metadata"),
+            "name": _text(row, "name"),
+            "metadata": _object(row, "metadata"),
         }
         return Result.READ, ""
 
-    async def _connection(self, row: Document) -> tuple[Result, str]:
+    async def _connection(self, row: Row) -> tuple[Result, str]:
         """Bind a channel to the config that it is connected to."""
-        config_id, channel_id = row.required_text("config_id"), row.required_text("channel_id")
+        config_id, channel_id = _given(row, "config_id"), _given(row, "channel_id")
         channel = self._channels.get(channel_id)
         if channel is None:
             raise Malformed(
@@ -366,19 +393,20 @@ class Importer:
         binding = Binding(config_id, slot, ResourceType.CHANNEL, channel_id, channel, utc_now())
         return await self._bind(binding)
 
-    async def _unknown(self, _: Document) -> tuple[Result, str]:
+    async def _unknown(self, _: Row) -> tuple[Result, str]:
         return Result.LEFT, "a device that nobody has onboarded: it has no configuration"
 
-    async def _binding(self, row: Document) -> tuple[Result, str]:
+    async def _binding(self, row: Row) -> tuple[Result, str]:
         row = _plain(row)
-        config_id, slot = row.required_text("config_id"), slot_name(row, "slot")
+        bound = decode(BindingRequest, row)
+        config_id, slot = _given(row, "config_id"), bound.slot
         secrets, closed = self._secrets(row)
         binding = Binding(
             config_id=config_id,
             slot=slot,
-            type=resource_type(row),
-            resource_id=_uuid(row.required_text("resource_id"), "resource_id"),
-            snapshot=row.object("snapshot"),
+            type=bound.type,
+            resource_id=_uuid(bound.resource_id, "resource_id"),
+            snapshot=_object(row, "snapshot"),
             updated_at=_time(row, "updated_at"),
             sealed_secret=seal_secrets(self._sealer, config_id, slot, secrets),
         )
@@ -401,11 +429,11 @@ class Importer:
             await binding_rows.put(connection, [binding])
         return Result.CREATED, ""
 
-    def _domain(self, row: Document) -> str:
+    def _domain(self, row: Row) -> str:
         return self._into_domain or _uuid(domain_of(row), "domain_id")
 
-    async def _hash(self, row: Document) -> str:
-        written = row.text("external_key")
+    async def _hash(self, row: Row) -> str:
+        written = _text(row, "external_key")
         if not written:
             raise Malformed("external_key: is not told by the source; give the device's key")
         # The oldest releases kept keys in clear; they are hashed on the way.
@@ -417,15 +445,15 @@ class Importer:
                 "whole hashes of bcrypt ($2a$, $2b$ or $2y$, cost 04 to 17), "
                 "scrypt$<hash>.<salt>, and a key in clear"
             )
-        return await self._hasher.hash(Secret(row.checked_text("external_key", external_key_fault)))
+        return await self._hasher.hash(Secret(_checked(row, "external_key", external_key_fault)))
 
-    def _secrets(self, row: Document) -> tuple[Mapping[str, Any], bool]:
+    def _secrets(self, row: Row) -> tuple[Mapping[str, Any], bool]:
         """Return a binding's secrets, and whether there are some that cannot be read."""
-        kept = row.object("secret_snapshot")
+        kept = _object(row, "secret_snapshot")
         ciphertext = kept.get("ciphertext")
         if "secret_snapshot" not in row:
             # The API does not tell; a client has a secret.
-            return {}, row.values.get("type") == "client"
+            return {}, row.get("type") == "client"
         if not isinstance(ciphertext, str):
             return kept, False
         opened = self._transport.decrypt_key(ciphertext.encode()) if self._transport else None
@@ -443,9 +471,9 @@ async def _require_profile(connection: AsyncConnection, config: Config) -> None:
         raise Malformed(f"profile_id: profile {config.profile_id} was not taken over")
 
 
-def _plain(row: Document) -> Document:
+def _plain(row: Row) -> Row:
     """Return a row with its JSON columns read, whichever way the dump has written them."""
-    return Document({key: _json(value) for key, value in row.values.items()}, row.place)
+    return {key: _json(value) for key, value in row.items()}
 
 
 def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -458,13 +486,13 @@ def _json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return value
 
 
-def _status(row: Document) -> Status:
+def _status(row: Row) -> Status:
     """Read ``status`` (0 enabled, 1 disabled).
 
     Releases that have ``state`` in its place give a device its configuration whatever the state:
     it tells whether the client is connected.
     """
-    written = row.values.get("status")
+    written = row.get("status")
     if written is None:
         return Status.ENABLED
     status = read_status(written, "status")
@@ -473,8 +501,8 @@ def _status(row: Document) -> Status:
     return status
 
 
-def _is_connected(row: Document) -> bool:
-    written = row.values.get("state")
+def _is_connected(row: Row) -> bool:
+    written = row.get("state")
     if written is None:
         return False
     state = STATES.get(str(written)) if type(written) in (int, str) else None
@@ -495,13 +523,13 @@ def _uuid(written: str, field: str) -> str:
     return written
 
 
-def _name_of(row: Document, names: Sequence[str]) -> str:
+def _name_of(row: Row, names: Sequence[str]) -> str:
     """Return what a row calls the column of which each release has another name."""
-    return next((name for name in names if row.values.get(name)), names[0])
+    return next((name for name in names if row.get(name)), names[0])
 
 
-def _version(row: Document) -> int:
-    written = row.values.get("version")
+def _version(row: Row) -> int:
+    written = row.get("version")
     if written is None:
         return 1
     try:
@@ -515,9 +543,9 @@ def _version(row: Document) -> int:
     return number
 
 
-def _time(row: Document, key: str) -> datetime:
+def _time(row: Row, key: str) -> datetime:
     """Read a time; the Go service's tables keep UTC without saying so."""
-    written = row.text(key)
+    written = _text(row, key)
     if not written:
         return utc_now()
     try:

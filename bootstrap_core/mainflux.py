@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Annotated, ClassVar, TypeAlias
 
 from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.configs import Configs, NewConfig
-from bootstrap_core.errors import Malformed, NotFound
-from bootstrap_core.formats import documents
-from bootstrap_core.formats.documents import Document
+from bootstrap_core.bodies import Body, Check, Read, Wrong, described
+from bootstrap_core.configs import CONFIG, Configs, NewConfig
+from bootstrap_core.errors import NotFound
 from bootstrap_core.model import (
     CHANNEL_SLOT,
     THING_SLOT,
@@ -37,24 +37,36 @@ from bootstrap_core.store import binding_rows
 from bootstrap_core.store.config_rows import ConfigQuery
 
 
+def _channel_fault(value: str) -> str:
+    return "" if is_uuid(value.lower()) else f"{value!r} is not a channel's ID (a UUID is wanted)"
+
+
+def _state(value: object) -> int:
+    if isinstance(value, bool) or value not in (0, 1):
+        raise Wrong("0 (disconnected) or 1 (connected) is wanted")
+    return int(value)
+
+
+ChannelID: TypeAlias = Annotated[str, Check(_channel_fault), described(format="uuid")]
+
+
 @frozen
-class NewThing:
+class NewThing(NewConfig):
     """A thing's config to be created; without ``thing_id`` the thing is made as well."""
 
-    config: NewConfig
-    thing_id: str
-    channels: Sequence[str]
+    body: ClassVar[Body] = Body("NewThing", known=CONFIG)
 
-    @classmethod
-    def read(cls, document: Document) -> NewThing:
-        """Read the body of a create request. Raises ``Malformed``, ``Unprocessable``."""
-        channels = document.texts("channels")
-        for index, channel in enumerate(channels):
-            if not is_uuid(channel.lower()):
-                raise Malformed(
-                    f"channels[{index}]: {channel!r} is not a channel's ID (a UUID is wanted)"
-                )
-        return cls(NewConfig.read(document), document.text("thing_id"), channels)
+    thing_id: str = ""
+    channels: Sequence[ChannelID] = ()
+
+
+@frozen
+class State:
+    """What a thing's state is to be: 0 (disconnected) or 1 (connected)."""
+
+    body: ClassVar[Body] = Body("State", known=CONFIG)
+
+    state: Annotated[int, Read(_state), described(enum=[0, 1])]
 
 
 @frozen
@@ -85,12 +97,10 @@ class Things:
         named = [await self._channel(caller, channel_id) for channel_id in ids]
         channels = [channel for channel, _ in named]
         bound = {CHANNEL_SLOT + channel.id: channel for channel in channels} | {THING_SLOT: thing}
-        draft = await self._configs.draft(
-            caller.domain_id, evolve(new.config, id=thing.id, bound=bound)
-        )
+        draft = await self._configs.draft(caller.domain_id, evolve(new, id=thing.id, bound=bound))
         await self._configs.rehearse(draft)
         parts = NewParts(
-            external_id=new.config.external_id,
+            external_id=new.external_id,
             client_id=thing.id,
             client=None if new.thing_id else thing,
             channels=[channel for channel, is_there in named if not is_there],
@@ -124,7 +134,7 @@ class Things:
 
     async def _thing(self, caller: Caller, new: NewThing) -> Resource:
         if not new.thing_id:
-            name = new.config.name or new.config.external_id
+            name = new.name or new.external_id
             return new_client(caller, name)
         try:
             return await self._resources.resolve(caller, ResourceType.CLIENT, new.thing_id)
@@ -151,11 +161,3 @@ class Things:
             Thing(config, [each for each in found[config.id] if each.type is ResourceType.CHANNEL])
             for config in configs
         ]
-
-
-def read_state(document: Document) -> int:
-    """Read the body of a state request. Raises ``Malformed``."""
-    state = document.of(documents.CONFIG).values.get("state")
-    if isinstance(state, bool) or state not in (0, 1):
-        raise Malformed("state: 0 (disconnected) or 1 (connected) is wanted")
-    return int(state)

@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from attrs import field, frozen
 
+from bootstrap_core.bodies import GIVEN, Body, Wrong, at_most, described
 from bootstrap_core.credentials import DOTS
 from bootstrap_core.errors import Malformed, SlotUnbound
 from bootstrap_core.formats.rendering import ContentFormat, RenderBinding
@@ -27,6 +28,14 @@ def segment(text: str) -> str:
 T = TypeVar("T")
 
 PROFILE_NAME_CHARACTERS: Final = 1024
+SLOT_NAME_CHARACTERS: Final = 256
+SlotName: TypeAlias = Annotated[
+    str, GIVEN, at_most(SLOT_NAME_CHARACTERS), described(minLength=1, maxLength=256)
+]
+BINDING: Final = frozenset(
+    {"config_id", "slot", "type", "resource_id", "snapshot", "secret_snapshot", "updated_at"}
+)
+"""Fields of a binding in any release: sent, answered, or both."""
 
 
 class Status(StrEnum):
@@ -64,7 +73,9 @@ class BindingSlot:
     ``fields`` are the keys that the binding keeps of the resource, secret ones too; none means all.
     """
 
-    name: str
+    body: ClassVar[Body] = Body("BindingSlot", known=())
+
+    name: SlotName
     type: ResourceType
     required: bool = False
     fields: Sequence[str] = ()
@@ -142,9 +153,11 @@ class Binding:
 class BindingRequest:
     """The wish to bind a resource to a slot."""
 
-    slot: str
+    body: ClassVar[Body] = Body("BindingRequest", known=BINDING)
+
+    slot: SlotName
     type: ResourceType
-    resource_id: str
+    resource_id: Annotated[str, GIVEN]
 
 
 @frozen
@@ -321,11 +334,17 @@ def read_status(value: object, place: str) -> Status | None:
 
     Raises ``Malformed``, naming ``place``.
     """
+    try:
+        return status_of(value)
+    except Wrong as error:
+        raise Malformed(f"{place}: {error}") from error
+
+
+def status_of(value: object) -> Status | None:
+    """Return the status that a text or number stands for; None for all. Raises ``Wrong``."""
     written = str(value).lower() if isinstance(value, str | int) else None
     if written is None or isinstance(value, bool) or written not in WRITTEN:
-        raise Malformed(
-            f"{place}: {value!r} is not known; allowed are enabled, disabled, all, 0, 1"
-        )
+        raise Wrong(f"{value!r:.40} is not known; allowed are enabled, disabled, all, 0, 1")
     return WRITTEN[written]
 
 

@@ -119,15 +119,10 @@ class Profiles:
         profile = Profile(
             id=new_id(),
             domain_id=domain_id,
-            name=new.name,
-            content_format=new.content_format,
             created_at=at,
             updated_at=at,
-            description=new.description,
-            content_template=new.content_template,
-            defaults=new.defaults,
-            binding_slots=new.binding_slots,
             revision=new_revision(),
+            **asdict(new, recurse=False),
         )
         await self._check(profile)
         with conflicts_named(name=profile.name):
@@ -150,7 +145,11 @@ class Profiles:
 
         Raises ``NotFound``, ``ProfileInvalid``; ``Conflict``: the name is taken.
         """
-        return await self._write(domain_id, profile_id, change.named())
+        return await self._write(
+            domain_id,
+            profile_id,
+            change.named(),
+        )
 
     async def replace(self, domain_id: str, profile_id: str, new: NewProfile) -> Profile:
         """Give a profile all of ``new``, what is empty in it too, and raise the version.

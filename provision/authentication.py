@@ -192,17 +192,3 @@ class Authentication:
         self._known.move_to_end(key)
         while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
-
-
-def token_of(header: str | None) -> Secret:
-    """Return the token of an Authorization header; empty when there is no header.
-
-    Raises ``Unauthenticated``: there is a header, but no token in it.
-    """
-    if header is None:
-        return Secret("")
-    scheme, _, rest = header.strip().partition(" ")
-    token = rest.strip() if scheme.lower() == "bearer" else header.strip()
-    if not token:
-        raise Unauthenticated
-    return Secret(token)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core import configs
+from bootstrap_core.bodies import GIVEN, Body, Read, described
 from bootstrap_core.configs import Configs
 from bootstrap_core.delivery.answers import Parts, PartsMaker, encode, masked_binding
 from bootstrap_core.errors import NotFound, ProfileInvalid, RenderError
-from bootstrap_core.formats import documents
-from bootstrap_core.formats.documents import Document
 from bootstrap_core.formats.profile_documents import ProfileChange
 from bootstrap_core.formats.rendering import (
     ContentFormat,
@@ -24,7 +23,7 @@ from bootstrap_core.formats.rendering import (
     Renderer,
     RenderProfile,
 )
-from bootstrap_core.model import Binding, Config, Fetch, Profile, read_status
+from bootstrap_core.model import BINDING, Binding, Config, Fetch, Profile, Status, status_of
 from bootstrap_core.profiles import Profiles
 from bootstrap_core.secrets import Sealer
 from bootstrap_core.store import binding_rows, config_rows
@@ -84,6 +83,37 @@ class Inspection:
 
 
 @frozen
+class PreviewConfig:
+    """A config that need not be stored, as a preview takes it."""
+
+    body: ClassVar[Body] = Body(known=configs.CONFIG)
+
+    id: str = ""
+    external_id: str = ""
+    render_context: Mapping[str, Any] = field(factory=dict)
+    status: Annotated[Status | None, Read(status_of)] = None
+
+
+@frozen
+class PreviewBinding:
+    """A binding that need not be stored, as a preview takes it."""
+
+    body: ClassVar[Body] = Body(known=BINDING)
+
+    slot: Annotated[str, GIVEN]
+    type: str = ""
+    resource_id: str = ""
+    snapshot: Mapping[str, Any] = field(factory=dict)
+    secret_snapshot: Mapping[str, Any] = field(factory=dict, repr=False)
+
+    def rendered(self) -> RenderBinding:
+        """Return it as templates see it."""
+        return RenderBinding(
+            self.type, self.resource_id, self.snapshot or None, self.secret_snapshot or None
+        )
+
+
+@frozen
 class PreviewRequest:
     """What to render a profile with.
 
@@ -92,47 +122,34 @@ class PreviewRequest:
     the request's, these over the stored config's, these over the profile's defaults.
     """
 
+    body: ClassVar[Body] = Body("PreviewRequest", known=("profile",))
+
     config_id: str = ""
-    device: RenderDevice = field(factory=RenderDevice)
-    config_context: Mapping[str, Any] = field(factory=dict)
+    config: PreviewConfig = field(factory=PreviewConfig)
     render_context: Mapping[str, Any] = field(factory=dict)
-    bindings: Mapping[str, RenderBinding] = field(factory=dict, repr=False)
-    show_secrets: bool = False
-
-    @classmethod
-    def read(cls, document: Document) -> PreviewRequest:
-        """Read the body of a preview request. Raises ``Malformed``."""
-        config = document.of(documents.PREVIEW).document("config").of(documents.CONFIG)
-        if config.values.get("status") is not None:
-            read_status(config.values["status"], config.where("status"))
-        return cls(
-            config_id=document.text("config_id"),
-            device=RenderDevice(config.text("id"), config.text("external_id")),
-            config_context=config.object("render_context"),
-            render_context=document.object("render_context"),
-            bindings={
-                each.required_text("slot"): RenderBinding(
-                    each.text("type"),
-                    each.text("resource_id"),
-                    each.object("snapshot") or None,
-                    each.object("secret_snapshot") or None,
-                )
-                for each in document.objects("bindings")
-                if each.of(documents.BINDING)
-            },
-            show_secrets=document.boolean("show_secrets"),
-        )
-
-
-def read_draft(document: Document) -> RenderProfile:
-    """Read the ``profile`` of a preview request, which is not stored. Raises ``Malformed``."""
-    given = ProfileChange.read(document.document("profile"))
-    return RenderProfile(
-        given.name or "draft",
-        given.content_format or ContentFormat.JSON,
-        given.content_template or "",
-        given.defaults or {},
+    bindings: Sequence[PreviewBinding] = field(default=(), repr=False)
+    show_secrets: Annotated[bool, described(description="Show the stored bindings' secrets")] = (
+        False
     )
+
+
+@frozen
+class DraftPreviewRequest(PreviewRequest):
+    """What to render with a profile that is sent along and not stored."""
+
+    body: ClassVar[Body] = Body("DraftPreviewRequest", known=())
+
+    profile: ProfileChange = field(factory=ProfileChange)
+
+    def draft(self) -> RenderProfile:
+        """Return the profile that is sent along."""
+        given = self.profile
+        return RenderProfile(
+            given.name or "draft",
+            given.content_format or ContentFormat.JSON,
+            given.content_template or "",
+            given.defaults or {},
+        )
 
 
 class Previews:
@@ -169,16 +186,16 @@ class Previews:
         bindings = {each.slot: self._opened(each, request) for each in stored}
         context = RenderContext(
             RenderDevice(
-                config.id if config else request.device.id,
-                config.external_id if config else request.device.external_id,
+                config.id if config else request.config.id,
+                config.external_id if config else request.config.external_id,
                 domain_id,
             ),
             {
                 **(config.render_context if config else {}),
                 **request.render_context,
-                **request.config_context,
+                **request.config.render_context,
             },
-            {**bindings, **request.bindings},
+            {**bindings, **{each.slot: each.rendered() for each in request.bindings}},
         )
         try:
             return await self._renderer.rendered(profile, context, f"previews of {domain_id}")

@@ -1,23 +1,14 @@
-"""Reading values out of decoded JSON, YAML or TOML objects.
+"""Reading JSON (RFC 8259) as every database can keep it: bounded, unambiguous, all of it text.
 
-Keys that are misspelt are refused. null stands for a value that is not given, as in the Go
-service. Each reader raises ``Malformed`` with the place of a value that is not of the kind that is
-wanted.
+``read_json`` is the one reader of JSON that people and programs send.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime, time
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, Final
-
-from attrs import field, frozen
-
-from bootstrap_core.errors import Malformed, Unprocessable
 
 MARK: Final = "\ufeff"
 
@@ -102,194 +93,74 @@ def json_words(error: json.JSONDecodeError) -> str:
     return next(told, error.msg)
 
 
-MOST_COMPARED: Final = 50
-"""Unknown names of one object that are compared: comparing takes time."""
-LONGEST_COMPARED: Final = 64
-"""Characters in names that are compared."""
+class NotJson(ValueError):
+    """A text is not JSON, or not JSON that can be kept.
 
-CONFIG: Final = frozenset({
-    "id", "config_id", "client_id", "thing_id", "mainflux_id", "client_secret", "thing_key",
-    "mainflux_key", "channels", "mainflux_channels", "external_id", "external_key", "name",
-    "content", "client_cert", "client_key", "ca_cert", "state", "status", "profile_id",
-    "render_context", "domain_id", "owner", "created_at", "updated_at", "updated_by",
-    "last_fetch",
-})  # fmt: skip
-"""Fields of a config in any release: sent, answered, or both."""
-PROFILE: Final = frozenset({
-    "id", "domain_id", "name", "description", "content_format", "template_format",
-    "content_template", "defaults", "binding_slots", "version", "created_at", "updated_at",
-    "updated_by",
-})  # fmt: skip
-SLOT: Final = frozenset({"name", "type", "required", "fields"})
-BINDING: Final = frozenset(
-    {"config_id", "slot", "type", "resource_id", "snapshot", "secret_snapshot", "updated_at"}
-)
-BINDINGS: Final = frozenset({"config_id", "bindings"})
-PREVIEW: Final = frozenset(
-    {"config_id", "config", "render_context", "bindings", "show_secrets", "profile"}
-)
-
-
-def misspelt(names: Iterable[str], known: Collection[str]) -> tuple[str, str] | None:
-    """Return the first name that is misspelt, and the known name that is nearest to it."""
-    unknown = (name for name in names if name not in known and len(name) <= LONGEST_COMPARED)
-    for name in islice(unknown, MOST_COMPARED):
-        if near := difflib.get_close_matches(name.casefold(), known, n=1):
-            return name, near[0]
-    return None
-
-
-@frozen
-class Document:
-    """An object of a request; ``place`` is where it stands in the body, empty for the whole."""
-
-    values: Mapping[str, Any] = field(repr=False)
-    place: str = ""
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.values
-
-    def where(self, key: str) -> str:
-        """Return the place of a key's value, for messages."""
-        return f"{self.place}.{key}" if self.place else key
-
-    def of(self, known: Collection[str]) -> Document:
-        """Return the document itself, unless it has a misspelt field. Raises ``Malformed``."""
-        if found := misspelt((key for key in self.values if isinstance(key, str)), known):
-            name, near = found
-            raise Malformed(
-                f"{self.where(name)}: no such field is known; did you mean {near!r}?",
-                details={"field": self.where(name), "suggestion": near},
-            )
-        return self
-
-    def text(self, key: str, default: str = "") -> str:
-        """Return a string. NUL, which the stores cannot keep, raises ``Unprocessable``."""
-        value = self.values.get(key)
-        if value is None:
-            return default
-        if not isinstance(value, str):
-            raise Malformed(f"{self.where(key)}: a string is wanted, not {_kind(value)}")
-        if "\0" in value:
-            raise Unprocessable(f"{self.where(key)}: the character NUL cannot be stored; remove it")
-        return value
-
-    def required_text(self, key: str) -> str:
-        """Return a string that is not empty."""
-        value = self.text(key)
-        if not value:
-            raise Malformed(f"{self.where(key)}: is missing; give a string that is not empty")
-        return value
-
-    def checked_text(self, key: str, fault_of: Callable[[str], str]) -> str:
-        """Return a string that is given; ``fault_of`` says what is wrong with it, or nothing."""
-        value = self.required_text(key)
-        if fault := fault_of(value):
-            raise Malformed(f"{self.where(key)}: {fault}")
-        return value
-
-    def boolean(self, key: str) -> bool:
-        """Return a boolean, False when it is not given."""
-        value = self.values.get(key)
-        if value is None:
-            return False
-        if not isinstance(value, bool):
-            raise Malformed(f"{self.where(key)}: true or false is wanted, not {_kind(value)}")
-        return value
-
-    def object(self, key: str) -> dict[str, Any]:
-        """Return an object of plain JSON values, empty when it is not given."""
-        value = self.values.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            raise Malformed(f"{self.where(key)}: an object is wanted, not {_kind(value)}")
-        plain: dict[str, Any] = plain_json(value, self.where(key))
-        return plain
-
-    def objects(self, key: str) -> Sequence[Document]:
-        """Return the objects of an array, none when it is not given."""
-        return [
-            Document(value, f"{self.where(key)}[{index}]")
-            for index, value in enumerate(self._array(key))
-            if self._is_object(value, f"{self.where(key)}[{index}]")
-        ]
-
-    def document(self, key: str) -> Document:
-        """Return an object, empty when it is not given."""
-        value = self.values.get(key)
-        if value is not None:
-            self._is_object(value, self.where(key))
-        return Document(value or {}, self.where(key))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return the strings of an array, none when it is not given."""
-        values = self._array(key)
-        for index, value in enumerate(values):
-            if not isinstance(value, str):
-                place = f"{self.where(key)}[{index}]"
-                raise Malformed(f"{place}: a string is wanted, not {_kind(value)}")
-        return tuple(values)
-
-    def _array(self, key: str) -> Sequence[Any]:
-        value = self.values.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list):
-            raise Malformed(f"{self.where(key)}: an array is wanted, not {_kind(value)}")
-        return value
-
-    def _is_object(self, value: Any, place: str) -> bool:  # noqa: ANN401 - to be found out
-        if not isinstance(value, Mapping):
-            raise Malformed(f"{place}: an object is wanted, not {_kind(value)}")
-        return True
-
-
-def plain_json(value: Any, place: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a copy in which times are RFC 3339 text, as JSON writes them.
-
-    Raises ``Malformed``: a key is not a string, or a value is of no JSON kind; ``Unprocessable``:
-    a text holds NUL.
+    ``str`` says so, to stand after the name of what was read: "is not valid JSON at line 1, ...".
+    ``key`` is the key that stands twice, if that is what is wrong.
     """
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise Malformed(f"{place}: the key {key!r} is not a string; put it in quotes")
-        return {
-            plain_json(key, place): plain_json(item, f"{place}.{key}")
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [plain_json(item, f"{place}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, str):
-        if "\0" in value:
-            raise Unprocessable(f"{place}: the character NUL cannot be stored; remove it")
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise Malformed(f"{place}: {value} cannot be written as JSON")
-        # The Go service's store knows no negative zero.
-        return value or 0.0
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    raise Malformed(f"{place}: {_kind(value)} cannot be written as JSON")
+
+    def __init__(self, words: str, *, key: str = "") -> None:
+        super().__init__(words)
+        self.key = key
 
 
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a string"
-    if isinstance(value, list):
-        return "an array"
-    if isinstance(value, Mapping):
-        return "an object"
-    return f"a {type(value).__name__}"
+def read_json(content: bytes | bytearray | str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the one JSON value that a text holds, which is UTF-8 with or without a mark before it.
+
+    Raises ``NotJson``: it is no JSON, a key stands twice in one object, a number does not fit into
+    a float, it is nested deeper than 100 levels, or an escape stands for half a character.
+    """
+    try:
+        text = without_mark(content) if isinstance(content, str) else decode_text(content)
+        value = json.loads(
+            text,
+            parse_constant=_refuse,
+            parse_float=_float,
+            parse_int=_int,
+            object_pairs_hook=unique_keys,
+        )
+    except DuplicateKey as error:
+        raise NotJson(f"is ambiguous: {error}", key=error.key) from error
+    except UnicodeDecodeError as error:
+        raise NotJson(f"is not valid UTF-8 at byte {error.start}") from error
+    except RecursionError:
+        raise NotJson(TOO_DEEP) from None
+    except ValueError as error:
+        raise NotJson(f"is not valid JSON{json_fault(error)}") from error
+    if is_too_deep(value):
+        raise NotJson(TOO_DEEP)
+    if "\\u" in text and not _is_text(value):
+        raise NotJson("has characters that are not text: a \\u escape stands for half a character")
+    return value
+
+
+TOO_DEEP: Final = f"is nested too deeply: at most {MAX_DEPTH} levels"
+
+
+def _refuse(constant: str) -> Any:  # noqa: ANN401 - never returns
+    raise ValueError(f"{constant} is not a JSON value")
+
+
+def _float(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        raise ValueError(f"the number {written:.30} is too large")
+    return number
+
+
+def _int(written: str) -> int:
+    try:
+        number = int(written)
+        float(number)
+    except (OverflowError, ValueError) as error:
+        raise ValueError(f"the number {written:.30} is too large") from error
+    return number
+
+
+def _is_text(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.client_configs import ClientConfigs, NewClientConfig
+from bootstrap_core.client_configs import (
+    ClientConfigs,
+    ConfigConnections,
+    NewClientConfig,
+    NewConnectedConfig,
+)
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs, NewConfig
-from bootstrap_core.enrollments import Enrollments, read_bindings
-from bootstrap_core.formats import documents
+from bootstrap_core.enrollments import BindRequest, Enrollments, ProfileAssignment
 from bootstrap_core.http.answers import (
     JsonAnswer,
     binding_view,
@@ -23,10 +27,12 @@ from bootstrap_core.http.answers import (
     page,
 )
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
+from bootstrap_core.http.requests import Bodies, Door, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING, REGISTERING
-from bootstrap_core.model import BindingRequest, Config, Status, read_status
+from bootstrap_core.model import Caller, Config, Status, read_status
 from bootstrap_core.store.config_rows import ConfigQuery
+
+T = TypeVar("T")
 
 COLLECTION: Final = "/{domain_id}/clients/configs"
 ONE: Final = COLLECTION + "/{config_id}"
@@ -69,17 +75,17 @@ class ConfigRoutes:
         With a client or channels, as in SuperMQ's releases, it is the config of that client. The
         client is connected when its state is set.
         """
-        caller, new = await self._door.member_with(request, self._new(request))
+        caller, new = await self._read(request, NewClientConfig)
         if new.is_of_client:
-            config = await self._of_clients.create(caller, evolve(new, connected=False))
-            return await self._created(config, new.config)
-        config = await self._configs.create(caller.domain_id, new.config)
-        return await self._created(config, new.config)
+            config = await self._of_clients.create(caller, new)
+            return await self._created(config, new)
+        config = await self._configs.create(caller.domain_id, new)
+        return await self._created(config, new)
 
     async def create_with_client(self, request: Request) -> Response:
         """Create a config with the ID of its client; without a client, one is made."""
-        caller, new = await self._door.member_with(request, self._new_with_client(request))
-        return await self._created(await self._of_clients.create(caller, new), new.config)
+        caller, new = await self._read(request, NewConnectedConfig)
+        return await self._created(await self._of_clients.create(caller, new), new)
 
     async def list(self, request: Request) -> Response:
         """List configs."""
@@ -98,13 +104,13 @@ class ConfigRoutes:
 
     async def change(self, request: Request) -> Response:
         """Change the fields that are sent."""
-        caller, change = await self._door.member_with(request, self._change(request))
+        caller, change = await self._read(request, ConfigChange)
         await self._configs.change(caller.domain_id, _id(request), change)
         return JsonAnswer({})
 
     async def change_certificates(self, request: Request) -> Response:
         """Change the certificates that are sent; the answer repeats a private key that was sent."""
-        caller, change = await self._door.member_with(request, self._certificates(request))
+        caller, change = await self._read(request, CertificateChange)
         config = await self._configs.change_certificates(caller.domain_id, _id(request), change)
         view = {"id": config.id}
         view |= {"client_cert": config.client_cert} if config.client_cert else {}
@@ -114,8 +120,8 @@ class ConfigRoutes:
 
     async def connect(self, request: Request) -> Response:
         """Replace the channels that a config's client is connected to; those of slots stay."""
-        caller, channels = await self._door.member_with(request, self._channels(request))
-        await self._of_clients.change_channels(caller, _id(request), channels)
+        caller, wanted = await self._read(request, ConfigConnections)
+        await self._of_clients.change_channels(caller, _id(request), wanted.channels)
         return JsonAnswer({})
 
     async def replace(self, request: Request) -> Response:
@@ -139,34 +145,35 @@ class ConfigRoutes:
     def operations(self) -> Sequence[Operation]:
         """Return what is served."""
         group = Group("configs")
-        new, whole, change, certificates = (
-            {JSON: name}
-            for name in ("NewConfig", "NewClientConfig", "ConfigChange", "Certificates")
-        )
         one, done = {200: Reply("The config", "Config")}, {200: Reply("Changed", "Done")}
         return [
-            group.on("POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=new),
+            group.on(
+                "POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=NewClientConfig
+            ),
             group.on(
                 "POST",
                 WITH_CLIENT,
                 self.create_with_client,
                 {201: CREATED},
                 REGISTERING,
-                body=whole,
+                body=NewConnectedConfig,
             ),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
             group.on("GET", ONE, self.view, one, READING),
-            group.on("PATCH", ONE, self.change, done, CHANGING, body=change),
-            group.on("PUT", ONE, self.replace, done, CHANGING, body=change),
+            group.on("PATCH", ONE, self.change, done, CHANGING, body=ConfigChange),
+            group.on("PUT", ONE, self.replace, done, CHANGING, body=ConfigChange),
             group.on("DELETE", ONE, self.remove, {204: Reply("Gone")}, READING),
             group.on(
-                "PATCH", CERTS, self.change_certificates, {200: SHOWN}, CHANGING, body=certificates
+                "PATCH",
+                CERTS,
+                self.change_certificates,
+                {200: SHOWN},
+                CHANGING,
+                body=CertificateChange,
             ),
-            group.on(
-                "PUT", CONNECTIONS, self.connect, done, CHANGING, body={JSON: "ConfigConnections"}
-            ),
+            group.on("PUT", CONNECTIONS, self.connect, done, CHANGING, body=ConfigConnections),
             group.on("POST", ONE + "/enable", self.enable, one, READING),
             group.on("POST", ONE + "/disable", self.disable, one, READING),
         ]
@@ -186,20 +193,8 @@ class ConfigRoutes:
         headers = {"Location": path, "Content-Location": f"/{config.domain_id}{path}"}
         return JsonAnswer(view, 201, headers)
 
-    async def _new(self, request: Request) -> NewClientConfig:
-        return await self._bodies.json_as(request, NewClientConfig.read_lazily)
-
-    async def _new_with_client(self, request: Request) -> NewClientConfig:
-        return await self._bodies.json_as(request, NewClientConfig.read)
-
-    async def _channels(self, request: Request) -> Sequence[str]:
-        return (await self._bodies.json(request)).of(documents.CONFIG).texts("channels")
-
-    async def _change(self, request: Request) -> ConfigChange:
-        return await self._bodies.json_as(request, ConfigChange.read)
-
-    async def _certificates(self, request: Request) -> CertificateChange:
-        return await self._bodies.json_as(request, CertificateChange.read)
+    async def _read(self, request: Request, kind: type[T]) -> tuple[Caller, T]:
+        return await self._door.member_with(request, self._bodies.read(request, kind))
 
 
 async def _query(request: Request) -> ConfigQuery:
@@ -234,14 +229,18 @@ class EnrollmentRoutes:
 
     async def assign(self, request: Request) -> Response:
         """Give a config a profile."""
-        caller, profile_id = await self._door.member_with(request, self._profile_id(request))
-        await self._enrollments.assign(caller.domain_id, _id(request), profile_id)
+        caller, wanted = await self._door.member_with(
+            request, self._bodies.read(request, ProfileAssignment)
+        )
+        await self._enrollments.assign(caller.domain_id, _id(request), wanted.profile_id)
         return empty(204)
 
     async def bind(self, request: Request) -> Response:
         """Bind resources to slots; other slots stay as they are."""
-        caller, requests = await self._door.member_with(request, self._bindings(request))
-        await self._enrollments.bind(caller, _id(request), requests)
+        caller, wanted = await self._door.member_with(
+            request, self._bodies.read(request, BindRequest)
+        )
+        await self._enrollments.bind(caller, _id(request), wanted.bindings)
         return empty(204)
 
     async def list(self, request: Request) -> Response:
@@ -260,23 +259,11 @@ class EnrollmentRoutes:
         """Return what is served."""
         group = Group("enrollments")
         done = {204: Reply("Done")}
-        bindings, profile, bind = (
-            ENROLLMENT + "/bindings",
-            ENROLLMENT + "/profile",
-            {JSON: "BindRequest"},
-        )
+        bindings, profile = ENROLLMENT + "/bindings", ENROLLMENT + "/profile"
         listed = {200: Reply("The bindings, by slot", "Bindings")}
-        assign = {JSON: "ProfileAssignment"}
         return [
-            group.on("PATCH", profile, self.assign, done, CHANGING, body=assign),
-            group.on("PUT", bindings, self.bind, done, CHANGING, body=bind),
+            group.on("PATCH", profile, self.assign, done, CHANGING, body=ProfileAssignment),
+            group.on("PUT", bindings, self.bind, done, CHANGING, body=BindRequest),
             group.on("GET", bindings, self.list, listed, READING),
             group.on("POST", bindings + "/refresh", self.refresh, done, (*READING, 409)),
         ]
-
-    async def _profile_id(self, request: Request) -> str:
-        body = await self._bodies.json(request)
-        return body.of(documents.CONFIG).required_text("profile_id")
-
-    async def _bindings(self, request: Request) -> Sequence[BindingRequest]:
-        return read_bindings(await self._bodies.json(request))

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bootstrap_core.bodies import Schema
+from bootstrap_core.http.json_schema import name_of, schemas_of
 from bootstrap_core.model import Asked
 
 
@@ -41,8 +43,6 @@ class ExactRoute(Route):
 
 
 Handler = Callable[[Request], Awaitable[Response]]
-Schema = Mapping[str, Any]
-
 JSON: Final = "application/json"
 ASKED: Final = "bootstrap_core.asked"
 """Where a request's scope has its route: the method and the path as it is declared."""
@@ -102,9 +102,9 @@ class Parameter:
 class Operation:
     """One method of one path.
 
-    ``handler`` is None where the route is made elsewhere and only described here. ``body`` maps
-    the media types that are taken to the schema's name. ``errors`` are the statuses that the
-    operation may answer with besides those of ``replies``.
+    ``handler`` is None where the route is made elsewhere and only described here. ``body`` is the
+    class that says what is taken (``bootstrap_core.bodies``), in a media type of ``kinds``.
+    ``errors`` are the statuses that the operation may answer with besides those of ``replies``.
     """
 
     method: str
@@ -116,7 +116,8 @@ class Operation:
     replies: Mapping[int, Reply]
     errors: Sequence[int] = ()
     parameters: Sequence[Parameter] = ()
-    body: Mapping[str, str] = field(factory=dict)
+    body: type[Any] | None = None
+    kinds: Sequence[str] = (JSON,)
     security: str = "bearer"
     right: str = ""
     """The right that callers need, in words; filled in by whoever knows the rights."""
@@ -141,7 +142,8 @@ class Group:
         replies: Mapping[int, Reply],
         errors: Sequence[int] = (),
         *,
-        body: Mapping[str, str] | None = None,
+        body: type[Any] | None = None,
+        kinds: Sequence[str] = (JSON,),
         parameters: Sequence[Parameter] = (),
     ) -> Operation:
         """Return the operation that ``handler`` does on ``method`` and ``path``."""
@@ -156,7 +158,8 @@ class Group:
             replies=replies,
             errors=errors,
             parameters=parameters,
-            body=body or {},
+            body=body,
+            kinds=kinds,
             security=self.security,
         )
 
@@ -184,13 +187,14 @@ def describe(
     version: str,
     security_schemes: Mapping[str, Schema],
 ) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of ``operations``."""
+    """Return the OpenAPI 3.1 document of ``operations``; ``schemas`` are those of the answers."""
+    bodies = schemas_of(*(each.body for each in operations if each.body is not None))
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
         "paths": paths(operations),
         "components": {
-            "schemas": {"Error": ERROR, **schemas},
+            "schemas": {"Error": ERROR, **bodies, **schemas},
             "securitySchemes": dict(security_schemes),
         },
     }
@@ -250,10 +254,11 @@ def _describe(operation: Operation) -> dict[str, Any]:
             }
             for each in operation.parameters
         ]
-    if operation.body:
+    if operation.body is not None:
+        schema = _ref(name_of(operation.body))
         described["requestBody"] = {
             "required": True,
-            "content": {kind: {"schema": _ref(name)} for kind, name in operation.body.items()},
+            "content": {kind: {"schema": schema} for kind in operation.kinds},
         }
     return described
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.delivery.preview import PreviewRequest, Previews, read_draft
+from bootstrap_core.delivery.preview import DraftPreviewRequest, PreviewRequest, Previews
 from bootstrap_core.errors import Malformed
-from bootstrap_core.formats.documents import Document
+from bootstrap_core.formats.documents import read_json
 from bootstrap_core.formats.profile_documents import NewProfile, ProfileChange, read_toml, read_yaml
-from bootstrap_core.formats.rendering import ContentFormat, RenderProfile
+from bootstrap_core.formats.rendering import ContentFormat
 from bootstrap_core.http.answers import (
     JsonAnswer,
     empty,
@@ -22,24 +22,43 @@ from bootstrap_core.http.answers import (
     version_view,
 )
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.http.requests import JSON, Bodies, Door, Query, media_type, path_id, read_json
+from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, READING, RENDERING
-from bootstrap_core.model import Profile
+from bootstrap_core.model import Caller, Profile
 from bootstrap_core.profiles import Profiles
+
+T = TypeVar("T")
 
 VERSION_DIGITS: Final = 10
 COLLECTION: Final = "/{domain_id}/clients/bootstrap/profiles"
 ONE: Final = COLLECTION + "/{profile_id}"
-UPLOADS: Final = {
-    JSON: (read_json, ContentFormat.JSON),
-    "application/yaml": (read_yaml, ContentFormat.YAML),
-    "application/x-yaml": (read_yaml, ContentFormat.YAML),
-    "text/yaml": (read_yaml, ContentFormat.YAML),
-    "text/x-yaml": (read_yaml, ContentFormat.YAML),
-    "application/toml": (read_toml, ContentFormat.TOML),
-    "application/x-toml": (read_toml, ContentFormat.TOML),
-    "text/toml": (read_toml, ContentFormat.TOML),
-    "text/x-toml": (read_toml, ContentFormat.TOML),
+
+
+def _of(
+    content_format: ContentFormat, read: Callable[[bytes], Mapping[Any, Any]]
+) -> Callable[[bytes], Mapping[Any, Any]]:
+    """Return a reader of profiles whose content has the format of the document, if none is told."""
+
+    def reader(body: bytes) -> Mapping[Any, Any]:
+        document = read(body)
+        told = document.get("content_format") or document.get("template_format")
+        return document if told else {**document, "content_format": content_format.value}
+
+    return reader
+
+
+_YAML: Final = _of(ContentFormat.YAML, read_yaml)
+_TOML: Final = _of(ContentFormat.TOML, read_toml)
+UPLOADS: Final[Mapping[str, Callable[[bytes], object]]] = {
+    JSON: read_json,
+    "application/yaml": _YAML,
+    "application/x-yaml": _YAML,
+    "text/yaml": _YAML,
+    "text/x-yaml": _YAML,
+    "application/toml": _TOML,
+    "application/x-toml": _TOML,
+    "text/toml": _TOML,
+    "text/x-toml": _TOML,
 }
 CREATED: Final = Reply("Created", "Profile", headers={"Location": "Where it is"})
 PAGE: Final = Reply("A page of profiles", "ProfilePage")
@@ -60,7 +79,7 @@ class ProfileRoutes:
 
     async def create(self, request: Request) -> Response:
         """Create a profile."""
-        caller, new = await self._door.member_with(request, self._new(request))
+        caller, new = await self._read(request, NewProfile)
         return _created(await self._profiles.create(caller.domain_id, new))
 
     async def upload(self, request: Request) -> Response:
@@ -87,7 +106,7 @@ class ProfileRoutes:
 
     async def preview(self, request: Request) -> Response:
         """Render a profile without changing anything."""
-        caller, wanted = await self._door.member_with(request, self._preview(request))
+        caller, wanted = await self._read(request, PreviewRequest)
         if wanted.config_id:
             conditions = ("config", "secrets") if wanted.show_secrets else ("config",)
             await self._door.permit(caller, request, *conditions, config_id=wanted.config_id)
@@ -96,13 +115,13 @@ class ProfileRoutes:
 
     async def change(self, request: Request) -> Response:
         """Change the fields that are sent; the version is raised."""
-        caller, change = await self._door.member_with(request, self._change(request))
+        caller, change = await self._read(request, ProfileChange)
         profile = await self._profiles.change(caller.domain_id, _id(request), change)
         return JsonAnswer(profile_view(profile))
 
     async def replace(self, request: Request) -> Response:
         """Replace a profile; its version is raised."""
-        caller, new = await self._door.member_with(request, self._new(request))
+        caller, new = await self._read(request, NewProfile)
         profile = await self._profiles.replace(caller.domain_id, _id(request), new)
         return JsonAnswer(profile_view(profile))
 
@@ -121,8 +140,8 @@ class ProfileRoutes:
 
     async def preview_draft(self, request: Request) -> Response:
         """Render a profile that is sent along and not stored."""
-        caller, (profile, wanted) = await self._door.member_with(request, self._draft(request))
-        content = await self._previews.render_draft(caller.domain_id, profile, wanted)
+        caller, wanted = await self._read(request, DraftPreviewRequest)
+        content = await self._previews.render_draft(caller.domain_id, wanted.draft(), wanted)
         return JsonAnswer({"content": content})
 
     async def remove(self, request: Request) -> Response:
@@ -137,20 +156,21 @@ class ProfileRoutes:
         group = Group("profiles")
         one = {200: Reply("The profile", "Profile")}
         listed = (OFFSET, LIMIT, NAME)
-        new, change, preview, draft = (
-            {JSON: name}
-            for name in ("NewProfile", "ProfileChange", "PreviewRequest", "DraftPreviewRequest")
-        )
         versions = {200: Reply("The versions, newest first", "ProfileVersions")}
-        upload = dict.fromkeys(UPLOADS, "NewProfile")
         slots = {200: Reply("The profile's slots", "BindingSlots")}
         rendered = {200: Reply("The rendered content", "Preview")}
         removing = (*LISTING, 409)
         return [
-            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=new),
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, CHANGING, body=NewProfile),
             group.on("GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=listed),
             group.on(
-                "POST", COLLECTION + "/upload", self.upload, {201: CREATED}, CHANGING, body=upload
+                "POST",
+                COLLECTION + "/upload",
+                self.upload,
+                {201: CREATED},
+                CHANGING,
+                body=NewProfile,
+                kinds=[*UPLOADS],
             ),
             group.on(
                 "POST",
@@ -158,42 +178,32 @@ class ProfileRoutes:
                 self.preview_draft,
                 rendered,
                 RENDERING,
-                body=draft,
+                body=DraftPreviewRequest,
             ),
             group.on("GET", ONE, self.view, one, READING),
-            group.on("PUT", ONE, self.replace, one, CHANGING, body=new),
+            group.on("PUT", ONE, self.replace, one, CHANGING, body=NewProfile),
             group.on("GET", ONE + "/versions", self.versions, versions, READING),
             group.on("GET", ONE + "/versions/{version}", self.version, one, LISTING),
-            group.on("PATCH", ONE, self.change, one, CHANGING, body=change),
+            group.on("PATCH", ONE, self.change, one, CHANGING, body=ProfileChange),
             group.on(
                 "DELETE", ONE, self.remove, {204: Reply("Gone")}, removing, parameters=(FORCE,)
             ),
             group.on("GET", ONE + "/slots", self.slots, slots, READING),
             group.on(
-                "POST", ONE + "/render-preview", self.preview, rendered, RENDERING, body=preview
+                "POST",
+                ONE + "/render-preview",
+                self.preview,
+                rendered,
+                RENDERING,
+                body=PreviewRequest,
             ),
         ]
 
-    async def _new(self, request: Request) -> NewProfile:
-        return await self._bodies.json_as(request, NewProfile.read)
+    async def _read(self, request: Request, kind: type[T]) -> tuple[Caller, T]:
+        return await self._door.member_with(request, self._bodies.read(request, kind))
 
     async def _uploaded(self, request: Request) -> NewProfile:
-        def make(document: Document) -> NewProfile:
-            return NewProfile.read(document, default_format=UPLOADS[media_type(request)][1])
-
-        readers = {kind: reader for kind, (reader, _) in UPLOADS.items()}
-        return await self._bodies.read_as(request, readers, make)
-
-    async def _change(self, request: Request) -> ProfileChange:
-        return await self._bodies.json_as(request, ProfileChange.read)
-
-    async def _preview(self, request: Request) -> PreviewRequest:
-        return await self._bodies.json_as(request, PreviewRequest.read)
-
-    async def _draft(self, request: Request) -> tuple[RenderProfile, PreviewRequest]:
-        return await self._bodies.json_as(
-            request, lambda document: (read_draft(document), PreviewRequest.read(document))
-        )
+        return await self._bodies.read_as(request, {**UPLOADS, JSON: self._bodies.json}, NewProfile)
 
 
 def _version(request: Request) -> int:

@@ -1,18 +1,22 @@
-"""Reading requests: bodies, content types, queries. Wrong ones raise ``Malformed`` and the like."""
+"""The edge: how every interface reads requests, their bodies, queries and credentials.
+
+The bootstrap core, the API and the embedded platform differ in what they raise (``Refusals``) and
+in which schemes an Authorization header may have; all else is here once.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from attrs import field, frozen
 from starlette.requests import Request
 
+from bootstrap_core.bodies import Problem, refused
+from bootstrap_core.decoding import decode, kind_of
 from bootstrap_core.errors import (
     BootstrapError,
     Forbidden,
@@ -22,15 +26,7 @@ from bootstrap_core.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from bootstrap_core.formats.documents import (
-    MAX_DEPTH,
-    Document,
-    DuplicateKey,
-    decode_text,
-    is_too_deep,
-    json_fault,
-    unique_keys,
-)
+from bootstrap_core.formats.documents import NotJson, read_json
 from bootstrap_core.http.openapi import asked_of
 from bootstrap_core.model import Caller
 from bootstrap_core.ports import Identity
@@ -38,6 +34,7 @@ from bootstrap_core.secrets import Secret
 from bootstrap_core.work import decoded
 
 BLANKS: Final = " \t"
+BEARER: Final = "Bearer"
 
 
 def after_scheme(value: str, scheme: str) -> str | None:
@@ -53,6 +50,15 @@ def with_or_without(value: str, scheme: str) -> str:
     """Return what follows the scheme in a header's value, or the whole value where it has none."""
     rest = after_scheme(value, scheme)
     return value.strip(BLANKS) if rest is None else rest
+
+
+def token_of(request: Request, *, bare: bool = True) -> Secret:
+    """Return the token of ``Authorization: Bearer <token>``; ``bare``: Bearer may be left out.
+
+    It is empty where there is none.
+    """
+    value = request.headers.get("authorization", "")
+    return Secret(with_or_without(value, BEARER) if bare else after_scheme(value, BEARER) or "")
 
 
 T = TypeVar("T")
@@ -72,43 +78,87 @@ def media_type(request: Request) -> str:
     return sent.partition(";")[0].strip().lower()
 
 
+def _not_json(words: str, error: NotJson) -> Malformed:
+    return Malformed(words, details={"field": error.key} if error.key else None)
+
+
+def declared_size(request: Request) -> int:
+    """Return how many bytes of a body a request announces, 0 where it does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
+
+
+@frozen
+class Refusals:
+    """What an interface raises for a body that it does not take; each is made of its words."""
+
+    unsupported: Callable[[str], Exception] = UnsupportedMediaType
+    too_large: Callable[[str], Exception] = TooLarge
+    not_json: Callable[[str, NotJson], Exception] = _not_json
+    invalid: Callable[[Sequence[Problem]], Exception] = refused
+
+
 @frozen
 class Bodies:
-    """Reads request bodies of at most ``limit`` bytes."""
+    """Reads request bodies of at most ``limit`` bytes.
+
+    ``null_is_empty``: the JSON value null stands for an object without fields.
+    """
 
     limit: int = 1024 * 1024
+    refusals: Refusals = Refusals()
+    null_is_empty: bool = False
 
-    async def json(self, request: Request) -> Document:
-        """Return a JSON object; null stands for an empty one.
+    async def read(self, request: Request, kind: type[T]) -> T:
+        """Return a body in JSON. Raises what ``refusals`` say."""
+        return await self.read_as(request, {JSON: self.json}, kind)
 
-        Raises ``UnsupportedMediaType``, ``TooLarge``, ``Malformed``.
-        """
-        return await self.json_as(request, lambda document: document)
-
-    async def json_as(self, request: Request, make: Callable[[Document], T]) -> T:
-        """Return what ``make`` makes of a JSON object; errors as for ``json``, and its own."""
-        return await self.read_as(request, {JSON: read_json}, make)
+    async def document(self, request: Request) -> Mapping[str, Any]:
+        """Return a JSON object as it was sent; errors as for ``read``."""
+        self.reader_of(request, {JSON: self.json})
+        return self.fields(await decoded(self.json, await self.content(request)))
 
     async def read_as(
-        self,
-        request: Request,
-        readers: Mapping[str, Callable[[bytes], Document]],
-        make: Callable[[Document], T],
+        self, request: Request, readers: Mapping[str, Callable[[bytes], object]], kind: type[T]
     ) -> T:
-        """Return what ``make`` makes of the body, read by the reader of its content type.
+        """Return a body, read by the reader of its content type; errors as for ``read``.
 
-        Of a long body both are done beside the event loop. Errors as for ``json_as``.
+        Of a long body it is done beside the event loop.
         """
-        kind = media_type(request)
-        reader = readers.get(kind)
-        if reader is None:
-            allowed = ", ".join(readers)
-            given = f"{kind!r} is not taken" if kind else "none was given"
-            raise UnsupportedMediaType(f"Content-Type: {given}; allowed are {allowed}")
-        return await decoded(lambda body: make(reader(body)), await self._bytes(request))
+        reader = self.reader_of(request, readers)
+        body = await self.content(request)
+        return await decoded(lambda sent: self.made(reader(sent), kind), body)
 
-    async def _bytes(self, request: Request) -> bytes:
-        too_large = TooLarge(f"the body has more than {self.limit} bytes")
+    def made(self, document: object, kind: type[T]) -> T:
+        """Return what a decoded body says. Raises what ``refusals`` say."""
+        return decode(kind, self.fields(document), self.refusals.invalid)
+
+    def fields(self, document: object) -> Mapping[str, Any]:
+        """Return a JSON value that is an object. Raises what ``refusals`` say."""
+        if not isinstance(document, Mapping):
+            words = f"the body must be a JSON object, not {kind_of(document)}"
+            raise self.refusals.not_json(words, NotJson(words))
+        return document
+
+    def json(self, body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the JSON value of a body."""
+        try:
+            value = read_json(body)
+        except NotJson as error:
+            raise self.refusals.not_json(f"the body {error}", error) from error
+        return {} if value is None and self.null_is_empty else value
+
+    def reader_of(self, request: Request, readers: Mapping[str, T]) -> T:
+        """Return the reader of a request's content type."""
+        kind = media_type(request)
+        if kind in readers:
+            return readers[kind]
+        given = f"{kind!r:.100} is not taken" if kind else "none was given"
+        raise self.refusals.unsupported(f"Content-Type: {given}; allowed are {', '.join(readers)}")
+
+    async def content(self, request: Request) -> bytes:
+        """Return the bytes of a body."""
+        too_large = self.refusals.too_large(f"the body is over {self.limit // 1024} KiB")
         if declared_size(request) > self.limit:
             raise too_large
         body = bytearray()
@@ -117,12 +167,6 @@ class Bodies:
             if len(body) > self.limit:
                 raise too_large
         return bytes(body)
-
-
-def declared_size(request: Request) -> int:
-    """Return how many bytes of a body a request announces, 0 where it does not say."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
 
 
 @frozen
@@ -193,65 +237,6 @@ def path_id(request: Request, name: str) -> str:
     return value
 
 
-def read_json(body: bytes) -> Document:
-    """Read a JSON object (RFC 8259): nothing may follow it, no key stands twice in an object.
-
-    Raises ``Malformed`` with line and column, for a number that does not fit into a float, and for
-    what is nested deeper than 100 levels.
-    """
-    try:
-        value = json.loads(
-            decode_text(body),
-            parse_constant=_refuse,
-            parse_float=_float,
-            parse_int=_int,
-            object_pairs_hook=unique_keys,
-        )
-    except DuplicateKey as error:
-        raise Malformed(f"the body: {error}", details={"field": error.key}) from error
-    except RecursionError:
-        raise Malformed(f"the body is JSON nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        raise Malformed(f"the body is not valid JSON{json_fault(error)}") from error
-    if is_too_deep(value):
-        raise Malformed(f"the body: is nested deeper than {MAX_DEPTH} levels")
-    if b"\\u" in body:
-        _refuse_lone_surrogates(value)
-    if value is None:
-        return Document({})
-    if not isinstance(value, dict):
-        raise Malformed("the body: a JSON object is wanted")
-    return Document(value)
-
-
-def _refuse(constant: str) -> Any:  # noqa: ANN401 - never returns
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-def _float(written: str) -> float:
-    number = float(written)
-    if math.isinf(number):
-        raise ValueError(f"the number {written:.30} is too large")
-    return number
-
-
-def _int(written: str) -> int:
-    try:
-        number = int(written)
-        float(number)
-    except (OverflowError, ValueError) as error:
-        raise ValueError(f"the number {written:.30} is too large") from error
-    return number
-
-
-def _refuse_lone_surrogates(value: object) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise Malformed("the body: a \\u escape stands for half a character") from error
-
-
-BEARER: Final = "Bearer"
 LET_INTO: Final = "domain_that_the_caller_was_let_into"
 """Key of a request's scope, where it is known that the path names a domain and not a secret."""
 
@@ -272,7 +257,9 @@ class Door:
 
         Raises ``Unauthenticated``, ``Forbidden``, ``NotFound``.
         """
-        token = bearer_token(request)
+        token = token_of(request, bare=False)
+        if not token:
+            raise Unauthenticated('send your token as "Authorization: Bearer <token>"')
         return await self._admit(request, token, path_id(request, "domain_id"))
 
     async def member_with(self, request: Request, reading: Awaitable[T]) -> tuple[Caller, T]:
@@ -293,7 +280,10 @@ class Door:
         """
         named = "domain_id" in request.path_params
         domain_id = path_id(request, "domain_id") if named else None
-        return await self._admit(request, any_token(request), domain_id)
+        token = token_of(request)
+        if not token:
+            raise Unauthenticated('send your token as "Authorization: <token>"')
+        return await self._admit(request, token, domain_id)
 
     async def _admit(self, request: Request, token: Secret, domain_id: str | None) -> Caller:
         caller = await self._identity.admit(token, domain_id, asked_of(request))
@@ -308,19 +298,3 @@ class Door:
         ``values`` are added to those of the path. Raises ``NotPermitted``.
         """
         await self._identity.permit(caller, asked_of(request, *conditions, **values))
-
-
-def bearer_token(request: Request) -> Secret:
-    """Return the token of ``Authorization: Bearer <token>``. Raises ``Unauthenticated``."""
-    token = after_scheme(request.headers.get("authorization", ""), BEARER)
-    if not token:
-        raise Unauthenticated('send your token as "Authorization: Bearer <token>"')
-    return Secret(token)
-
-
-def any_token(request: Request) -> Secret:
-    """Return the token of ``Authorization: <token>``, Bearer or not. Raises ``Unauthenticated``."""
-    token = with_or_without(request.headers.get("authorization", ""), BEARER)
-    if not token:
-        raise Unauthenticated('send your token as "Authorization: <token>"')
-    return Secret(token)

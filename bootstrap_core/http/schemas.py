@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from bootstrap_core.credentials import EXTERNAL_ID_BYTES, EXTERNAL_KEY_BYTES
+from bootstrap_core.bodies import Schema
+from bootstrap_core.configs import CertificateChange, ConfigChange
+from bootstrap_core.formats.profile_documents import ProfileChange
 from bootstrap_core.formats.rendering import ContentFormat
-from bootstrap_core.http.openapi import Parameter, Schema
+from bootstrap_core.http.json_schema import object_schema
+from bootstrap_core.http.openapi import Parameter
 from bootstrap_core.model import ResourceType, Status
 
 READING: Final = (401, 403, 404)
@@ -24,7 +27,6 @@ NAME: Final = Parameter("name", {"type": "string"}, "A part of the name, in any 
 
 TEXT: Final[Schema] = {"type": "string"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
-CHANNEL_IDS: Final[Schema] = {"type": "array", "items": TEXT}
 OBJECT: Final[Schema] = {"type": "object"}
 STATUS: Final[Schema] = {"enum": [status.value for status in Status]}
 FORMAT: Final[Schema] = {"enum": [each.value for each in ContentFormat]}
@@ -51,64 +53,13 @@ def _page(of: str, name: str) -> Schema:
     return _object(f"total offset limit {of}", **numbers, **{of: _list(name)})
 
 
-PROFILE_FIELDS: Final[dict[str, Schema]] = {
-    "description": TEXT,
-    "content_format": FORMAT,
-    "template_format": {**FORMAT, "description": "Another name of content_format"},
-    "content_template": {**TEXT, "description": "A Go text/template"},
-    "defaults": OBJECT,
-    "binding_slots": _list("BindingSlot"),
-}
-CERTIFICATE_FIELDS: Final[dict[str, Schema]] = {
-    "client_cert": TEXT,
-    "client_key": TEXT,
-    "ca_cert": TEXT,
-}
-CONFIG_FIELDS: Final[dict[str, Schema]] = {
-    "name": TEXT,
-    "content": TEXT,
-    "render_context": OBJECT,
-}
-IDENTITY_FIELDS: Final[dict[str, Schema]] = {
-    "external_id": {**TEXT, "minLength": 1, "maxLength": EXTERNAL_ID_BYTES},
-    "external_key": {**TEXT, "minLength": 1, "maxLength": EXTERNAL_KEY_BYTES},
-}
-PREVIEW_BINDING: Final = _object(
-    "slot", slot=TEXT, type=TEXT, resource_id=TEXT, snapshot=OBJECT, secret_snapshot=OBJECT
-)
-
-PREVIEW_FIELDS: Final[dict[str, Schema]] = {
-    "config_id": TEXT,
-    "config": _object(id=TEXT, external_id=TEXT, render_context=OBJECT, status={}),
-    "render_context": OBJECT,
-    "bindings": {"type": "array", "items": PREVIEW_BINDING},
-    "show_secrets": {"type": "boolean", "description": "Show the stored bindings' secrets"},
-}
+PROFILE_FIELDS: Final = object_schema(ProfileChange)["properties"]
+CERTIFICATE_FIELDS: Final = object_schema(CertificateChange)["properties"]
+CONFIG_FIELDS: Final = object_schema(ConfigChange)["properties"]
 
 SCHEMAS: Final[dict[str, Schema]] = {
-    "NewConfig": _object(
-        "external_id external_key",
-        **IDENTITY_FIELDS,
-        **CONFIG_FIELDS,
-        **CERTIFICATE_FIELDS,
-        profile_id=TEXT,
-        client_id={**TEXT, "description": "The config's client, as in SuperMQ's releases"},
-        channels={**CHANNEL_IDS, "description": "Connected when the state is set to 1"},
-    ),
-    "NewClientConfig": _object(
-        "external_id external_key",
-        **IDENTITY_FIELDS,
-        **CONFIG_FIELDS,
-        **CERTIFICATE_FIELDS,
-        profile_id=TEXT,
-        status={**STATUS, "description": "Default: enabled"},
-        client_id={**TEXT, "description": "The config's client; empty: one is made"},
-        channels={**CHANNEL_IDS, "description": "What the client is connected to"},
-    ),
-    "ConfigConnections": _object("channels", channels=CHANNEL_IDS),
-    "ConfigChange": _object(**CONFIG_FIELDS),
-    "Done": _object(),
     "Certificates": _object(id=TEXT, **CERTIFICATE_FIELDS),
+    "Done": _object(),
     "Config": _object(
         "id external_id status",
         id=TEXT,
@@ -144,20 +95,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         unchanged={"type": "boolean", "description": "Whether the last fetch gave the same"},
         **CERTIFICATE_FIELDS,
     ),
-    "BindingSlot": _object(
-        "name type",
-        name={**TEXT, "minLength": 1, "maxLength": 256},
-        type=TYPE,
-        required={"type": "boolean"},
-        fields={"type": "array", "items": TEXT},
-    ),
-    "NewProfile": _object("name", name={**TEXT, "minLength": 1}, **PROFILE_FIELDS),
-    "ProfileChange": _object(name=TEXT, **PROFILE_FIELDS),
     "Profile": _object(
         "id domain_id name content_format version",
         id=TEXT,
         domain_id=TEXT,
-        name=TEXT,
         version={"type": "integer", "minimum": 1},
         created_at=TIME,
         updated_at=TIME,
@@ -173,12 +114,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         updated_at=TIME,
     ),
     "BindingSlots": _object("binding_slots", binding_slots=_list("BindingSlot")),
-    "PreviewRequest": _object(**PREVIEW_FIELDS),
-    "DraftPreviewRequest": _object("profile", profile=_named("ProfileChange"), **PREVIEW_FIELDS),
     "Preview": _object("content", content=TEXT),
-    "ProfileAssignment": _object("profile_id", profile_id=TEXT),
-    "BindRequest": _object("bindings", bindings={**_list("BindingRequest"), "minItems": 1}),
-    "BindingRequest": _object("slot type resource_id", slot=TEXT, type=TYPE, resource_id=TEXT),
     "Binding": _object(
         "config_id slot type resource_id snapshot updated_at",
         config_id=TEXT,
@@ -198,14 +134,6 @@ SCHEMAS: Final[dict[str, Schema]] = {
         channels=_list("ThingChannel"),
         **CERTIFICATE_FIELDS,
     ),
-    "NewThing": _object(
-        "external_id external_key",
-        thing_id=TEXT,
-        channels={"type": "array", "items": {**TEXT, "format": "uuid"}},
-        **IDENTITY_FIELDS,
-        **CONFIG_FIELDS,
-        **CERTIFICATE_FIELDS,
-    ),
     "Thing": _object(
         "thing_id external_id channels state",
         thing_id=TEXT,
@@ -219,7 +147,6 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "ThingChannel": _object("id", id=TEXT, name=TEXT, metadata=OBJECT),
     "ThingPage": _page("configs", "Thing"),
-    "State": _object("state", state={"enum": [0, 1]}),
     "ThingConfiguration": _object(
         "thing_id thing_key channels mainflux_id mainflux_key mainflux_channels content",
         thing_id=TEXT,

@@ -9,15 +9,14 @@ from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.client_configs import ClientConfigs
+from bootstrap_core.client_configs import ClientConfigs, ConfigConnections
 from bootstrap_core.configs import CertificateChange, ConfigChange, Configs
 from bootstrap_core.errors import Malformed
-from bootstrap_core.formats import documents
 from bootstrap_core.http.answers import JsonAnswer, empty, page, thing_view
 from bootstrap_core.http.openapi import Group, Operation, Parameter, Reply
-from bootstrap_core.http.requests import JSON, Bodies, Door, Query, path_id
+from bootstrap_core.http.requests import Bodies, Door, Query, path_id
 from bootstrap_core.http.schemas import CHANGING, LIMIT, LISTING, NAME, OFFSET, REGISTERING
-from bootstrap_core.mainflux import NewThing, Things, read_state
+from bootstrap_core.mainflux import NewThing, State, Things
 from bootstrap_core.model import Caller
 from bootstrap_core.store.config_rows import ConfigQuery
 
@@ -61,7 +60,7 @@ class ThingRoutes:
     async def create(self, request: Request) -> Response:
         """Create a thing's config; a thing or channel that does not exist is made."""
         caller = await self._door.owner(request)
-        new = await self._bodies.json_as(request, NewThing.read)
+        new = await self._bodies.read(request, NewThing)
         config = await self._things.create(caller, new)
         thing = await self._things.view(caller.domain_id, config.id)
         return JsonAnswer(thing_view(thing), 201, {"Location": f"{COLLECTION}/{config.id}"})
@@ -80,23 +79,22 @@ class ThingRoutes:
     async def change(self, request: Request) -> Response:
         """Change the name, the content or both."""
         caller = await self._door.owner(request)
-        change = await self._bodies.json_as(request, ConfigChange.read)
+        change = await self._bodies.read(request, ConfigChange)
         await self._configs.change(caller.domain_id, _id(request), change)
         return JsonAnswer({})
 
     async def change_certificates(self, request: Request) -> Response:
         """Change the certificates that are sent."""
         caller = await self._door.owner(request)
-        change = await self._bodies.json_as(request, CertificateChange.read)
+        change = await self._bodies.read(request, CertificateChange)
         await self._configs.change_certificates(caller.domain_id, _id(request), change)
         return JsonAnswer({})
 
     async def connect(self, request: Request) -> Response:
         """Replace the thing's channels; it is connected to them while its state is 1."""
         caller = await self._door.owner(request)
-        body = await self._bodies.json(request)
-        channels = body.of(documents.CONFIG).texts("channels")
-        await self._of_clients.change_channels(caller, _id(request), channels, lazily=True)
+        wanted = await self._bodies.read(request, ConfigConnections)
+        await self._of_clients.change_channels(caller, _id(request), wanted.channels, lazily=True)
         return JsonAnswer({})
 
     async def remove(self, request: Request) -> Response:
@@ -108,8 +106,8 @@ class ThingRoutes:
     async def set_state(self, request: Request) -> Response:
         """Connect a thing to its channels and enable its config (1), or undo both (0)."""
         caller = await self._door.owner(request)
-        state = read_state(await self._bodies.json(request))
-        await self._things.set_state(caller, _id(request), state)
+        wanted = await self._bodies.read(request, State)
+        await self._things.set_state(caller, _id(request), wanted.state)
         return JsonAnswer({})
 
     def operations(self) -> Sequence[Operation]:
@@ -124,25 +122,22 @@ class ThingRoutes:
 
     def _told(self) -> Sequence[Operation]:
         group = Group("things", security="token")
-        new, change, certificates, state = (
-            {JSON: name} for name in ("NewThing", "ConfigChange", "Certificates", "State")
-        )
         done = {200: Reply("Done", "Done")}
         one = {200: Reply("The config", "Thing")}
         gone = {204: Reply("Gone")}
         return [
-            group.on("POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=new),
+            group.on("POST", COLLECTION, self.create, {201: CREATED}, REGISTERING, body=NewThing),
             group.on(
                 "GET", COLLECTION, self.list, {200: PAGE}, LISTING, parameters=LIST_PARAMETERS
             ),
             group.on("GET", ONE, self.view, one, LISTING),
-            group.on("PUT", ONE, self.change, done, CHANGING, body=change),
+            group.on("PUT", ONE, self.change, done, CHANGING, body=ConfigChange),
             group.on("DELETE", ONE, self.remove, gone, LISTING),
-            group.on("PATCH", CERTS, self.change_certificates, done, CHANGING, body=certificates),
             group.on(
-                "PUT", CONNECTIONS, self.connect, done, CHANGING, body={JSON: "ConfigConnections"}
+                "PATCH", CERTS, self.change_certificates, done, CHANGING, body=CertificateChange
             ),
-            group.on("PUT", STATE, self.set_state, done, CHANGING, body=state),
+            group.on("PUT", CONNECTIONS, self.connect, done, CHANGING, body=ConfigConnections),
+            group.on("PUT", STATE, self.set_state, done, CHANGING, body=State),
         ]
 
 

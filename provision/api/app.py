@@ -23,17 +23,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bootstrap_core.core import BootstrapCore
 from bootstrap_core.credentials import holds_token, without_tokens
-from bootstrap_core.errors import ServiceError
+from bootstrap_core.errors import ServiceError, Unauthenticated
 from bootstrap_core.http.answers import JsonAnswer, refusal
 from bootstrap_core.http.device_routes import STORED, DeviceRoute
 from bootstrap_core.http.openapi import Operation, Reply, asked_of, describe, routes
-from bootstrap_core.http.requests import BROKEN_ESCAPE, LET_INTO
+from bootstrap_core.http.requests import BROKEN_ESCAPE, LET_INTO, token_of
 from bootstrap_core.http.schemas import SCHEMAS as BOOTSTRAP_SCHEMAS
 from bootstrap_core.http.schemas import SECURITY_SCHEMES
 from bootstrap_core.model import Caller
+from bootstrap_core.secrets import Secret
 from bootstrap_core.work import beside_loop
 from provision.api.schemas import SCHEMAS
-from provision.authentication import Authentication, token_of
+from provision.authentication import Authentication
 from provision.build_info import release
 from provision.errors import (
     COUNTED_STATUS,
@@ -136,12 +137,23 @@ def _http_error(request: Request, error: HTTPException) -> dict[str, Any]:
             return {"message": str(error.detail), "code": "bad_request"}
 
 
+def sent_token(request: Request) -> Secret:
+    """Return the token of a request; empty where there is no Authorization header.
+
+    Raises ``Unauthenticated``: there is a header, but no token in it.
+    """
+    token = token_of(request)
+    if not token and "authorization" in request.headers:
+        raise Unauthenticated
+    return token
+
+
 async def enter(authentication: Authentication, request: Request) -> Caller:
     """Return the caller, who may ask this route (``provision.rights``) in the path's domain.
 
     Raises what ``Authentication.admit`` raises.
     """
-    token = token_of(request.headers.get("authorization"))
+    token = sent_token(request)
     domain_id = request.path_params.get("domain_id")
     caller = await authentication.admit(token, domain_id, asked_of(request))
     request.scope[LET_INTO] = caller.domain_id

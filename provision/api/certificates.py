@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.bodies import Body, Read, Wrong, described
+from bootstrap_core.decoding import structured
 from bootstrap_core.http.answers import JsonAnswer
-from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
+from bootstrap_core.http.openapi import Operation, Parameter, Reply
 from bootstrap_core.model import Caller, rfc3339
 from provision.api.app import enter, permit
-from provision.api.requests import Fields, read_object
+from provision.api.requests import BODIES, filled
 from provision.authentication import Authentication
 from provision.certificates import (
     Certificates,
@@ -26,8 +28,6 @@ from provision.errors import InvalidFields
 from provision.layout.model import parse_lifetime
 from provision.onboarding.service import Onboardings
 
-HOW = ("ttl", "key_bits", "key_type", "csr")
-FIELDS = ("client_id", "thing_id", *HOW)
 OK, CREATED, NO_CONTENT = 200, 201, 204
 CSR_MOST = 16_384
 ID_MOST = 255
@@ -37,6 +37,63 @@ ONE = "/{domain_id}/cert/{serial}"
 ISSUED = {CREATED: Reply("Issued; the key is shown once", "IssuedCertificate")}
 CLIENT = Parameter("client_id", {"type": "string"}, "The client whose certificates are meant")
 GATEWAY = Parameter("external_id", {"type": "string"}, "Or the gateway, with all of its clients")
+
+
+def _lifetime(value: object) -> timedelta:
+    text: str = structured(Annotated[str, filled(64)], value)
+    try:
+        return timedelta(seconds=parse_lifetime(text))
+    except (ValueError, OverflowError) as error:
+        raise Wrong(str(error)) from error
+
+
+@frozen
+class RenewalBody:
+    """How a certificate is to be made."""
+
+    body: ClassVar[Body] = Body("CertificateRenewal")
+
+    ttl: Annotated[
+        timedelta | None,
+        Read(_lifetime),
+        described(type="string", description="A duration in Go's syntax, such as 2400h"),
+    ] = None
+    key_bits: int = 0
+    key_type: Annotated[str, filled(32)] = ""
+    csr: Annotated[
+        str, filled(CSR_MOST), described(description="A PKCS #10 request in PEM form")
+    ] = ""
+
+    def faults(self) -> Iterator[Wrong]:
+        """Yield that a request comes with a key that it does not need."""
+        if self.csr and (self.key_type or self.key_bits):
+            yield Wrong("brings its own key: leave key_type and key_bits out", at="csr")
+
+    def wish(self, client_id: str) -> CertificateWish:
+        """Return what is wanted for a client."""
+        return CertificateWish(
+            client_id=client_id,
+            ttl=self.ttl,
+            key_type=self.key_type,
+            key_bits=self.key_bits,
+            csr=self.csr,
+        )
+
+
+@frozen
+class CertificateBody(RenewalBody):
+    """What is sent to have a certificate issued; ``thing_id`` is Mainflux's name of the client."""
+
+    body: ClassVar[Body] = Body("CertificateRequest")
+
+    client_id: Annotated[str, filled(ID_MOST)] = ""
+    thing_id: Annotated[str, filled(ID_MOST)] = ""
+
+    def faults(self) -> Iterator[Wrong]:
+        """Yield that no client is named, and what is wrong with the rest."""
+        if not (self.client_id or self.thing_id):
+            yield Wrong("is missing: the ID of the client (or thing_id)", at="client_id")
+        yield from super().faults()
 
 
 @frozen
@@ -95,7 +152,7 @@ class CertificateRoutes:
                 tag=TAG,
                 replies=ISSUED,
                 errors=(400, 413, 415, 422, *FOREIGN),
-                body={JSON: "CertificateRequest"},
+                body=CertificateBody,
             )
         yield Operation(
             method="POST",
@@ -106,18 +163,14 @@ class CertificateRoutes:
             tag=TAG,
             replies=ISSUED,
             errors=(400, 409, 413, 415, 422, *FOREIGN),
-            body={JSON: "CertificateRenewal"},
+            body=RenewalBody,
         )
 
     async def create(self, request: Request) -> Response:
         """Issue a certificate."""
         caller = await self._caller(request)
-        fields = Fields(document := await read_object(request), FIELDS)
-        client_id = fields.text("client_id", most_bytes=ID_MOST, required=False)
-        client_id = client_id or fields.text("thing_id", most_bytes=ID_MOST, required=False)
-        if not client_id:
-            fields.refuse("client_id", "is missing: the ID of the client (or thing_id)")
-        wish = _wish(client_id or "", fields, document)
+        sent = await BODIES.read(request, CertificateBody)
+        wish = sent.wish(sent.client_id or sent.thing_id)
         await permit(self.authentication, caller, request, "client", client_id=wish.client_id)
         return _made(await self.certificates.issue(caller, wish))
 
@@ -152,38 +205,12 @@ class CertificateRoutes:
     async def renew(self, request: Request) -> Response:
         """Issue another certificate for a certificate's client; the body may be ``{}``."""
         caller = await self._caller(request)
-        fields = Fields(document := await read_object(request), HOW)
-        wish = _wish("", fields, document)
+        wish = (await BODIES.read(request, RenewalBody)).wish("")
         serial = request.path_params["serial"]
         return _made(await self.certificates.renew(caller, serial, wish))
 
     async def _caller(self, request: Request) -> Caller:
         return await enter(self.authentication, request)
-
-
-def _wish(client_id: str, fields: Fields, document: Mapping[str, Any]) -> CertificateWish:
-    key_type = fields.text("key_type", most_bytes=32, required=False)
-    csr = fields.text("csr", most_bytes=CSR_MOST, required=False)
-    ttl = fields.text("ttl", most_bytes=64, required=False)
-    bits = document.get("key_bits", 0)
-    if isinstance(bits, bool) or not isinstance(bits, int):
-        fields.refuse("key_bits", "must be a whole number")
-    if csr and (key_type or bits):
-        fields.refuse("csr", "brings its own key: leave key_type and key_bits out")
-    lifetime = None
-    if ttl:
-        try:
-            lifetime = timedelta(seconds=parse_lifetime(ttl))
-        except (ValueError, OverflowError) as error:
-            fields.refuse("ttl", str(error))
-    fields.finish()
-    return CertificateWish(
-        client_id=client_id,
-        ttl=lifetime,
-        key_type=key_type or "",
-        key_bits=bits,
-        csr=csr or "",
-    )
 
 
 def _made(made: MadeCertificate) -> Response:

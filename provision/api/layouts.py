@@ -13,7 +13,8 @@ from starlette.responses import Response
 from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import Operation, Reply
 from bootstrap_core.secrets import MASK
-from provision.authentication import Authentication, token_of
+from provision.api.app import sent_token
+from provision.authentication import Authentication
 from provision.errors import LayoutNotFound
 from provision.layout.catalog import LayoutCatalog, LayoutState
 from provision.layout.errors import UnknownLayoutError
@@ -133,7 +134,7 @@ class LayoutRoutes:
         )
 
     async def _authenticate(self, request: Request) -> None:
-        await self.authentication.authenticate(token_of(request.headers.get("authorization")))
+        await self.authentication.authenticate(sent_token(request))
 
     def _found(self, request: Request) -> LayoutState:
         name = request.path_params["layout"]

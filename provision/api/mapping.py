@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.bodies import Body, described
+from bootstrap_core.configs import ExternalID, ExternalKey
 from bootstrap_core.enrollments import Enroller
 from bootstrap_core.http.answers import JsonAnswer
-from bootstrap_core.http.openapi import JSON, Operation, Parameter, Reply
+from bootstrap_core.http.openapi import Operation, Parameter, Reply
 from bootstrap_core.model import Caller, rfc3339, segment
-from bootstrap_core.secrets import Secret
 from provision.api.app import enter, permit
 from provision.api.gateways import (
     gateway_answer,
@@ -27,7 +28,7 @@ from provision.api.gateways import (
     warnings_of_replaced,
 )
 from provision.api.plans import drift_answer, preview_answer
-from provision.api.requests import Fields, is_set, read_object
+from provision.api.requests import BODIES, NAME_MOST, LayoutName, Name, is_set
 from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.idempotency import Idempotency
@@ -35,8 +36,6 @@ from provision.onboarding.model import MappingRequest, Onboarding, OnExisting, O
 from provision.onboarding.preview import Planner, PreviewRequest
 from provision.onboarding.service import Onboardings
 
-NAME_MOST = 1024
-FIELDS = ("external_id", "external_key", "name", "layout", "parameters", "on_existing", "csrs")
 OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
 DRY_RUN = Parameter("dry_run", {"type": "boolean"}, "Answer the plan; create nothing")
 LIVE = Parameter("live", {"type": "boolean"}, "Compare the record with the platform as well")
@@ -45,6 +44,39 @@ LAYOUT = Parameter("layout", {"type": "string"}, "Name of the layout; default: t
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key", {"type": "string"}, "The same key gives the same answer", place="header"
 )
+
+
+@frozen
+class MappingBody:
+    """What is sent to onboard a gateway."""
+
+    body: ClassVar[Body] = Body("MappingRequest")
+
+    external_id: Annotated[ExternalID, described(description="The ID that the device sends")]
+    external_key: Annotated[ExternalKey, described(description="The secret that the device sends")]
+    name: Annotated[
+        Name | None, described(maxLength=NAME_MOST, description="Of the gateway's client")
+    ] = None
+    layout: Annotated[LayoutName, described(description="Default: the configured one")] = ""
+    parameters: Annotated[
+        Mapping[str, Any], described(description="Values of the layout's parameters")
+    ] = field(factory=dict)
+    on_existing: Annotated[
+        OnExisting,
+        described(
+            type="string",
+            default="reuse",
+            description="What to do with a gateway that exists. rotate: new secrets and "
+            "certificates. replace: another gateway in its place",
+        ),
+    ] = OnExisting.REUSE
+    csrs: Annotated[
+        Mapping[str, str],
+        described(
+            description="PKCS #10 requests (PEM) of devices that hold their own key, "
+            "by the layout's keys of their clients"
+        ),
+    ] = field(factory=dict)
 
 
 @frozen
@@ -78,7 +110,7 @@ class MappingRoutes:
                     },
                     errors=(400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504),
                     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-                    body={JSON: "MappingRequest"},
+                    body=MappingBody,
                 ),
                 *(
                     Operation(
@@ -133,7 +165,7 @@ class MappingRoutes:
         is_free = free_in == caller.domain_id
         if _is_dry_run(request):
             self.onboardings.plan(caller.domain_id, wanted)
-            given = wanted.parameters if "parameters" in document else None
+            given = wanted.parameters if document.get("parameters") is not None else None
             wish = PreviewRequest(wanted.external_id, wanted.layout, wanted.name, given)
             await self._permit(request, caller, wanted, "dry_run")
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
@@ -248,7 +280,7 @@ class MappingRoutes:
 
     async def _wanted(self, request: Request) -> tuple[Mapping[str, Any], MappingRequest, str]:
         """Return the body, what it says, and the domain in which its external ID is free."""
-        document = await read_object(request)
+        document = await BODIES.document(request)
         wanted = self._decode(document)
         domain_id = request.path_params.get("domain_id", "")
         if not domain_id or _is_dry_run(request):
@@ -257,28 +289,15 @@ class MappingRoutes:
         return document, wanted, domain_id if is_free else ""
 
     def _decode(self, document: Mapping[str, Any]) -> MappingRequest:
-        fields = Fields(document, FIELDS)
-        external_id = fields.device_id()
-        external_key = fields.device_key()
-        name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
-        if name and len(name) > NAME_MOST:
-            fields.refuse("name", f"is {len(name)} characters long; at most {NAME_MOST}")
-        layout = fields.text("layout", most_bytes=255, required=False)
-        parameters = fields.object("parameters")
-        on_existing = fields.one_of("on_existing", [*OnExisting], OnExisting.REUSE)
-        csrs = fields.object("csrs")
-        for key, csr in csrs.items():
-            if not isinstance(csr, str):
-                fields.refuse(f"csrs.{key}", "must be a text: a PKCS #10 request in PEM form")
-        fields.finish()
+        sent = BODIES.made(document, MappingBody)
         return MappingRequest(
-            external_id=external_id,
-            external_key=Secret(external_key),
-            layout=self.catalog.get(layout or ""),
-            name=name,
-            parameters=parameters,
-            on_existing=OnExisting(on_existing),
-            csrs=csrs,
+            external_id=sent.external_id,
+            external_key=sent.external_key,
+            layout=self.catalog.get(sent.layout),
+            name=sent.name,
+            parameters=sent.parameters,
+            on_existing=sent.on_existing,
+            csrs=sent.csrs,
         )
 
     def _base_url(self, request: Request) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootstrap_core.bodies import Body, Wrong, described
+from bootstrap_core.configs import ExternalID
 from bootstrap_core.http.answers import JsonAnswer
-from bootstrap_core.http.openapi import JSON, Operation, Reply
+from bootstrap_core.http.openapi import Operation, Reply
 from bootstrap_core.model import rfc3339
 from bootstrap_core.work import LongWork
 from provision.api.app import enter, permit
 from provision.api.gateways import plan_answer
-from provision.api.requests import Fields, read_object
+from provision.api.requests import BODIES, NAME_MOST, LayoutName, filled
 from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.errors import TemplateFileError
@@ -95,8 +97,29 @@ def fields_answer(fields: Mapping[str, FieldChange]) -> dict[str, Any]:
     }
 
 
-FIELDS = ("external_id", "name", "layout", "parameters", "files")
-NAME_MOST = 1024
+@frozen
+class PlanBody:
+    """What is sent to plan a gateway."""
+
+    body: ClassVar[Body] = Body("PlanRequest")
+
+    external_id: ExternalID
+    name: Annotated[str, filled(4 * NAME_MOST)] | None = None
+    layout: LayoutName = ""
+    parameters: Annotated[
+        Mapping[str, Any] | None,
+        described(description="default: those of the gateway that exists"),
+    ] = None
+    files: Annotated[
+        Mapping[str, str],
+        described(description="a layout that is not served: NAME.toml and the files it names"),
+    ] = field(factory=dict)
+
+    def faults(self) -> Iterator[Wrong]:
+        """Yield that the layout itself is not among the files."""
+        if self.files and f"{self.layout}.toml" not in self.files:
+            told = f'must have the layout itself, "{self.layout or "NAME"}.toml"'
+            yield Wrong(told, at="files")
 
 
 @frozen
@@ -120,34 +143,23 @@ class PlanRoutes:
                 tag="mapping",
                 replies={OK: Reply("What would be added, changed and removed", "Plan")},
                 errors=(400, 401, 403, 413, 415, 422, 429, 502, 503, 504),
-                body={JSON: "PlanRequest"},
+                body=PlanBody,
             )
         ]
 
     async def create(self, request: Request) -> Response:
         """Plan a gateway; nothing is created."""
         caller = await enter(self.authentication, request)
-        document = await read_object(request)
+        document = await BODIES.document(request)
         if document.get("files"):
             await permit(self.authentication, caller, request, "files")
         wish = await self._decode(document, caller.domain_id)
         return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))
 
     async def _decode(self, document: Mapping[str, Any], domain_id: str) -> PreviewRequest:
-        fields = Fields(document, FIELDS)
-        external_id = fields.device_id()
-        name = fields.text("name", most_bytes=4 * NAME_MOST, required=False)
-        layout = fields.text("layout", most_bytes=255, required=False)
-        parameters = fields.object("parameters") if "parameters" in document else None
-        files = fields.object("files")
-        for file, text in files.items():
-            if not isinstance(text, str):
-                fields.refuse(f"files.{file}", "must be the text of the file")
-        if files and f"{layout}.toml" not in files:
-            fields.refuse("files", f'must have the layout itself, "{layout or "NAME"}.toml"')
-        fields.finish()
-        found = await self._layout(layout or "", files, domain_id)
-        return PreviewRequest(external_id, found, name, parameters)
+        sent = BODIES.made(document, PlanBody)
+        found = await self._layout(sent.layout, sent.files, domain_id)
+        return PreviewRequest(sent.external_id, found, sent.name, sent.parameters)
 
     async def _layout(self, layout: str, files: Mapping[str, str], domain_id: str) -> Layout:
         if not files:

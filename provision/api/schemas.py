@@ -8,7 +8,6 @@ from typing import Any, Final
 TEXT: Final = {"type": "string"}
 OBJECT: Final = {"type": "object"}
 TIME: Final = {"type": "string", "format": "date-time"}
-EXTERNAL: Final = {"type": "string", "minLength": 1, "maxLength": 1024}
 STATES: Final = ["planned", "done", "undoing", "stuck", "undone"]
 
 
@@ -71,30 +70,6 @@ CERTIFICATE: Final = _object(
 )
 
 SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "MappingRequest": {
-        **_object(
-            "external_id external_key",
-            external_id={**EXTERNAL, "description": "The ID that the device sends"},
-            external_key={**EXTERNAL, "description": "The secret that the device sends"},
-            name={"type": "string", "maxLength": 1024, "description": "Of the gateway's client"},
-            layout={**TEXT, "description": "Default: the configured one"},
-            parameters={**OBJECT, "description": "Values of the layout's parameters"},
-            on_existing={
-                "type": "string",
-                "enum": ["reuse", "fail", "repair", "rotate", "replace"],
-                "default": "reuse",
-                "description": "What to do with a gateway that exists. rotate: new secrets and "
-                "certificates. replace: another gateway in its place",
-            },
-            csrs={
-                "type": "object",
-                "description": "PKCS #10 requests (PEM) of devices that hold their own key, "
-                "by the layout's keys of their clients",
-                "additionalProperties": TEXT,
-            },
-        ),
-        "additionalProperties": False,
-    },
     "Mapping": _object(
         "channels connections onboarding",
         clients={**_list(OBJECT), "description": "With their secrets"},
@@ -208,28 +183,6 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         limit={"type": "integer"},
         onboardings=_list({"$ref": "#/components/schemas/Onboarding"}),
     ),
-    "CertificateRequest": {
-        **_object(
-            "",
-            client_id=TEXT,
-            thing_id=TEXT,
-            ttl={"type": "string", "description": "A duration in Go's syntax, such as 2400h"},
-            key_bits={"type": "integer"},
-            key_type=TEXT,
-            csr={"type": "string", "description": "A PKCS #10 request in PEM form"},
-        ),
-        "additionalProperties": False,
-    },
-    "CertificateRenewal": {
-        **_object(
-            "",
-            ttl={"type": "string", "description": "A duration in Go's syntax, such as 2400h"},
-            key_bits={"type": "integer"},
-            key_type=TEXT,
-            csr={"type": "string", "description": "A PKCS #10 request in PEM form"},
-        ),
-        "additionalProperties": False,
-    },
     "Certificate": CERTIFICATE,
     "CertificateList": _object(
         "certificates total",
@@ -277,21 +230,6 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
             "values of passwords and keys are masked",
         },
     ),
-    "PlanRequest": {
-        **_object(
-            "external_id",
-            external_id=EXTERNAL,
-            name=TEXT,
-            layout=TEXT,
-            parameters={**OBJECT, "description": "default: those of the gateway that exists"},
-            files={
-                "type": "object",
-                "description": "a layout that is not served: NAME.toml and the files it names",
-                "additionalProperties": TEXT,
-            },
-        ),
-        "additionalProperties": False,
-    },
     "Plan": _object(
         "dry_run external_id layout layout_digest exists changes summary drift rendered",
         dry_run={"type": "boolean"},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
+from attrs import asdict, field, frozen
+
+from bootstrap_core.bodies import Body, Check, Read, Wrong, named
+from bootstrap_core.decoding import structured
 from bootstrap_core.model import ConnectionType, EntityKind, Status, is_uuid
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import Membership
@@ -23,7 +27,7 @@ from provision.embedded.records import (
     entity_actions,
 )
 from provision.embedded.tables import is_route
-from provision.embedded.wire import NEVER, Fields, Query, present, written
+from provision.embedded.wire import KNOWN, NEVER, Query, present, written
 from provision.platform.types import (
     Connections,
     Domain,
@@ -60,93 +64,165 @@ NUMBER_MOST: Final = 2**63 - 1
 SEARCH_MOST: Final = 200
 NO_TYPE_FILTER: Final = "lists can't be filtered by connection_type, only by channel or client"
 
-E = TypeVar("E", Status, StatusFilter)
 S = TypeVar("S")
 
 
-def name_of(fields: Fields, member: str = "name") -> str:
-    """Return a name: at most 1,024 bytes."""
-    name = fields.text(member)
-    if len(name.encode()) > NAME_BYTES:
-        raise Malformed(f"{member} has more than {NAME_BYTES} bytes")
-    return name
+def _name_fault(name: str) -> str:
+    return f"has more than {NAME_BYTES} bytes" if len(name.encode()) > NAME_BYTES else ""
 
 
-def route_of(fields: Fields) -> str:
-    """Return a route, which may be missing."""
-    route = fields.text("route")
-    if route and not is_route(route):
-        raise Malformed(
-            "a route is a letter and then at most 35 letters, digits, - and _ (none of them twice "
-            "in a row); it is no UUID"
-        )
-    return route
-
-
-def status_of(fields: Fields) -> Status:
-    """Return a status; missing means enabled."""
-    return _status(Status, fields.text("status") or Status.ENABLED)
-
-
-def client_of(fields: Fields) -> DraftClient:
-    """Return a client to be created."""
-    client_id = fields.text("id")
-    if client_id and not is_uuid(client_id):
-        raise InvalidId
-    credentials = fields.fields("credentials")
-    return DraftClient(
-        id=client_id,
-        name=name_of(fields),
-        identity=credentials.text("identity"),
-        secret=Secret(credentials.text("secret")),
-        metadata=fields.document("metadata"),
-        private_metadata=fields.document("private_metadata"),
-        tags=fields.texts("tags"),
-        status=status_of(fields),
+def _route_fault(route: str) -> str:
+    if not route or is_route(route):
+        return ""
+    return (
+        "a route is a letter and then at most 35 letters, digits, - and _ (none of them twice "
+        "in a row); it is no UUID"
     )
 
 
-def channel_of(fields: Fields) -> NewChannel:
-    """Return a channel to be created; its ID may be any text of at most 1,024 bytes."""
-    channel_id = fields.text("id")
+def _client_id_fault(client_id: str) -> str:
+    return "" if not client_id or is_uuid(client_id) else f"{client_id[:64]!r} is no UUID"
+
+
+def _channel_id_fault(channel_id: str) -> str:
     if channel_id and not channel_id.strip():
-        raise Malformed("the channel's id is blank")
-    if (size := len(channel_id.encode())) > ID_BYTES:
-        raise Malformed(f"the channel's id has {size} bytes; at most {ID_BYTES} are allowed")
-    return NewChannel(
-        id=channel_id,
-        name=name_of(fields),
-        route=route_of(fields),
-        metadata=fields.document("metadata"),
-        tags=fields.texts("tags"),
-        status=status_of(fields),
-    )
+        return "is blank"
+    size = len(channel_id.encode())
+    return f"has {size} bytes; at most {ID_BYTES} are allowed" if size > ID_BYTES else ""
 
 
-def changes_of(fields: Fields, documents: Sequence[str]) -> dict[str, Any]:
-    """Return what a PATCH names: a name (an empty one is none) and JSON objects."""
-    values: dict[str, Any] = {}
-    if name := name_of(fields):
-        values["name"] = name
-    for member in documents:
-        if member in fields:
-            values[member] = fields.document(member)
-    return values
+def _status_sent(value: object) -> Status:
+    text: str = structured(str, value)
+    try:
+        return Status(text or Status.ENABLED)
+    except ValueError as error:
+        raise Wrong("is enabled or disabled", cause=InvalidStatus) from error
 
 
-def connections_of(fields: Fields, channel_ids: Sequence[str]) -> Connections:
-    """Return the connections that a body names, on channels that it or the path names."""
-    wanted = Connections(
-        client_ids=fields.texts("client_ids"),
-        channel_ids=channel_ids,
-        types=[_connection_type(kind) for kind in fields.texts("types")],
-    )
-    named = [*wanted.channel_ids, *wanted.client_ids]
-    if not (wanted.channel_ids and wanted.client_ids and all(key.strip() for key in named)):
-        raise Malformed("channel_ids and client_ids each need at least one ID, none of it blank")
-    if not wanted.types:
-        raise Malformed("types needs publish, subscribe or both")
-    return wanted
+def _connection_type(value: object) -> ConnectionType:
+    text: str = structured(str, value)
+    try:
+        return ConnectionType(text.lower())
+    except ValueError as error:
+        raise Wrong(f"{text[:32]!r} is no connection type: publish or subscribe") from error
+
+
+Name: TypeAlias = Annotated[str, Check(_name_fault)]
+Route: TypeAlias = Annotated[str, Check(_route_fault)]
+SentStatus: TypeAlias = Annotated[Status, Read(_status_sent)]
+Types: TypeAlias = Sequence[Annotated[ConnectionType, Read(_connection_type)]]
+
+
+@frozen
+class Sent:
+    """A body in which passes what any release sends or answers."""
+
+    body: ClassVar[Body] = Body(known=KNOWN)
+
+
+@frozen
+class Credentials(Sent):
+    """What a client or user signs in with."""
+
+    username: Name = ""
+    identity: str = ""
+    secret: Secret = Secret("")
+
+
+@frozen
+class ClientBody(Sent):
+    """A client to be created."""
+
+    id: Annotated[str, Check(_client_id_fault, InvalidId)] = ""
+    name: Name = ""
+    credentials: Credentials = field(factory=Credentials)
+    metadata: Mapping[str, Any] = field(factory=dict)
+    private_metadata: Mapping[str, Any] = field(factory=dict)
+    tags: Sequence[str] = ()
+    status: SentStatus = Status.ENABLED
+
+    def draft(self) -> DraftClient:
+        """Return what is to be created."""
+        return DraftClient(
+            id=self.id,
+            name=self.name,
+            identity=self.credentials.identity,
+            secret=self.credentials.secret,
+            metadata=self.metadata,
+            private_metadata=self.private_metadata,
+            tags=self.tags,
+            status=self.status,
+        )
+
+
+@frozen
+class ChannelBody(Sent):
+    """A channel to be created; its ID may be any text of at most 1,024 bytes."""
+
+    id: Annotated[str, Check(_channel_id_fault)] = ""
+    name: Name = ""
+    route: Route = ""
+    metadata: Mapping[str, Any] = field(factory=dict)
+    tags: Sequence[str] = ()
+    status: SentStatus = Status.ENABLED
+
+    def draft(self) -> NewChannel:
+        """Return what is to be created."""
+        return NewChannel(**asdict(self, recurse=False))
+
+
+@frozen
+class ChannelChangeBody(Sent):
+    """What a PATCH names of a channel; an empty name is none."""
+
+    name: Name | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns that are to be changed."""
+        return {name: value for name, value in named(self).items() if value != ""}
+
+
+@frozen
+class ClientChangeBody(ChannelChangeBody):
+    """What a PATCH names of a client."""
+
+    private_metadata: Mapping[str, Any] | None = None
+
+
+@frozen
+class DomainChangeBody(ChannelChangeBody):
+    """What a PATCH names of a domain."""
+
+    tags: Sequence[str] | None = None
+
+
+@frozen
+class TagsBody(Sent):
+    """The tags that take the place of others."""
+
+    tags: Sequence[str] = ()
+
+
+@frozen
+class ConnectionsBody(Sent):
+    """Which clients and channels are (dis)connected, and for what."""
+
+    client_ids: Sequence[str] = ()
+    channel_ids: Sequence[str] = ()
+    types: Types = ()
+
+    def connections(self, channel_id: str = "") -> Connections:
+        """Return the connections; ``channel_id`` stands for the channels that the body names."""
+        channel_ids = [channel_id] if channel_id else list(self.channel_ids)
+        named = [*channel_ids, *self.client_ids]
+        if not (channel_ids and self.client_ids and all(key.strip() for key in named)):
+            raise Malformed(
+                "channel_ids and client_ids each need at least one ID, none of it blank"
+            )
+        if not self.types:
+            raise Malformed("types needs publish, subscribe or both")
+        return Connections(list(self.client_ids), channel_ids, list(self.types))
 
 
 def require_uuids(keys: Sequence[str]) -> None:
@@ -177,7 +253,7 @@ def list_query_of(query: Query, connected_to: str = "") -> ListQuery:
         name=name,
         any_tags=_few("tags", [tag for tag in query.text("tags").split(",") if tag]),
         metadata=_few("metadata", _searchable(query.document("metadata"))),
-        status=_status(StatusFilter, query.text("status") or StatusFilter.ENABLED),
+        status=_status_filter(query.text("status") or StatusFilter.ENABLED),
         connected_to=query.text(connected_to) if connected_to else "",
         order=order,
         descending=direction == "desc",
@@ -198,18 +274,11 @@ def _count(value: object) -> int:
     return 1 + sum(map(_count, value.values() if isinstance(value, dict) else value))
 
 
-def _status(kind: type[E], text: str) -> E:
+def _status_filter(text: str) -> StatusFilter:
     try:
-        return kind(text)
+        return StatusFilter(text)
     except ValueError as error:
         raise InvalidStatus from error
-
-
-def _connection_type(text: str) -> ConnectionType:
-    try:
-        return ConnectionType(text.lower())
-    except ValueError as error:
-        raise Malformed(f"{text[:32]!r} is no connection type: publish or subscribe") from error
 
 
 def _searchable(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 from cryptography import x509
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,7 +26,7 @@ from starlette.routing import Route
 from bootstrap_core.http.openapi import ExactRoute
 from bootstrap_core.secrets import Secret
 from provision.embedded.access import Membership
-from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, page_json
+from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, Sent, page_json
 from provision.embedded.entity_routes import enter
 from provision.embedded.errors import (
     CertificateUnknown,
@@ -40,7 +40,7 @@ from provision.embedded.errors import (
 from provision.embedded.issuer_store import as_pem
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ListQuery
-from provision.embedded.wire import Fields, Query, empty, path_text, read_body, written
+from provision.embedded.wire import Query, empty, path_text, read, written
 from provision.pki.errors import OcspMalformed, PkiError
 from provision.pki.issuer import write_serial
 from provision.pki.keys import KeyType, make_key
@@ -130,7 +130,7 @@ class AuthorityRoutes:
     async def ocsp(self, request: Request) -> Response:
         """Answer an OCSP request, of anybody; Magistrala's SDK asks in JSON."""
         if request.headers.get("content-type", "").startswith(JSON):
-            serial = _serial_asked_about(Fields(await read_body(request), "the body"))
+            serial = _serial_asked_about(await read(request, OcspBody, announced=False))
             try:
                 answer = await self._authority.answer_about(serial)
             except Rejected as error:
@@ -151,18 +151,60 @@ class AuthorityRoutes:
         return Response(answer, media_type=OCSP_ANSWER)
 
 
-def _serial_asked_about(fields: Fields) -> str:
-    if serial := fields.text("serial_number"):
-        return serial
-    if not (pem := fields.text("certificate")):
+@frozen
+class OcspBody(Sent):
+    """Which certificate is asked about, as Magistrala's SDK asks."""
+
+    serial_number: str = ""
+    certificate: str = ""
+
+
+def _serial_asked_about(sent: OcspBody) -> str:
+    if sent.serial_number:
+        return sent.serial_number
+    if not sent.certificate:
         raise Malformed("serial_number or certificate (PEM) is needed")
     try:
-        return write_serial(x509.load_pem_x509_certificate(pem.encode()).serial_number)
+        certificate = x509.load_pem_x509_certificate(sent.certificate.encode())
+        return write_serial(certificate.serial_number)
     except ValueError as error:
         raise Malformed("certificate must be one in PEM form") from error
 
 
 OTHER_NAMES: Final = ("dns_names", "ip_addresses", "email_addresses")
+
+
+@frozen
+class Names(Sent):
+    """What else a certificate could name; none of it is issued."""
+
+    dns_names: Sequence[str] = ()
+    ip_addresses: Sequence[str] = ()
+    email_addresses: Sequence[str] = ()
+
+
+@frozen
+class Options(Names):
+    """What is to stand in a certificate's subject."""
+
+    common_name: str = ""
+
+
+@frozen
+class IssueBody(Names):
+    """A certificate to be made with its key."""
+
+    options: Options = field(factory=Options)
+    ttl: str = ""
+
+
+@frozen
+class SigningBody(Sent):
+    """A certificate request: its PEM, in base64."""
+
+    csr: str = ""
+
+
 TTL_DEFAULT: Final = timedelta(hours=720)
 TTL_MOST: Final = timedelta(days=36_500)
 TTL_FORM: Final = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?[dhms])+")
@@ -205,22 +247,22 @@ class CertificateRoutes:
     async def issue(self, request: Request) -> Response:
         """Make a key and a certificate for a client; the key is only in this answer."""
         token, domain_id = await enter(self._access, request)
-        fields = Fields(await read_body(request), "the body")
+        sent = await read(request, IssueBody, announced=False)
         (await self._require(token, domain_id, "client_update")).require_enabled()
-        if not fields.fields("options").text("common_name"):
+        if not sent.options.common_name:
             raise Malformed("options.common_name is needed")
-        _refuse_names(fields)
+        _refuse_names(sent)
         holder = Holder(domain_id, path_text(request, "client_id"))
-        return JSONResponse(await self._make(token, holder, _lifetime(fields.text("ttl"))), 201)
+        return JSONResponse(await self._make(token, holder, _lifetime(sent.ttl)), 201)
 
     async def sign(self, request: Request) -> Response:
         """Issue a certificate for a request that the caller made; its PEM comes in base64."""
         token, domain_id = await enter(self._access, request)
-        fields = Fields(await read_body(request), "the body")
+        sent = await read(request, SigningBody, announced=False)
         (await self._require(token, domain_id, "client_update")).require_enabled()
         ttl = _lifetime(Query(request).text("ttl"))
         try:
-            csr = base64.b64decode(fields.text("csr"), validate=True).decode("ascii")
+            csr = base64.b64decode(sent.csr, validate=True).decode("ascii")
         except (binascii.Error, ValueError) as error:
             raise Malformed("csr must be a certificate request: its PEM, in base64") from error
         if not csr:
@@ -311,16 +353,15 @@ class CertificateRoutes:
         return {**_certificate_json(signed), "key": key.pem()}
 
 
-def _refuse_names(fields: Fields) -> None:
+def _refuse_names(sent: IssueBody) -> None:
     """Refuse further names.
 
     With a host's name in it a client's certificate passes for that host with devices that do not
     look at a certificate's purpose, and those of all domains trust the same authority.
     """
-    options = fields.fields("options")
-    for place, members in (("", fields), ("options.", options)):
+    for place, names in (("", sent), ("options.", sent.options)):
         for name in OTHER_NAMES:
-            if members.texts(name):
+            if getattr(names, name):
                 raise Malformed(
                     f"{place}{name}: a client's certificate names its client alone; leave it out. "
                     "For a server, such as the broker: provision cert server NAME, on the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -35,14 +36,14 @@ class DomainRegistry:
         self._now = now
 
     async def create(
-        self, token: Secret, name: str, route: str, tags: list[str], metadata: dict[str, Any]
+        self, token: Secret, name: str, route: str, tags: Sequence[str], metadata: Mapping[str, Any]
     ) -> DomainRecord:
         """Create a domain that the caller operates; raises ``Taken`` (the route)."""
         caller = await self._access.caller(token)
         return await self.create_for(caller.id, name, route, tags, metadata)
 
     async def create_for(
-        self, user_id: str, name: str, route: str, tags: list[str], metadata: dict[str, Any]
+        self, user_id: str, name: str, route: str, tags: Sequence[str], metadata: Mapping[str, Any]
     ) -> DomainRecord:
         """Create a domain that a user operates; whoever calls has decided that it may be."""
         now = self._now()

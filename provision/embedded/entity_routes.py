@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar, Generic
 from urllib.parse import quote
 
@@ -21,14 +20,17 @@ from provision.embedded.bodies import (
     OFFSET_MOST,
     PAGE_DEFAULT,
     PAGE_MOST,
+    ChannelBody,
+    ChannelChangeBody,
+    ClientBody,
+    ClientChangeBody,
+    ConnectionsBody,
+    Credentials,
+    TagsBody,
     access_json,
-    changes_of,
     channel_json,
-    channel_of,
     client_json,
     client_json_without_secret,
-    client_of,
-    connections_of,
     entity_members_json,
     list_query_of,
     listed_channel_json,
@@ -41,14 +43,13 @@ from provision.embedded.errors import Malformed, Unprocessable
 from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ChannelRecord, ClientRecord
 from provision.embedded.wire import (
-    Fields,
     Handler,
     Query,
     bearer,
     empty,
     path_text,
-    read_object,
-    read_objects,
+    read,
+    read_all,
 )
 from provision.platform.types import Connections, NewChannel, NewClient
 
@@ -68,13 +69,14 @@ async def enter(access: AccessControl, request: Request) -> tuple[Secret, str]:
 class EntityRoutes(ABC, Generic[D, R]):
     """Decodes requests about one kind of entity, calls its registry, encodes what it answers.
 
-    ``kind`` and ``other`` are ``client`` and ``channel``, or the reverse; ``documents`` are the
-    JSON objects that a PATCH may replace.
+    ``kind`` and ``other`` are ``client`` and ``channel``, or the reverse; ``new`` and ``changed``
+    are the bodies that create and change one.
     """
 
     kind: ClassVar[EntityKind]
     other: ClassVar[str]
-    documents: ClassVar[Sequence[str]]
+    new: ClassVar[type[Any]]
+    changed: ClassVar[type[ChannelChangeBody]]
 
     def __init__(self, access: AccessControl, registry: EntityRegistry[D, R]) -> None:
         """Serve ``registry`` to whom ``access`` lets in."""
@@ -102,7 +104,7 @@ class EntityRoutes(ABC, Generic[D, R]):
     async def create(self, request: Request) -> Response:
         """Create one."""
         token, domain_id = await enter(self._access, request)
-        draft = self._read(await read_object(request))
+        draft: D = (await read(request, self.new)).draft()
         made = (await self._registry.create(token, domain_id, [draft]))[0]
         # A channel's ID may be any text.
         location = f"/{self.kind}s/{quote(made.id, safe='')}"
@@ -111,7 +113,7 @@ class EntityRoutes(ABC, Generic[D, R]):
     async def create_all(self, request: Request) -> Response:
         """Create several or none."""
         token, domain_id = await enter(self._access, request)
-        drafts = [self._read(fields) for fields in await read_objects(request)]
+        drafts: list[D] = [sent.draft() for sent in await read_all(request, self.new)]
         made = await self._registry.create(token, domain_id, drafts)
         shown = [self._show(one) for one in made]
         return JSONResponse({"total": len(made), f"{self.kind}s": shown})
@@ -159,14 +161,14 @@ class EntityRoutes(ABC, Generic[D, R]):
     async def change(self, request: Request) -> Response:
         """Replace the name or a JSON object."""
         token, domain_id = await enter(self._access, request)
-        values = changes_of(await read_object(request), self.documents)
+        values = (await read(request, self.changed)).values()
         key = self._key(request)
         return JSONResponse(self._show(await self._registry.change(token, domain_id, key, values)))
 
     async def change_tags(self, request: Request) -> Response:
         """Replace the tags."""
         token, domain_id = await enter(self._access, request)
-        values = {"tags": (await read_object(request)).texts("tags")}
+        values = {"tags": (await read(request, TagsBody)).tags}
         changed = await self._registry.change(token, domain_id, self._key(request), values)
         return JSONResponse(self._show_changed(changed))
 
@@ -194,10 +196,6 @@ class EntityRoutes(ABC, Generic[D, R]):
         return JSONResponse(self._show_changed(changed))
 
     @abstractmethod
-    def _read(self, fields: Fields) -> D:
-        """Return what a body wants to be created."""
-
-    @abstractmethod
     def _show(self, found: R) -> dict[str, Any]:
         """Return one as it is shown by itself."""
 
@@ -215,7 +213,8 @@ class ClientRoutes(EntityRoutes[NewClient, ClientRecord]):
 
     kind = "client"
     other = "channel"
-    documents = ("metadata", "private_metadata")
+    new = ClientBody
+    changed = ClientChangeBody
 
     def __init__(self, platform: EmbeddedPlatform) -> None:
         """Serve the clients of ``platform``."""
@@ -230,15 +229,12 @@ class ClientRoutes(EntityRoutes[NewClient, ClientRecord]):
     async def change_secret(self, request: Request) -> Response:
         """Replace a client's secret."""
         token, domain_id = await enter(self._access, request)
-        secret = Secret((await read_object(request)).text("secret"))
+        secret = (await read(request, Credentials)).secret
         if not secret:
             raise Malformed("the new secret is missing")
         client_id = self._key(request)
         changed = await self._clients.change_secret(token, domain_id, client_id, secret)
         return JSONResponse(client_json_without_secret(changed))
-
-    def _read(self, fields: Fields) -> NewClient:
-        return client_of(fields)
 
     def _show(self, found: ClientRecord) -> dict[str, Any]:
         return client_json(found)
@@ -255,7 +251,8 @@ class ChannelRoutes(EntityRoutes[NewChannel, ChannelRecord]):
 
     kind = "channel"
     other = "client"
-    documents = ("metadata",)
+    new = ChannelBody
+    changed = ChannelChangeBody
 
     def __init__(self, platform: EmbeddedPlatform) -> None:
         """Serve the channels and connections of ``platform``."""
@@ -276,16 +273,14 @@ class ChannelRoutes(EntityRoutes[NewChannel, ChannelRecord]):
     async def connect(self, request: Request) -> Response:
         """Connect clients to channels."""
         token, domain_id = await enter(self._access, request)
-        fields = await read_object(request)
-        wanted = connections_of(fields, fields.texts("channel_ids"))
+        wanted = (await read(request, ConnectionsBody)).connections()
         await self._connections.connect(token, domain_id, wanted)
         return empty(201)
 
     async def disconnect(self, request: Request) -> Response:
         """Disconnect clients from channels."""
         token, domain_id = await enter(self._access, request)
-        fields = await read_object(request)
-        unwanted = connections_of(fields, fields.texts("channel_ids"))
+        unwanted = (await read(request, ConnectionsBody)).connections()
         require_uuids([*unwanted.channel_ids, *unwanted.client_ids])
         await self._connections.disconnect(token, domain_id, unwanted)
         return empty(204)
@@ -304,9 +299,6 @@ class ChannelRoutes(EntityRoutes[NewChannel, ChannelRecord]):
         await self._connections.disconnect(token, domain_id, unwanted)
         return empty(204)
 
-    def _read(self, fields: Fields) -> NewChannel:
-        return channel_of(fields)
-
     def _show(self, found: ChannelRecord) -> dict[str, Any]:
         return channel_json(found)
 
@@ -318,6 +310,7 @@ class ChannelRoutes(EntityRoutes[NewChannel, ChannelRecord]):
 
 
 async def _on_one_channel(request: Request) -> Connections:
-    named = connections_of(await read_object(request), [path_text(request, "channel_id")])
+    sent = await read(request, ConnectionsBody)
+    named = sent.connections(path_text(request, "channel_id"))
     require_uuids(named.client_ids)
     return named

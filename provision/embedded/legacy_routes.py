@@ -7,11 +7,11 @@ user is a member of, else the configured one), and each user sees what that user
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from bootstrap_core.http.openapi import ExactRoute
 from bootstrap_core.model import ConnectionType
 from bootstrap_core.secrets import Secret
-from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, name_of
+from provision.embedded.bodies import OFFSET_MOST, PAGE_DEFAULT, PAGE_MOST, Name, Sent
 from provision.embedded.errors import (
     ConnectionExists,
     Hidden,
@@ -42,7 +42,7 @@ from provision.embedded.wire import (
     empty,
     path_text,
     present,
-    read_object,
+    read,
 )
 from provision.platform.types import Connections, NewChannel, Page, StatusFilter
 
@@ -51,6 +51,23 @@ NO_DOMAIN: Final = (
 )
 
 T = TypeVar("T", ClientRecord, ChannelRecord)
+
+
+@frozen
+class SignInBody(Sent):
+    """With what a user signs in."""
+
+    email: str = ""
+    password: Secret = Secret("")
+
+
+@frozen
+class ThingBody(Sent):
+    """A thing or channel to be created; a channel has no key."""
+
+    name: Name = ""
+    key: Secret = Secret("")
+    metadata: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -96,12 +113,11 @@ class LegacyRoutes:
 
     async def sign_in(self, request: Request) -> Response:
         """Give an access token for an e-mail address and a password."""
-        fields = await read_object(request)
-        email, password = fields.text("email"), Secret(fields.text("password"))
-        if not (email and password):
+        sent = await read(request, SignInBody)
+        if not (sent.email and sent.password):
             raise Malformed("email and password are needed")
         try:
-            tokens = await self._platform.users.sign_in(email, password)
+            tokens = await self._platform.users.sign_in(sent.email, sent.password)
         except (Missing, WrongPassword) as error:
             raise SignInRefused from error
         return JSONResponse({"token": tokens.access.reveal()}, 201, {"Cache-Control": "no-store"})
@@ -109,26 +125,19 @@ class LegacyRoutes:
     async def create_thing(self, request: Request) -> Response:
         """Create a thing, which Magistrala calls a client."""
         owner = await self._owner(request)
-        fields = await read_object(request)
-        draft = DraftClient(
-            id="",
-            name=name_of(fields),
-            secret=Secret(fields.text("key")),
-            metadata=fields.document("metadata"),
-        )
-        made = (await self._platform.client_registry.create(owner.token, owner.domain_id, [draft]))[
-            0
-        ]
+        sent = await read(request, ThingBody)
+        draft = DraftClient("", sent.name, sent.metadata, secret=sent.key)
+        registry = self._platform.client_registry
+        (made,) = await registry.create(owner.token, owner.domain_id, [draft])
         return _created(f"/things/{made.id}")
 
     async def create_channel(self, request: Request) -> Response:
         """Create a channel."""
         owner = await self._owner(request)
-        fields = await read_object(request)
-        draft = NewChannel("", name_of(fields), fields.document("metadata"))
-        made = (
-            await self._platform.channel_registry.create(owner.token, owner.domain_id, [draft])
-        )[0]
+        sent = await read(request, ThingBody)
+        draft = NewChannel("", sent.name, sent.metadata)
+        registry = self._platform.channel_registry
+        (made,) = await registry.create(owner.token, owner.domain_id, [draft])
         return _created(f"/channels/{made.id}")
 
     async def things(self, request: Request) -> Response:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
+from attrs import field, frozen
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bootstrap_core.bodies import GIVEN, Check
 from bootstrap_core.http.openapi import ExactRoute
 from bootstrap_core.model import Status
 from bootstrap_core.secrets import Secret
@@ -16,16 +19,20 @@ from provision.embedded.bodies import (
     OFFSET_MOST,
     PAGE_DEFAULT,
     PAGE_MOST,
-    changes_of,
+    Credentials,
+    DomainChangeBody,
+    Name,
+    Sent,
+    SentStatus,
     domain_json,
     held_role_json,
     list_query_of,
-    name_of,
     page_json,
     role_json,
-    route_of,
-    status_of,
     user_json,
+)
+from provision.embedded.bodies import (
+    Route as RouteName,
 )
 from provision.embedded.entity_routes import enter
 from provision.embedded.errors import Malformed
@@ -33,17 +40,107 @@ from provision.embedded.platform import EmbeddedPlatform
 from provision.embedded.records import ADMINISTRATOR, ALL_ACTIONS, ORDINARY_USER, ListQuery, NewUser
 from provision.embedded.users import require_strength
 from provision.embedded.wire import (
-    Fields,
     Query,
     bearer,
     empty,
     path_text,
-    read_object,
+    read,
     require_json,
 )
 from provision.platform.types import TokenPair
 
 EMAIL_FORM: Final = re.compile(r"[^@\s]+@[^@\s]+")
+ROLE_NAME_BYTES: Final = 200
+
+
+def _role_name_fault(name: str) -> str:
+    if not name or len(name.encode()) > ROLE_NAME_BYTES:
+        return f"is needed, of at most {ROLE_NAME_BYTES} bytes"
+    return ""
+
+
+@frozen
+class SignInBody(Sent):
+    """With what a user signs in: the user's name or e-mail address, and the password."""
+
+    username: Annotated[str, GIVEN]
+    password: Annotated[Secret, GIVEN]
+
+
+@frozen
+class PasswordBody(Sent):
+    """The password of a user, and the one that takes its place."""
+
+    old_secret: Annotated[Secret, GIVEN]
+    new_secret: Annotated[Secret, GIVEN]
+
+
+@frozen
+class UserBody(Sent):
+    """A user to be created, in Magistrala's form, or with a password alone in Mainflux's."""
+
+    email: Name = ""
+    password: Secret | None = None
+    credentials: Credentials | None = None
+    first_name: Name = ""
+    last_name: Name = ""
+    role: str = ""
+    status: SentStatus = Status.ENABLED
+    metadata: Mapping[str, Any] = field(factory=dict)
+    tags: Sequence[str] = ()
+
+    def user(self) -> NewUser:
+        """Return the user of Magistrala's form. Raises ``Malformed``."""
+        credentials = self.credentials or Credentials()
+        wanted = NewUser(
+            username=credentials.username,
+            email=self.email,
+            password=credentials.secret,
+            first_name=self.first_name,
+            last_name=self.last_name,
+            role=self.role or ORDINARY_USER,
+            status=self.status,
+            metadata=self.metadata,
+            tags=self.tags,
+        )
+        for name in ("first_name", "last_name", "username", "email", "password"):
+            if not getattr(wanted, name):
+                raise Malformed(f"{name} of the user is missing")
+        require_strength(wanted.password)
+        if wanted.role not in (ADMINISTRATOR, ORDINARY_USER):
+            raise Malformed(f"role must be {ADMINISTRATOR} or {ORDINARY_USER}")
+        if EMAIL_FORM.fullmatch(wanted.username):
+            raise Malformed("a username is no e-mail address, since both are good for signing in")
+        if not EMAIL_FORM.fullmatch(wanted.email):
+            raise Malformed("email must be an e-mail address")
+        return wanted
+
+
+@frozen
+class DomainBody(Sent):
+    """A domain to be created."""
+
+    name: Annotated[Name, GIVEN]
+    route: Annotated[RouteName, GIVEN]
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class RoleBody(Sent):
+    """A role to be created."""
+
+    role_name: Annotated[str, Check(_role_name_fault)]
+    optional_actions: Sequence[str] = ()
+    optional_members: Sequence[str] = ()
+
+
+@frozen
+class MembersBody(Sent):
+    """Users of whom a role, or every role, is given or taken."""
+
+    members: Sequence[str] = ()
+    member_ids: Sequence[str] = ()
 
 
 class UserRoutes:
@@ -72,13 +169,8 @@ class UserRoutes:
 
     async def issue(self, request: Request) -> Response:
         """Sign in."""
-        fields = await read_object(request)
-        username, password = fields.text("username"), Secret(fields.text("password"))
-        if not username:
-            raise Malformed("username is missing: the user's name or e-mail address")
-        if not password:
-            raise Malformed("password is missing")
-        return _tokens(await self._users.sign_in(username, password))
+        sent = await read(request, SignInBody)
+        return _tokens(await self._users.sign_in(sent.username, sent.password))
 
     async def refresh(self, request: Request) -> Response:
         """Give new tokens for the refresh token in the header."""
@@ -89,18 +181,17 @@ class UserRoutes:
     async def register(self, request: Request) -> Response:
         """Create a user, whose body may be of Magistrala's form or of Mainflux's."""
         (await self._access.caller(bearer(request))).require_administrator()
-        fields = await read_object(request)
-        if "password" in fields and "credentials" not in fields:
-            return await self._register_legacy(fields)
-        made = await self._users.register(_user_of(fields))
+        sent = await read(request, UserBody)
+        if sent.password is not None and sent.credentials is None:
+            return await self._register_legacy(sent.email, sent.password)
+        made = await self._users.register(sent.user())
         return JSONResponse(user_json(made), 201, {"Location": f"/users/{made.id}"})
 
-    async def _register_legacy(self, fields: Fields) -> Response:
+    async def _register_legacy(self, email: str, password: Secret) -> Response:
         """Create a user as Mainflux does, and a domain, of which Mainflux's users know nothing."""
-        email = name_of(fields, "email")
         if not EMAIL_FORM.fullmatch(email):
             raise Malformed("email must be an e-mail address")
-        wanted = NewUser(username=email, email=email, password=Secret(fields.text("password")))
+        wanted = NewUser(username=email, email=email, password=password)
         made = await self._users.register(wanted)
         await self._domains.create_for(made.id, email, f"user-{made.id[:8]}", [], {})
         return empty(201)
@@ -133,11 +224,9 @@ class UserRoutes:
         """Replace the caller's password; all tokens issued so far end with it."""
         token = bearer(request)
         await self._access.caller(token)
-        fields = await read_object(request)
-        old, new = Secret(fields.text("old_secret")), Secret(fields.text("new_secret"))
-        if not (old and new):
-            raise Malformed("old_secret and new_secret are needed")
-        return JSONResponse(user_json(await self._users.change_password(token, old, new)))
+        sent = await read(request, PasswordBody)
+        changed = await self._users.change_password(token, sent.old_secret, sent.new_secret)
+        return JSONResponse(user_json(changed))
 
     async def enable(self, request: Request) -> Response:
         """Enable a user."""
@@ -157,32 +246,6 @@ class UserRoutes:
 def _tokens(pair: TokenPair) -> Response:
     body = {"access_token": pair.access.reveal(), "refresh_token": pair.refresh.reveal()}
     return JSONResponse(body, 201, {"Cache-Control": "no-store"})
-
-
-def _user_of(fields: Fields) -> NewUser:
-    credentials = fields.fields("credentials")
-    wanted = NewUser(
-        username=name_of(credentials, "username"),
-        email=name_of(fields, "email"),
-        password=Secret(credentials.text("secret")),
-        first_name=name_of(fields, "first_name"),
-        last_name=name_of(fields, "last_name"),
-        role=fields.text("role") or ORDINARY_USER,
-        status=status_of(fields),
-        metadata=fields.document("metadata"),
-        tags=fields.texts("tags"),
-    )
-    for name in ("first_name", "last_name", "username", "email", "password"):
-        if not getattr(wanted, name):
-            raise Malformed(f"{name} of the user is missing")
-    require_strength(wanted.password)
-    if wanted.role not in (ADMINISTRATOR, ORDINARY_USER):
-        raise Malformed(f"role must be {ADMINISTRATOR} or {ORDINARY_USER}")
-    if EMAIL_FORM.fullmatch(wanted.username):
-        raise Malformed("a username is no e-mail address, since both are good for signing in")
-    if not EMAIL_FORM.fullmatch(wanted.email):
-        raise Malformed("email must be an e-mail address")
-    return wanted
 
 
 class DomainRoutes:
@@ -209,13 +272,8 @@ class DomainRoutes:
         """Create a domain that the caller operates; its ID is always chosen here."""
         token = bearer(request)
         await self._access.caller(token)
-        fields = await read_object(request)
-        name, route = name_of(fields), route_of(fields)
-        if not (name and route):
-            raise Malformed("name and route of the domain are needed")
-        made = await self._domains.create(
-            token, name, route, fields.texts("tags"), fields.document("metadata")
-        )
+        sent = await read(request, DomainBody)
+        made = await self._domains.create(token, sent.name, sent.route, sent.tags, sent.metadata)
         return JSONResponse(domain_json(made), 201)
 
     async def page(self, request: Request) -> Response:
@@ -239,10 +297,7 @@ class DomainRoutes:
     async def change(self, request: Request) -> Response:
         """Replace a domain's name, metadata or tags."""
         token, domain_id = await enter(self._access, request)
-        fields = await read_object(request)
-        values = changes_of(fields, ("metadata",))
-        if "tags" in fields:
-            values["tags"] = fields.texts("tags")
+        values = (await read(request, DomainChangeBody)).values()
         return JSONResponse(domain_json(await self._domains.change(token, domain_id, values)))
 
     async def enable(self, request: Request) -> Response:
@@ -256,9 +311,6 @@ class DomainRoutes:
         token, domain_id = await enter(self._access, request)
         await self._domains.change_status(token, domain_id, Status.DISABLED)
         return empty(200)
-
-
-ROLE_NAME_BYTES: Final = 200
 
 
 class RoleRoutes:
@@ -295,12 +347,9 @@ class RoleRoutes:
     async def create(self, request: Request) -> Response:
         """Create a role, with actions and members as the body has them."""
         token, domain_id = await enter(self._access, request)
-        fields = await read_object(request)
-        name = fields.text("role_name")
-        if not name or len(name.encode()) > ROLE_NAME_BYTES:
-            raise Malformed(f"role_name is needed, of at most {ROLE_NAME_BYTES} bytes")
-        actions, members = fields.texts("optional_actions"), fields.texts("optional_members")
-        made = await self._roles.create(token, domain_id, name, actions, members)
+        sent = await read(request, RoleBody)
+        actions, members = sent.optional_actions, sent.optional_members
+        made = await self._roles.create(token, domain_id, sent.role_name, actions, members)
         shown = {**role_json(made), "optional_actions": actions, "optional_members": members}
         return JSONResponse(shown, 201)
 
@@ -326,7 +375,7 @@ class RoleRoutes:
     async def remove_members(self, request: Request) -> Response:
         """Take every role in the domain from users."""
         token, domain_id = await enter(self._access, request)
-        users = _users(await read_object(request), "member_ids")
+        users = _users((await read(request, MembersBody)).member_ids, "member_ids")
         await self._roles.remove(token, domain_id, "", users)
         return empty(204)
 
@@ -351,7 +400,7 @@ class RoleRoutes:
     async def add(self, request: Request) -> Response:
         """Give a role to users."""
         token, domain_id = await enter(self._access, request)
-        users = _users(await read_object(request), "members")
+        users = _users((await read(request, MembersBody)).members, "members")
         await self._roles.add(token, domain_id, path_text(request, "role_id"), users)
         return JSONResponse({"members": users})
 
@@ -366,7 +415,7 @@ class RoleRoutes:
     async def remove(self, request: Request) -> Response:
         """Take a role from users."""
         token, domain_id = await enter(self._access, request)
-        users = _users(await read_object(request), "members")
+        users = _users((await read(request, MembersBody)).members, "members")
         await self._roles.remove(token, domain_id, path_text(request, "role_id"), users)
         return empty(204)
 
@@ -383,8 +432,7 @@ def _head(total: int, offset: int, limit: int) -> dict[str, Any]:
     return {"total": total, "offset": offset, "limit": limit}
 
 
-def _users(fields: Fields, name: str) -> list[str]:
-    users = fields.texts(name)
+def _users(users: Sequence[str], name: str) -> Sequence[str]:
     if not users:
         raise Malformed(f"{name} needs at least one user's ID")
     return users

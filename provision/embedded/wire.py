@@ -6,34 +6,30 @@ number that JSON cannot write, no document of endless depth.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import GenericAlias
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.formats.documents import (
-    DuplicateKey,
-    decode_text,
-    json_fault,
-    misspelt,
-    unique_keys,
-    without_mark,
-)
-from bootstrap_core.http.requests import BROKEN_ESCAPE
+from bootstrap_core.bodies import Problem, told
+from bootstrap_core.decoding import read as read_value
+from bootstrap_core.formats.documents import NotJson, read_json
+from bootstrap_core.http.requests import BROKEN_ESCAPE, Bodies, Refusals, token_of
 from bootstrap_core.secrets import Secret
 from bootstrap_core.work import decoded
 from provision.embedded.errors import (
+    EmbeddedError,
     Hidden,
     InvalidToken,
     Malformed,
     UnsupportedContentType,
 )
+from provision.errors import TooLarge
+from provision.limits import ServingLimits
 
-DEPTH_LIMIT: Final = 100
 NUMBER_DIGITS: Final = 19
 NEVER: Final = "0001-01-01T00:00:00Z"
 CONTENT_TYPE: Final = "application/json"
@@ -57,17 +53,17 @@ KNOWN: Final = frozenset({
 })  # fmt: skip
 """What the bodies of any release hold, whether it is of use here or not."""
 
+T = TypeVar("T")
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def bearer(request: Request) -> Secret:
     """Return the token of the Authorization header, with or without ``Bearer``."""
-    text = request.headers.get("authorization", "").strip()
-    scheme, _, token = text.partition(" ")
-    found = token.strip() if scheme.lower() == "bearer" else text
-    if not found:
+    token = token_of(request)
+    if not token:
         raise InvalidToken("a token is needed: send the header Authorization: Bearer <token>")
-    return Secret(found)
+    return token
 
 
 def path_text(request: Request, name: str) -> str:
@@ -84,89 +80,40 @@ def require_json(request: Request) -> None:
         raise UnsupportedContentType
 
 
-def decode(text: bytes | str, source: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON document; ``source`` names it in the ``Malformed`` raised otherwise."""
-    try:
-        text = decode_text(text) if isinstance(text, bytes) else without_mark(text)
-        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=unique_keys)
-        _check(document, 0)
-    except DuplicateKey as error:
-        raise Malformed(f"{source}: {error}") from error
-    except RecursionError as error:
-        raise Malformed(f"{source} is nested too deeply") from error
-    except ValueError as error:
-        raise Malformed(f"{source} is not valid JSON{json_fault(error)}") from error
-    return document
+def _not_json(words: str, _: NotJson) -> Malformed:
+    return Malformed(words)
 
 
-async def read_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the JSON document in the body; a long one is decoded beside the event loop."""
-    return await decoded(lambda body: decode(body, "the body"), await request.body())
+def _invalid(problems: Sequence[Problem]) -> EmbeddedError:
+    cause = problems[0].cause
+    kind = cause if isinstance(cause, type) and issubclass(cause, EmbeddedError) else Malformed
+    return kind(told(problems))
 
 
-async def read_object(request: Request) -> Fields:
-    """Return the members of a JSON body that is an object."""
+BODIES: Final = Bodies(
+    ServingLimits().body, Refusals(UnsupportedContentType, TooLarge, _not_json, _invalid)
+)
+
+
+async def read(request: Request, kind: type[T], *, announced: bool = True) -> T:
+    """Return a JSON body; ``announced``: the content type must say that it is one."""
+    if announced:
+        require_json(request)
+    body = await BODIES.content(request)
+    return await decoded(lambda sent: BODIES.made(BODIES.json(sent), kind), body)
+
+
+async def read_all(request: Request, kind: type[T]) -> Sequence[T]:
+    """Return the bodies of a JSON list, of which there is one at least."""
     require_json(request)
-    return Fields(await read_body(request), "the body")
-
-
-async def read_objects(request: Request) -> list[Fields]:
-    """Return the members of each element of a JSON body that is a list of objects."""
-    require_json(request)
-    elements = await read_body(request)
-    if not isinstance(elements, list):
-        raise Malformed("the body must be a list of objects")
-    if not elements:
+    body = await BODIES.content(request)
+    wanted = GenericAlias(Sequence, (kind,))
+    found: Sequence[T] = await decoded(
+        lambda sent: read_value(wanted, BODIES.json(sent), "the body", _invalid), body
+    )
+    if not found:
         raise Malformed("the list in the body is empty: name at least one")
-    return [Fields(element, f"element {place}") for place, element in enumerate(elements)]
-
-
-class Fields:
-    """The members of a JSON object, read by the kind that each must be of.
-
-    A member that is missing or null reads as empty. One that nobody asks for is ignored, unless it
-    is misspelt (:mod:`bootstrap_core.formats.documents`).
-    """
-
-    def __init__(self, document: object, place: str) -> None:
-        """Take an object; ``place`` says in messages where it is."""
-        if not isinstance(document, dict):
-            raise Malformed(f"{place} must be an object")
-        if found := misspelt(document, KNOWN):
-            name, near = found
-            raise Malformed(f"{name} of {place} is not known; did you mean {near!r}?")
-        self._members: Mapping[str, Any] = document
-        self._place = place
-
-    def __contains__(self, name: str) -> bool:
-        return self._members.get(name) is not None
-
-    def text(self, name: str) -> str:
-        """Return a string member."""
-        return str(self._of(name, str, "a string", ""))
-
-    def document(self, name: str) -> dict[str, Any]:
-        """Return an object member."""
-        return dict(self._of(name, dict, "an object", {}))
-
-    def texts(self, name: str) -> list[str]:
-        """Return a member that is a list of strings."""
-        found = list(self._of(name, list, "a list of strings", []))
-        if not all(isinstance(element, str) for element in found):
-            raise Malformed(f"{name} of {self._place} must be a list of strings")
-        return found
-
-    def fields(self, name: str) -> Fields:
-        """Return the members of an object member."""
-        return Fields(self.document(name), f"{name} of {self._place}")
-
-    def _of(self, name: str, kind: type, described: str, empty: Any) -> Any:  # noqa: ANN401 - any JSON value
-        value = self._members.get(name)
-        if value is None:
-            return empty
-        if not isinstance(value, kind):
-            raise Malformed(f"{name} of {self._place} must be {described}")
-        return value
+    return found
 
 
 class Query:
@@ -206,10 +153,14 @@ class Query:
 
     def document(self, name: str) -> dict[str, Any]:
         """Return a JSON object; absent means an empty one."""
-        document = decode(self.text(name) or "{}", f"the parameter {name}")
-        if not isinstance(document, dict):
-            raise Malformed(f"the parameter {name} must be a JSON object")
-        return document
+        try:
+            document = read_json(self.text(name) or "{}")
+        except NotJson as error:
+            raise Malformed(f"the parameter {name} {error}") from error
+        found: dict[str, Any] = read_value(
+            Mapping[str, Any], document, f"the parameter {name}", _invalid
+        )
+        return found
 
 
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,23 +178,3 @@ def written(moment: datetime | None) -> str:
 def empty(status: int) -> Response:
     """Return an answer without a body."""
     return Response(status_code=status, media_type=CONTENT_TYPE)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _check(value: object, depth: int) -> None:
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("a string contains the character NUL")
-        value.encode()
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number is too large")
-    elif isinstance(value, dict | list):
-        if depth == DEPTH_LIMIT:
-            raise ValueError(f"it is nested more than {DEPTH_LIMIT} deep")
-        for element in value.values() if isinstance(value, dict) else value:
-            _check(element, depth + 1)
-        if isinstance(value, dict):
-            _check("".join(value), depth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
+from bootstrap_core.decoding import read
+from bootstrap_core.delivery.preview import PreviewRequest
 from bootstrap_core.errors import BootstrapError, Conflict
-from bootstrap_core.formats.documents import Document
-from bootstrap_core.http.requests import read_json
+from bootstrap_core.http.requests import Bodies
+from bootstrap_core.model import BindingSlot
 from bootstrap_core.store.tables import conflicts_named
 from tests.bootstrap.world import BOB, World
 
@@ -228,8 +230,8 @@ class TestBodies:
             (b'{"external_id": "x", "external_key": "k", "name": "\\ud800"}', "half a character"),
             (b'{"external_id": "x", "external_key": "k", "render_context": {"a": NaN}}', "NaN"),
             (b'{"external_id": "x", "external_key": "k", "render_context": {"a": 1e999}}', "large"),
-            (b"\xff", "utf-8"),
-            (b"[" * 100_000, "JSON"),
+            (b"\xff", "UTF-8"),
+            (b"[" * 100_000, "nested too deeply"),
             (b'{"external_id": "' + b"x" * 1025 + b'", "external_key": "k"}', "1025 bytes"),
         ],
     )
@@ -289,23 +291,22 @@ def refusal(read: Callable[[], object]) -> BootstrapError | None:
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode(errors="ignore")))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    error = refusal(lambda: read_json(body))
+    error = refusal(lambda: Bodies().json(body))
     assert error is None or error.status == 400
 
 
 @given(st.dictionaries(st.sampled_from(["text", "object", "array", "flag"]), JSON_VALUES))
 def test_any_document_is_read_or_refused(values: dict[str, Any]) -> None:
-    document = Document(values)
-    readers: list[tuple[Callable[[str], object], str]] = [
-        (document.text, "text"),
-        (document.object, "object"),
-        (document.objects, "array"),
-        (document.texts, "array"),
-        (document.boolean, "flag"),
-        (document.document, "object"),
+    kinds: list[tuple[Any, str]] = [
+        (str, "text"),
+        (Mapping[str, Any], "object"),
+        (Sequence[BindingSlot], "array"),
+        (Sequence[str], "array"),
+        (bool, "flag"),
+        (PreviewRequest, "object"),
     ]
-    for reader, key in readers:
-        error = refusal(functools.partial(reader, key))
+    for kind, key in kinds:
+        error = refusal(functools.partial(read, kind, values.get(key), key))
         assert error is None or (error.status in (400, 422) and key in error.message)
 
 

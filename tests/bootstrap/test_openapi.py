@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bootstrap_core.http.device_routes import DeviceRoute
+from bootstrap_core.http.json_schema import name_of
 from bootstrap_core.http.openapi import Operation, describe
 from bootstrap_core.http.schemas import SCHEMAS, SECURITY_SCHEMES
 from bootstrap_core.throttle import Allowance
@@ -172,8 +173,8 @@ def requests(draw: st.DrawFn, service: Service) -> tuple[Operation, str, dict[st
     }
     path = operation.path.format(**ids) + (f"?{urlencode(query)}" if query else "")
     values: dict[str, Any] = {}
-    if "application/json" in operation.body:
-        schema = service.document["components"]["schemas"][operation.body["application/json"]]
+    if operation.body is not None:
+        schema = service.document["components"]["schemas"][name_of(operation.body)]
         strategy = bodies(schema, service.document["components"]["schemas"])
         values["json"] = draw(strategy | ANYTHING)
     return operation, path, values

@@ -12,17 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootstrap_core.model import is_uuid
+from provision.embedded import wire
 from provision.embedded.bodies import (
-    changes_of,
-    channel_of,
-    client_of,
-    connections_of,
-    name_of,
-    status_of,
+    ChannelBody,
+    ClientBody,
+    ClientChangeBody,
+    ConnectionsBody,
+    DomainChangeBody,
 )
 from provision.embedded.errors import Malformed
 from provision.embedded.tables import is_route
-from provision.embedded.wire import Fields, decode
 from tests.embedded.people import Person
 
 JSON_VALUES = st.recursive(
@@ -38,23 +37,17 @@ BODIES = st.dictionaries(st.sampled_from(MEMBERS.split()), JSON_VALUES, max_size
 
 @given(BODIES)
 def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
-    for read in (
-        client_of,
-        channel_of,
-        name_of,
-        status_of,
-        lambda fields: changes_of(fields, ("metadata", "private_metadata")),
-        lambda fields: connections_of(fields, fields.texts("channel_ids")),
-    ):
+    kinds = (ClientBody, ChannelBody, ClientChangeBody, DomainChangeBody, ConnectionsBody)
+    for kind in kinds:
         # Whatever else is raised would be the service's failure, not the caller's.
         with contextlib.suppress(Malformed):
-            read(Fields(decode(json.dumps(body), "the body"), "the body"))
+            wire.BODIES.made(wire.BODIES.json(json.dumps(body).encode()), kind)
 
 
 @given(st.text() | JSON_VALUES.map(json.dumps) | st.binary().map(repr))
 def test_any_text_is_json_or_malformed(text: str) -> None:
     with contextlib.suppress(Malformed):
-        document = decode(text.encode("utf-8", "surrogatepass"), "the body")
+        document = wire.BODIES.json(text.encode("utf-8", "surrogatepass"))
         assert json.loads(json.dumps(document, allow_nan=False)) == document
         assert json.dumps(document, ensure_ascii=False).encode()
 
