@@ -92,6 +92,10 @@ class AlsoCalled:
 
 NOT_SENT: Final = object()
 """Marks a field that no body has."""
+NOT_NULL: Final = object()
+"""Marks a field of which null is a value of the wrong kind."""
+SAID_TO_BE_REQUIRED: Final = object()
+"""Marks a field that the JSON Schema requires, though a body without it is taken."""
 
 GIVEN: Final = Check(lambda value: "" if value else f"{MISSING}; give a text that is not empty")
 
@@ -176,11 +180,12 @@ def rules_of(kind: type[Any]) -> Body:
 def fields_of(kind: type[Any]) -> Sequence[Attribute[Any]]:
     """Return the fields that are sent, their types resolved."""
     attrs.resolve_types(kind)
-    return [
-        attribute
-        for attribute in attrs.fields(kind)
-        if NOT_SENT not in get_args(attribute.type)[1:]
-    ]
+    return [attribute for attribute in attrs.fields(kind) if not is_marked(attribute, NOT_SENT)]
+
+
+def is_marked(attribute: Attribute[Any], mark: object) -> bool:
+    """Tell whether a field is annotated with a mark, such as ``NOT_SENT``."""
+    return mark in get_args(attribute.type)[1:]
 
 
 def marks_of(attribute: Attribute[Any], kind: type[T]) -> Sequence[T]:

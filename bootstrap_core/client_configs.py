@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from attrs import evolve, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bootstrap_core.bodies import NOT_SENT, Body, Read, Wrong, described
+from bootstrap_core.bodies import NOT_SENT, SAID_TO_BE_REQUIRED, Body, Read, Wrong, described
 from bootstrap_core.configs import CONFIG, Configs, NewConfig, not_found
 from bootstrap_core.errors import NotFound
 from bootstrap_core.model import (
@@ -85,7 +85,7 @@ class ConfigConnections:
 
     body: ClassVar[Body] = Body("ConfigConnections", known=CONFIG)
 
-    channels: Sequence[str] = ()
+    channels: Annotated[Sequence[str], SAID_TO_BE_REQUIRED] = ()
 
 
 @frozen

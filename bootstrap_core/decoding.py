@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from bootstrap_core.bodies import (
     MISSING,
     NO_TEXT,
+    NOT_NULL,
     AlsoCalled,
     Body,
     Check,
@@ -30,6 +31,7 @@ from bootstrap_core.bodies import (
     bare_type,
     fields_of,
     is_annotated,
+    is_marked,
     is_optional,
     marks_of,
     refused,
@@ -71,7 +73,7 @@ def read(
     """Return one value of a kind. Raises what ``refuse`` makes of the problems."""
     try:
         return structured(kind, value)
-    except (Wrong, BaseExceptionGroup) as error:
+    except (Wrong, RecursionError, BaseExceptionGroup) as error:
         raise refuse(list(_problems(error, place))) from error
 
 
@@ -98,19 +100,27 @@ def kind_of(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def plain_json(value: Any, at: str = "") -> Any:  # noqa: ANN401 - any JSON value
+def plain_json(value: Any, at: str = "", *, finite: bool = True) -> Any:  # noqa: ANN401 - JSON
     """Return a copy in which times are RFC 3339 text, as JSON writes them.
 
-    Raises ``Wrong``: a key is not a string, a value is of no JSON kind, a text can't be stored.
+    Raises ``Wrong``: a key is not a string, a value is of no JSON kind, a text can't be stored, or
+    a number is not ``finite``.
     """
     match value:
         case Mapping():
-            return {_key(key, at): plain_json(item, _join(at, key)) for key, item in value.items()}
+            # A loop takes half of the stack that a comprehension takes.
+            made = {}
+            for key, item in value.items():
+                made[_key(key, at)] = plain_json(item, _join(at, key), finite=finite)
+            return made
         case list():
-            return [plain_json(item, f"{at}[{index}]") for index, item in enumerate(value)]
+            items = []
+            for index, item in enumerate(value):
+                items.append(plain_json(item, f"{at}[{index}]", finite=finite))
+            return items
         case str():
             return _storable(value, at)
-        case float() if not math.isfinite(value):
+        case float() if finite and not math.isfinite(value):
             raise Wrong(f"{value} cannot be written as JSON", at=at)
         case float():
             # The Go service's store knows no negative zero.
@@ -147,6 +157,8 @@ def _problems(error: BaseException, place: str) -> Iterator[Problem]:
             yield Problem(where, str(error), error.details, error.cause)
         case KeyError():
             yield Problem(place, MISSING)
+        case RecursionError():
+            yield Problem(place, "is nested too deeply")
         case BaseExceptionGroup():
             for inner in error.exceptions:
                 yield from _problems(inner, _join(place, _step(inner)))
@@ -329,7 +341,7 @@ def _given(
                 value, called[attribute.name] = second, other.name
         if value is None and rules.null_clears and attribute.name in sent:
             value = {} if _is(bare_type(attribute.type), Mapping) else ""
-        if value is not None:
+        if value is not None or (attribute.name in sent and is_marked(attribute, NOT_NULL)):
             given[attribute.name] = value
     return given, called
 

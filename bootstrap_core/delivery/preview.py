@@ -10,7 +10,7 @@ from attrs import evolve, field, frozen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bootstrap_core import configs
-from bootstrap_core.bodies import GIVEN, Body, Read, described
+from bootstrap_core.bodies import GIVEN, SAID_TO_BE_REQUIRED, Body, Read, described
 from bootstrap_core.configs import Configs
 from bootstrap_core.delivery.answers import Parts, PartsMaker, encode, masked_binding
 from bootstrap_core.errors import NotFound, ProfileInvalid, RenderError
@@ -139,7 +139,7 @@ class DraftPreviewRequest(PreviewRequest):
 
     body: ClassVar[Body] = Body("DraftPreviewRequest", known=())
 
-    profile: ProfileChange = field(factory=ProfileChange)
+    profile: Annotated[ProfileChange, SAID_TO_BE_REQUIRED] = field(factory=ProfileChange)
 
     def draft(self) -> RenderProfile:
         """Return the profile that is sent along."""

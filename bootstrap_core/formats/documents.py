@@ -1,13 +1,14 @@
 """Reading JSON (RFC 8259) as every database can keep it: bounded, unambiguous, all of it text.
 
-``read_json`` is the one reader of JSON that people and programs send.
+``read_json`` reads what people and programs send. ``parse_json`` is its first half, for interfaces
+with limits of their own.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 MARK: Final = "\ufeff"
@@ -106,18 +107,37 @@ class NotJson(ValueError):
 
 
 def read_json(content: bytes | bytearray | str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the one JSON value that a text holds, as every database can keep it.
+
+    Raises ``NotJson``: as ``parse_json`` does, and if a number does not fit into a float, it is
+    nested deeper than 100 levels, or an escape stands for half a character.
+    """
+    value = parse_json(content, parse_float=finite_float, parse_int=_int)
+    if is_too_deep(value):
+        raise NotJson(TOO_DEEP)
+    escape = "\\u" if isinstance(content, str) else b"\\u"
+    if escape in content and not _is_text(value):  # type: ignore[operator] # of one kind
+        raise NotJson("has characters that are not text: a \\u escape stands for half a character")
+    return value
+
+
+def parse_json(
+    content: bytes | bytearray | str,
+    *,
+    parse_float: Callable[[str], float] = float,
+    parse_int: Callable[[str], int] = int,
+) -> Any:  # noqa: ANN401 - any JSON value
     """Return the one JSON value that a text holds, which is UTF-8 with or without a mark before it.
 
-    Raises ``NotJson``: it is no JSON, a key stands twice in one object, a number does not fit into
-    a float, it is nested deeper than 100 levels, or an escape stands for half a character.
+    Raises ``NotJson``: it is no JSON, a key stands twice in one object, or it is nested deeper than
+    Python's stack can follow.
     """
     try:
-        text = without_mark(content) if isinstance(content, str) else decode_text(content)
-        value = json.loads(
-            text,
+        return json.loads(
+            without_mark(content) if isinstance(content, str) else decode_text(content),
             parse_constant=_refuse,
-            parse_float=_float,
-            parse_int=_int,
+            parse_float=parse_float,
+            parse_int=parse_int,
             object_pairs_hook=unique_keys,
         )
     except DuplicateKey as error:
@@ -125,14 +145,9 @@ def read_json(content: bytes | bytearray | str) -> Any:  # noqa: ANN401 - any JS
     except UnicodeDecodeError as error:
         raise NotJson(f"is not valid UTF-8 at byte {error.start}") from error
     except RecursionError:
-        raise NotJson(TOO_DEEP) from None
+        raise NotJson("is nested too deeply") from None
     except ValueError as error:
         raise NotJson(f"is not valid JSON{json_fault(error)}") from error
-    if is_too_deep(value):
-        raise NotJson(TOO_DEEP)
-    if "\\u" in text and not _is_text(value):
-        raise NotJson("has characters that are not text: a \\u escape stands for half a character")
-    return value
 
 
 TOO_DEEP: Final = f"is nested too deeply: at most {MAX_DEPTH} levels"
@@ -142,7 +157,8 @@ def _refuse(constant: str) -> Any:  # noqa: ANN401 - never returns
     raise ValueError(f"{constant} is not a JSON value")
 
 
-def _float(written: str) -> float:
+def finite_float(written: str) -> float:
+    """Return a number as it is written. Raises ``ValueError`` for one that no float holds."""
     number = float(written)
     if math.isinf(number):
         raise ValueError(f"the number {written:.30} is too large")

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Any, Final, get_args, get_origin
 
 import attrs
+from attrs import Attribute
 
 from bootstrap_core.bodies import (
+    SAID_TO_BE_REQUIRED,
     AlsoCalled,
     Described,
     Read,
@@ -16,6 +18,7 @@ from bootstrap_core.bodies import (
     bare_type,
     fields_of,
     is_annotated,
+    is_marked,
     is_optional,
     marks_of,
     rules_of,
@@ -66,11 +69,15 @@ def object_schema(kind: type[Any]) -> Schema:
             alias = {"description": f"Another name of {attribute.name}"}
             properties[other.name] = {**_schema(attribute.type), **alias}
     schema: dict[str, Any] = {"type": "object", "properties": properties}
-    if required := [attribute.name for attribute in fields if attribute.default is attrs.NOTHING]:
+    if required := [attribute.name for attribute in fields if _is_required(attribute)]:
         schema["required"] = required
     if rules_of(kind).known is None:
         schema["additionalProperties"] = False
     return schema
+
+
+def _is_required(attribute: Attribute[Any]) -> bool:
+    return attribute.default is attrs.NOTHING or is_marked(attribute, SAID_TO_BE_REQUIRED)
 
 
 def _schema(kind: Any) -> Schema:  # noqa: ANN401 - a type

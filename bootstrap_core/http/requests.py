@@ -102,12 +102,14 @@ class Refusals:
 class Bodies:
     """Reads request bodies of at most ``limit`` bytes.
 
-    ``null_is_empty``: the JSON value null stands for an object without fields.
+    ``null_is_empty``: the JSON value null stands for an object without fields. ``parse`` reads the
+    bytes as JSON and raises ``NotJson``.
     """
 
     limit: int = 1024 * 1024
     refusals: Refusals = Refusals()
     null_is_empty: bool = False
+    parse: Callable[[bytes], Any] = read_json
 
     async def read(self, request: Request, kind: type[T]) -> T:
         """Return a body in JSON. Raises what ``refusals`` say."""
@@ -143,7 +145,7 @@ class Bodies:
     def json(self, body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         """Return the JSON value of a body."""
         try:
-            value = read_json(body)
+            value = self.parse(body)
         except NotJson as error:
             raise self.refusals.not_json(f"the body {error}", error) from error
         return {} if value is None and self.null_is_empty else value

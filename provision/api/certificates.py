@@ -10,7 +10,7 @@ from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.bodies import Body, Read, Wrong, described
+from bootstrap_core.bodies import NOT_NULL, Body, Read, Wrong, described
 from bootstrap_core.decoding import structured
 from bootstrap_core.http.answers import JsonAnswer
 from bootstrap_core.http.openapi import Operation, Parameter, Reply
@@ -58,7 +58,7 @@ class RenewalBody:
         Read(_lifetime),
         described(type="string", description="A duration in Go's syntax, such as 2400h"),
     ] = None
-    key_bits: int = 0
+    key_bits: Annotated[int, NOT_NULL] = 0
     key_type: Annotated[str, filled(32)] = ""
     csr: Annotated[
         str, filled(CSR_MOST), described(description="A PKCS #10 request in PEM form")
@@ -169,7 +169,10 @@ class CertificateRoutes:
     async def create(self, request: Request) -> Response:
         """Issue a certificate."""
         caller = await self._caller(request)
-        sent = await BODIES.read(request, CertificateBody)
+        document = dict(await BODIES.document(request))
+        if document.get("client_id"):
+            document.pop("thing_id", None)
+        sent = BODIES.made(document, CertificateBody)
         wish = sent.wish(sent.client_id or sent.thing_id)
         await permit(self.authentication, caller, request, "client", client_id=wish.client_id)
         return _made(await self.certificates.issue(caller, wish))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.bodies import Body, described
+from bootstrap_core.bodies import NOT_NULL, Body, described
 from bootstrap_core.configs import ExternalID, ExternalKey
 from bootstrap_core.enrollments import Enroller
 from bootstrap_core.http.answers import JsonAnswer
@@ -28,7 +28,7 @@ from provision.api.gateways import (
     warnings_of_replaced,
 )
 from provision.api.plans import drift_answer, preview_answer
-from provision.api.requests import BODIES, NAME_MOST, LayoutName, Name, is_set
+from provision.api.requests import BODIES, NAME_MOST, LayoutName, Name, Parameters, is_set
 from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.onboarding.idempotency import Idempotency
@@ -59,10 +59,11 @@ class MappingBody:
     ] = None
     layout: Annotated[LayoutName, described(description="Default: the configured one")] = ""
     parameters: Annotated[
-        Mapping[str, Any], described(description="Values of the layout's parameters")
+        Parameters, described(description="Values of the layout's parameters")
     ] = field(factory=dict)
     on_existing: Annotated[
         OnExisting,
+        NOT_NULL,
         described(
             type="string",
             default="reuse",
@@ -165,7 +166,7 @@ class MappingRoutes:
         is_free = free_in == caller.domain_id
         if _is_dry_run(request):
             self.onboardings.plan(caller.domain_id, wanted)
-            given = wanted.parameters if document.get("parameters") is not None else None
+            given = wanted.parameters if "parameters" in document else None
             wish = PreviewRequest(wanted.external_id, wanted.layout, wanted.name, given)
             await self._permit(request, caller, wanted, "dry_run")
             return JsonAnswer(preview_answer(await self.planner.preview(caller, wish)))

@@ -18,7 +18,7 @@ from bootstrap_core.model import rfc3339
 from bootstrap_core.work import LongWork
 from provision.api.app import enter, permit
 from provision.api.gateways import plan_answer
-from provision.api.requests import BODIES, NAME_MOST, LayoutName, filled
+from provision.api.requests import BODIES, NAME_MOST, LayoutName, Parameters, filled
 from provision.authentication import Authentication
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.errors import TemplateFileError
@@ -107,9 +107,9 @@ class PlanBody:
     name: Annotated[str, filled(4 * NAME_MOST)] | None = None
     layout: LayoutName = ""
     parameters: Annotated[
-        Mapping[str, Any] | None,
+        Parameters,
         described(description="default: those of the gateway that exists"),
-    ] = None
+    ] = field(factory=dict)
     files: Annotated[
         Mapping[str, str],
         described(description="a layout that is not served: NAME.toml and the files it names"),
@@ -159,7 +159,8 @@ class PlanRoutes:
     async def _decode(self, document: Mapping[str, Any], domain_id: str) -> PreviewRequest:
         sent = BODIES.made(document, PlanBody)
         found = await self._layout(sent.layout, sent.files, domain_id)
-        return PreviewRequest(sent.external_id, found, sent.name, sent.parameters)
+        given = sent.parameters if "parameters" in document else None
+        return PreviewRequest(sent.external_id, found, sent.name, given)
 
     async def _layout(self, layout: str, files: Mapping[str, str], domain_id: str) -> Layout:
         if not files:

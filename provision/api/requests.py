@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
 
 from starlette.requests import Request
 
-from bootstrap_core.bodies import MAX_TOLD, Check, Problem, told
-from bootstrap_core.formats.documents import NotJson
+from bootstrap_core.bodies import MAX_TOLD, Check, Problem, Read, Wrong, described, told
+from bootstrap_core.decoding import kind_of, plain_json
+from bootstrap_core.formats.documents import NotJson, parse_json
 from bootstrap_core.http.openapi import Parameter
 from bootstrap_core.http.requests import Bodies, Refusals
 from provision.errors import InvalidFields, MalformedBody, TooLarge, UnsupportedType
@@ -28,7 +29,10 @@ def _invalid(problems: Sequence[Problem]) -> InvalidFields:
     return InvalidFields(told(problems), details=details)
 
 
-BODIES = Bodies(BODY_MOST, Refusals(UnsupportedType, TooLarge, _not_json, _invalid))
+# What text, depth and numbers are taken is for each field to say, in its place.
+BODIES = Bodies(
+    BODY_MOST, Refusals(UnsupportedType, TooLarge, _not_json, _invalid), parse=parse_json
+)
 
 
 def filled(most_bytes: int) -> Check:
@@ -51,6 +55,18 @@ def _name_fault(value: str) -> str:
 
 Name: TypeAlias = Annotated[str, filled(4 * NAME_MOST), Check(_name_fault)]
 LayoutName: TypeAlias = Annotated[str, filled(255)]
+
+
+def _parameters(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Wrong(f"must be an object, not {kind_of(value)}")
+    # Which numbers a parameter takes is for the layout to say.
+    values: Mapping[str, Any] = plain_json(value, finite=False)
+    return values
+
+
+Parameters: TypeAlias = Annotated[Mapping[str, Any], Read(_parameters), described(type="object")]
+"""The values of a layout's parameters."""
 
 
 NUMBER_MOST = 2**31

@@ -1,4 +1,4 @@
-"""The answers' JSON: what Magistrala's say, field by field."""
+"""The bodies of requests, and the answers' JSON: what Magistrala's hold, field by field."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def _serial_asked_about(sent: OcspBody) -> str:
         raise Malformed("certificate must be one in PEM form") from error
 
 
-OTHER_NAMES: Final = ("dns_names", "ip_addresses", "email_addresses")
+OTHER_NAMES: Final = ("dns_names", "ip_addresses")
 
 
 @frozen
@@ -180,7 +180,6 @@ class Names(Sent):
 
     dns_names: Sequence[str] = ()
     ip_addresses: Sequence[str] = ()
-    email_addresses: Sequence[str] = ()
 
 
 @frozen

@@ -14,9 +14,16 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bootstrap_core.bodies import Problem, told
+from bootstrap_core.bodies import Problem, Wrong, told
+from bootstrap_core.decoding import plain_json
 from bootstrap_core.decoding import read as read_value
-from bootstrap_core.formats.documents import NotJson, read_json
+from bootstrap_core.formats.documents import (
+    TOO_DEEP,
+    NotJson,
+    finite_float,
+    is_too_deep,
+    parse_json,
+)
 from bootstrap_core.http.requests import BROKEN_ESCAPE, Bodies, Refusals, token_of
 from bootstrap_core.secrets import Secret
 from bootstrap_core.work import decoded
@@ -90,8 +97,24 @@ def _invalid(problems: Sequence[Problem]) -> EmbeddedError:
     return kind(told(problems))
 
 
+def parse(content: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value, also what nobody asks for of it as the store can keep it.
+
+    Whole numbers have no bound but that of Python's reader. Raises ``NotJson``.
+    """
+    value = parse_json(content, parse_float=finite_float)
+    if is_too_deep(value):
+        raise NotJson(TOO_DEEP)
+    try:
+        return plain_json(value)
+    except Wrong as error:
+        raise NotJson(f"{error}: {error.at}" if error.at else str(error)) from error
+
+
 BODIES: Final = Bodies(
-    ServingLimits().body, Refusals(UnsupportedContentType, TooLarge, _not_json, _invalid)
+    ServingLimits().body,
+    Refusals(UnsupportedContentType, TooLarge, _not_json, _invalid),
+    parse=parse,
 )
 
 
@@ -154,7 +177,7 @@ class Query:
     def document(self, name: str) -> dict[str, Any]:
         """Return a JSON object; absent means an empty one."""
         try:
-            document = read_json(self.text(name) or "{}")
+            document = parse(self.text(name) or "{}")
         except NotJson as error:
             raise Malformed(f"the parameter {name} {error}") from error
         found: dict[str, Any] = read_value(

@@ -10,8 +10,18 @@ import pytest
 from attrs import field, frozen
 from jsonschema import Draft202012Validator
 
-from bootstrap_core.bodies import GIVEN, NOT_SENT, AlsoCalled, Body, described, named
+from bootstrap_core.bodies import (
+    GIVEN,
+    NOT_NULL,
+    NOT_SENT,
+    AlsoCalled,
+    Body,
+    described,
+    named,
+)
+from bootstrap_core.client_configs import ConfigConnections
 from bootstrap_core.decoding import decode
+from bootstrap_core.delivery.preview import DraftPreviewRequest
 from bootstrap_core.errors import BootstrapError, Malformed, Unprocessable
 from bootstrap_core.formats.documents import NotJson, read_json
 from bootstrap_core.http.json_schema import object_schema, schemas_of
@@ -41,6 +51,7 @@ class Thing:
     colour: Annotated[Colour, AlsoCalled("color")] = Colour.RED
     context: Mapping[str, Any] = field(factory=dict)
     slots: Sequence[Slot] = ()
+    size: Annotated[int, NOT_NULL] = 0
     kept: Annotated[str, NOT_SENT] = "by the service"
 
 
@@ -98,6 +109,7 @@ def test_null_is_not_given_or_clears() -> None:
     assert decode(Thing, {"name": "a", "slots": None}).slots == ()
     assert named(decode(Change, {"name": None, "context": None})) == {"name": "", "context": {}}
     assert named(decode(Change, {})) == {}
+    assert [*problems(Thing, {"name": "a", "size": None})] == ["size"]
 
 
 def test_of_very_many_problems_some_are_told() -> None:
@@ -125,6 +137,20 @@ def test_the_schema_says_what_the_decoder_takes() -> None:
     assert "kept" not in object_schema(Thing)["properties"]
     assert object_schema(Change)["additionalProperties"] is False
     assert set(schemas_of(Thing)) == {"Thing", "Slot"}
+
+
+def test_the_schema_requires_some_fields_that_may_be_left_out() -> None:
+    assert object_schema(ConfigConnections)["required"] == ["channels"]
+    assert object_schema(DraftPreviewRequest)["required"] == ["profile"]
+    assert decode(ConfigConnections, {}).channels == ()
+    assert decode(DraftPreviewRequest, {}).draft().name == "draft"
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused() -> None:
+    context: dict[str, Any] = {}
+    for _ in range(2000):
+        context = {"a": context}
+    assert "nested too deeply" in " ".join(problems(Change, {"context": context}).values())
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,22 @@ async def test_a_lifetime_that_is_none_is_not_processed(alice: Person, domain_id
     assert "ttl must be a duration" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("names", [[], None, "", ["a@example.com"]])
+async def test_email_addresses_are_refused_in_any_form(
+    alice: Person, domain_id: str, names: object
+) -> None:
+    client = await alice.client(domain_id)
+    path = f"/{domain_id}/certs/issue/{client['id']}"
+    options = {"common_name": "gw"}
+    for body in (
+        {"options": options, "email_addresses": names},
+        {"options": options | {"email_addresses": names}},
+    ):
+        answer = await alice.ask("POST", path, json=body)
+        assert answer.status_code == 400, answer.text
+        assert "email_addresses" in answer.json()["message"]
+
+
 async def test_the_chain_can_be_had_as_a_file(alice: Person) -> None:
     answer = await alice.http.get("/certs/download-ca")
     assert answer.headers["content-type"] == "application/zip"

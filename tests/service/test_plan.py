@@ -234,10 +234,11 @@ async def test_what_the_request_leaves_out_is_taken_from_the_gateway(running: Ru
     planned = await plan(running, "gw-2")
     assert planned["changes"] == []
     assert json.loads(planned["rendered"]["content"])["agent"]["name"] == "by the door"
-    planned = await plan(running, "gw-2", name="gw-2-agent", parameters={})
-    agent = fields(planned, "client", "agent")
-    assert agent["name"] == ("by the door", "gw-2-agent")
-    assert [each["place"] for each in agent["metadata"]] == ["roof", "lab"]
+    for none in ({}, None):
+        planned = await plan(running, "gw-2", name="gw-2-agent", parameters=none)
+        agent = fields(planned, "client", "agent")
+        assert agent["name"] == ("by the door", "gw-2-agent")
+        assert [each["place"] for each in agent["metadata"]] == ["roof", "lab"]
     undeclared = BEFORE.replace("[parameters.place]", "[parameters.spot]").replace(
         ".Vars.place", ".Vars.spot"
     )
