@@ -49,13 +49,14 @@ from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
 from provision.pki.status import without_list
 from provision.pki.trial import try_issuer
+from provision.platform.calls import TransportSettings
 from provision.platform.credentials import ApiKey, PasswordSignIn, TokenSource
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import Endpoints, TransportSettings
+from provision.platform.magistrala.calls import Endpoints
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.transport import Transport
 from provision.platform.magistrala.users import Presence
 from provision.platform.port import CertificateAuthority, Platform, Tokens
+from provision.platform.transport import Transport
 from provision.settings import Settings
 from provision.store.data_directory import DataDirectory
 from provision.store.key_store import KeyStore

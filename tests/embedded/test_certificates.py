@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bootstrap_core.secrets import Secret
 from provision.pki.keys import KeyType, make_key
 from provision.pki.requests import Holder, make_request
+from provision.platform.calls import TransportSettings
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import Endpoints, TransportSettings
+from provision.platform.magistrala.calls import Endpoints
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from provision.platform.types import SigningRequest
 from tests.embedded.people import Person
 from tests.embedded.service import Installation, http_client, with_certificates

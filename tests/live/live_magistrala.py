@@ -16,7 +16,7 @@ import pytest
 
 from bootstrap_core.secrets import Secret
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from provision.platform_choice import endpoints, own_credentials, transport_settings
 from provision.settings import Settings
 from provision.settings_reader import load

@@ -12,10 +12,10 @@ from attrs import frozen
 from pytest_httpx import HTTPXMock
 
 from bootstrap_core.secrets import Secret
+from provision.platform.calls import TransportSettings
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import TransportSettings
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from provision.platform.types import Client, NewClient, SigningRequest
 from tests.platform.faulty import endpoints
 

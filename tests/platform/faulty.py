@@ -13,9 +13,10 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from provision.platform.calls import TransportSettings
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import Endpoints, TransportSettings
-from provision.platform.magistrala.transport import Transport
+from provision.platform.magistrala.calls import Endpoints
+from provision.platform.transport import Transport
 
 # Patient with a busy machine, not between attempts.
 QUICK = TransportSettings(

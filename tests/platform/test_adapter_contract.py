@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from provision.platform.calls import TransportSettings
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import TransportSettings
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from tests.embedded.service import Installation, magistrala
 from tests.platform.contract import PlatformContract, Subject
 from tests.platform.faulty import endpoints

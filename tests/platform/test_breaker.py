@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from provision.platform.errors import Unavailable
-from provision.platform.magistrala.transport import Breaker
+from provision.platform.transport import Breaker
 
 FAILURES, SECONDS = 3, 10.0
 

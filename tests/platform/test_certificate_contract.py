@@ -10,10 +10,10 @@ from provision.embedded.issuer_store import open_issuer
 from provision.embedded.tokens import utc_now
 from provision.pki.keys import KeyType
 from provision.pki.profiles import ClientProfile
+from provision.platform.calls import TransportSettings
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.calls import TransportSettings
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from tests.embedded.service import SEALER, Installation, with_certificates
 from tests.platform.certificate_contract import CertificateContract, CertificateSubject
 from tests.platform.faulty import endpoints

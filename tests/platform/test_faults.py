@@ -18,7 +18,7 @@ from provision.platform.errors import (
     Unavailable,
 )
 from provision.platform.magistrala.adapter import Magistrala
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from provision.platform.types import Connections
 from tests.platform.faulty import (
     QUICK,

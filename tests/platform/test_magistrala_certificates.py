@@ -13,7 +13,7 @@ from provision.pki.status import make_revocation_list
 from provision.platform.errors import BadAnswer, Failed, NotAMember, NotFound, Rejected, TimedOut
 from provision.platform.magistrala.adapter import Magistrala
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from provision.platform.types import SigningRequest
 from tests.pki.tools import hierarchy
 from tests.platform import samples

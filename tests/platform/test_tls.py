@@ -9,9 +9,9 @@ import attrs
 import pytest
 
 from bootstrap_core.secrets import Secret
+from provision.platform.calls import TransportSettings
 from provision.platform.errors import Misconfigured, PlatformError, Unavailable
-from provision.platform.magistrala.calls import TransportSettings
-from provision.platform.magistrala.transport import Transport
+from provision.platform.transport import Transport
 from tests.pki.tools import hierarchy, issued, server_identity
 from tests.platform.faulty import QUICK, FaultyServer, answers, endpoints, speaking_to
 from tests.platform.http2 import Http2Server

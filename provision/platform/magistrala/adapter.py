@@ -12,8 +12,8 @@ from provision.platform.magistrala.entities import (
     channel_body,
     client_body,
 )
-from provision.platform.magistrala.transport import Transport
 from provision.platform.magistrala.users import MagistralaUsers
+from provision.platform.transport import Transport
 from provision.platform.types import Channel, NewChannel
 
 

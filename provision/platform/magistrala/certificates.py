@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import Failed, NotAMember, NotFound, Rejected
 from provision.platform.magistrala.calls import Call, Meaning, domain_path
-from provision.platform.magistrala.decoding import parse, to_certificate
-from provision.platform.magistrala.transport import Transport
+from provision.platform.magistrala.decoding import to_certificate
 from provision.platform.port import Clients, find
+from provision.platform.shapes import parse
+from provision.platform.transport import Transport
 from provision.platform.types import Certificate, SigningRequest
 
 SERVICE: Final = "certs"

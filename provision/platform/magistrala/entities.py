@@ -20,8 +20,8 @@ from provision.platform.errors import (
     RouteTaken,
 )
 from provision.platform.magistrala.calls import IN_DOMAIN, OF_ENTITY, Call, Meaning, domain_path
-from provision.platform.magistrala.decoding import Shape, parse
-from provision.platform.magistrala.transport import Transport
+from provision.platform.shapes import Shape, parse
+from provision.platform.transport import Transport
 from provision.platform.types import (
     Channel,
     Client,

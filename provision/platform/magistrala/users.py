@@ -22,13 +22,13 @@ from provision.platform.errors import (
 )
 from provision.platform.magistrala.calls import OF_DOMAIN, Call, Meaning, domain_path
 from provision.platform.magistrala.decoding import (
-    parse,
     to_actions,
     to_domain,
     to_token_pair,
     to_user,
 )
-from provision.platform.magistrala.transport import Transport
+from provision.platform.shapes import parse
+from provision.platform.transport import Transport
 from provision.platform.types import Domain, Membership, Page, TokenPair, User
 
 SIGN_IN: Final[Meaning] = {404: NotFound}

@@ -1,4 +1,4 @@
-"""Calls to Magistrala over HTTP: pooled, bounded in time and size, repeated only where safe.
+"""Calls to a platform over HTTP: pooled, bounded in time and size, repeated only where safe.
 
 A call is repeated when nothing was sent (refused, no route), when the platform asks to wait (429,
 503), and, if it is marked repeatable, when its outcome is unknown. Waits are random up to a bound
@@ -31,6 +31,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from provision.platform.calls import Answer, Call, Endpoints, TransportSettings, request_of
 from provision.platform.errors import (
     BadAnswer,
     Failed,
@@ -38,13 +39,6 @@ from provision.platform.errors import (
     PlatformError,
     TimedOut,
     Unavailable,
-)
-from provision.platform.magistrala.calls import (
-    Answer,
-    Call,
-    Endpoints,
-    TransportSettings,
-    request_of,
 )
 
 
@@ -105,7 +99,7 @@ class Breaker:
         self._probing = False
 
 
-SERVICES: Final = ("clients", "channels", "users", "domains", "certs")
+ADDRESSES_KEPT: Final = 8
 SIGNS_OF_BEING_DOWN: Final = frozenset({502, 503, 504})
 NOTHING_SENT: Final = (
     httpx.ConnectError,
@@ -118,7 +112,7 @@ NOTHING_SENT: Final = (
 
 
 class Transport:
-    """The connections to one Magistrala; close it with ``aclose`` or use it as a context."""
+    """The connections to one platform; close it with ``aclose`` or use it as a context."""
 
     def __init__(
         self,
@@ -147,7 +141,7 @@ class Transport:
         self._extensions = {"timeout": times.as_dict()}
         self._breakers = {
             service: Breaker(service, settings.breaker_failures, settings.breaker_seconds)
-            for service in SERVICES
+            for service in endpoints.services
         }
 
     async def __aenter__(self) -> Self:
@@ -271,7 +265,7 @@ class Transport:
 
 
 def _tls(endpoints: Endpoints, settings: TransportSettings) -> ssl.SSLContext:
-    schemes = {_scheme(service, endpoints.of(service)) for service in SERVICES}
+    schemes = {_scheme(service, endpoints.of(service)) for service in endpoints.services}
     # Reading all public authorities takes long; a context that trusts none does without TLS.
     return settings.tls() if "https" in schemes else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -291,7 +285,7 @@ def _scheme(service: str, address: str) -> str:
     return url.scheme
 
 
-@functools.lru_cache(len(SERVICES))
+@functools.lru_cache(ADDRESSES_KEPT)
 def _shown(address: str) -> str:
     """Return an address for people: without a password that may stand in it."""
     return str(httpx.URL(address).copy_with(userinfo=b""))
