@@ -46,7 +46,7 @@ test-long: development
 	$(BIN)/python -m tests.onboarding.simulation --schedules $(SCHEDULES)
 
 test-live: development
-	$(BIN)/python -m pytest tests/live/live_magistrala.py
+	$(BIN)/python -m pytest tests/live/live_$(if $(MG_PROVISION_ATOM_URL),atom,magistrala).py
 
 rehearse: runtime
 	$(BIN)/python docker/rehearse_image.py

@@ -34,7 +34,7 @@ from provision.embedded.access import Entered
 from provision.errors import StartError
 from provision.layout.catalog import LayoutCatalog
 from provision.layout.model import DEFAULT_TTL_SECONDS, parse_lifetime, parse_overlap
-from provision.layouts_in_force import LayoutWatcher, open_catalog
+from provision.layouts_in_force import LayoutWatcher, longest_ttl, open_catalog
 from provision.metrics import Metrics, OnboardingObserver
 from provision.onboarding.assembly import Assembly, Dependencies, Store, assemble
 from provision.onboarding.certificates.renewal import CareSettings, CertificateCare, take_care
@@ -298,7 +298,8 @@ class _Opening:
         self, ground: _Ground, onboarding: Assembly, care: CertificateCare
     ) -> CertificateRoutes:
         text = self.settings.certificate_ttl
-        seconds = parse_lifetime(text) if text else DEFAULT_TTL_SECONDS
+        usual = min(DEFAULT_TTL_SECONDS, longest_ttl(self.settings) or DEFAULT_TTL_SECONDS)
+        seconds = parse_lifetime(text) if text else usual
         certificates = Certificates(
             ground.choice.platform.clients,
             ground.choice.authority,

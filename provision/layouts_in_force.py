@@ -18,6 +18,7 @@ from provision.layout.catalog import LayoutCatalog, LayoutState
 from provision.layout.dialects import choose_key
 from provision.layout.model import Overrides, parse_lifetime
 from provision.layout.report import nearest
+from provision.settings import Settings
 from provision.settings_reader import Loaded
 
 PREFERRED = "gateway"
@@ -101,7 +102,15 @@ def _overrides(loaded: Loaded) -> Overrides:
         content=json.loads(without_mark(content)) if content else None,
         ttl_seconds=parse_lifetime(ttl) if given("certificate_ttl") else None,
         key_type=choose_key("", bits).key_type if given("certificate_bits") else None,
+        longest_ttl_seconds=longest_ttl(settings),
     )
+
+
+def longest_ttl(settings: Settings) -> int | None:
+    """Return how long a certificate may live, in seconds, where the platform refuses more."""
+    if settings.uses_atom and settings.atom_certs:
+        return parse_lifetime(settings.atom_max_ttl)
+    return None
 
 
 def _tell(states: Iterable[LayoutState]) -> None:

@@ -1,10 +1,10 @@
-"""Which platform is used: a Magistrala where one is named, else the embedded one."""
+"""Which platform is used: an Atom or a Magistrala where one is named, else the embedded one."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -36,6 +36,7 @@ from provision.embedded.routes import routes as embedded_routes
 from provision.embedded.start import USERNAME, ServerCertificates, first_start, new_password
 from provision.embedded.users import Passwords
 from provision.errors import StartError
+from provision.layout.model import parse_lifetime
 from provision.onboarding.certificates.renewal import OwnAuthority
 from provision.own_authority import (
     HoldersMade,
@@ -49,13 +50,16 @@ from provision.pki.issuer import Issuer, read_issuer
 from provision.pki.profiles import ClientProfile
 from provision.pki.status import without_list
 from provision.pki.trial import try_issuer
+from provision.platform.atom.adapter import Atom, AtomPresence
+from provision.platform.atom.calls import Endpoint
+from provision.platform.atom.certificates import AtomCertificates
 from provision.platform.calls import TransportSettings
 from provision.platform.credentials import ApiKey, PasswordSignIn, TokenSource
 from provision.platform.magistrala.adapter import Magistrala
 from provision.platform.magistrala.calls import Endpoints
 from provision.platform.magistrala.certificates import MagistralaCertificates
-from provision.platform.magistrala.users import Presence
-from provision.platform.port import CertificateAuthority, Platform, Tokens
+from provision.platform.magistrala.users import MagistralaPresence
+from provision.platform.port import CertificateAuthority, Platform, Presence, Tokens
 from provision.platform.transport import Transport
 from provision.settings import Settings
 from provision.store.data_directory import DataDirectory
@@ -64,6 +68,8 @@ from provision.store.key_store import KeyStore
 ORGANIZATION = "provision"
 GO_DEFAULT = "http://localhost"
 TOTAL_TIMEOUTS = 3
+WRONG_PASSWORD_PAUSE = timedelta(minutes=15)
+"""Five wrong passwords lock an account of Atom for that long."""
 
 
 @frozen
@@ -103,6 +109,10 @@ async def open_platform(
     certificates are made by. Raises ``StartError``: the authority's files can't be used.
     """
     store = _Store(settings, engine, sealer, now)
+    if settings.uses_atom:
+        async with _atom(store, wire) as choice:
+            yield choice
+        return
     if not settings.uses_magistrala:
         async with _embedded(store, data) as choice:
             yield choice
@@ -110,7 +120,7 @@ async def open_platform(
     async with Transport(endpoints(settings), transport_settings(settings), wire) as transport:
         magistrala = Magistrala(transport)
         own = own_credentials(settings, magistrala)
-        presence = Presence(transport)
+        presence = MagistralaPresence(transport)
         if settings.certs_url:
             authority = MagistralaCertificates(transport, magistrala.clients)
             background = OwnAuthority(authority, own or NoCredentials())
@@ -118,23 +128,54 @@ async def open_platform(
                 magistrala, authority, authority, background, own, presence=presence
             )
             return
-        issuer = await _issuer(store)
-        members = _Members(magistrala)
-        embedded = _authority(store, issuer, members)
-        onboarding = _authority(store, issuer, HoldersMade(members))
-        background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
-        public = tuple(AuthorityRoutes(embedded).routes())
-        yield PlatformChoice(
-            magistrala, embedded, onboarding, background, own, public, presence=presence
-        )
+        yield await _with_own_authority(store, magistrala, own, presence)
 
 
-def own_credentials(settings: Settings, tokens: Tokens) -> TokenSource | None:
-    """Return the configured credentials: an API key before a user and password."""
+@contextlib.asynccontextmanager
+async def _atom(
+    store: _Store, wire: httpx.AsyncBaseTransport | None
+) -> AsyncIterator[PlatformChoice]:
+    settings = store.settings
+    endpoint = Endpoint(settings.atom_url)
+    async with Transport(endpoint, transport_settings(settings), wire) as transport:
+        atom = Atom(transport)
+        own = own_credentials(settings, atom, WRONG_PASSWORD_PAUSE)
+        presence = AtomPresence(transport)
+        if not settings.atom_certs:
+            yield await _with_own_authority(store, atom, own, presence)
+            return
+        maximum = timedelta(seconds=parse_lifetime(settings.atom_max_ttl))
+        authority = AtomCertificates(atom.graph, maximum)
+        background = OwnAuthority(authority, own or NoCredentials())
+        yield PlatformChoice(atom, authority, authority, background, own, presence=presence)
+
+
+async def _with_own_authority(
+    store: _Store, platform: Platform, own: TokenSource | None, presence: Presence
+) -> PlatformChoice:
+    """Return a platform whose certificates the service's own authority signs."""
+    issuer = await _issuer(store)
+    members = _Members(platform)
+    embedded = _authority(store, issuer, members)
+    onboarding = _authority(store, issuer, HoldersMade(members))
+    background = OwnAuthority(_authority(store, issuer, NobodyAsks()), NoTokenNeeded())
+    public = tuple(AuthorityRoutes(embedded).routes())
+    return PlatformChoice(
+        platform, embedded, onboarding, background, own, public, presence=presence
+    )
+
+
+def own_credentials(
+    settings: Settings, tokens: Tokens, pause: timedelta = timedelta(0)
+) -> TokenSource | None:
+    """Return the configured credentials: an API key before a user and password.
+
+    A password that was refused is not tried again for ``pause``.
+    """
     if settings.api_key:
         return ApiKey(settings.api_key)
     if user := settings.username or settings.email:
-        return PasswordSignIn(tokens, user, settings.password)
+        return PasswordSignIn(tokens, user, settings.password, pause=pause)
     return None
 
 
@@ -239,6 +280,12 @@ async def open_server_certificates(
 
     Raises ``StartError``: Magistrala's certs service signs, or the authority can't be used.
     """
+    if settings.uses_atom and settings.atom_certs:
+        raise StartError(
+            f"the certificates here are signed by Atom at {settings.atom_url}: have its authority "
+            "issue the server's certificate, or set MG_PROVISION_ATOM_CERTS=false and use the "
+            "service's own authority"
+        )
     if settings.uses_magistrala and settings.certs_url:
         raise StartError(
             f"the certificates here are signed by Magistrala's certs service at "

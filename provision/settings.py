@@ -193,6 +193,24 @@ class Settings:
         "layouts.default",
         "layout of requests without one; default: the TOML file's, else gateway",
     )
+    atom_url: str = _setting(
+        "",
+        "MG_PROVISION_ATOM_URL",
+        "server.atom_url",
+        "Atom, which keeps users, domains, clients and channels of Magistrala 0.40 and later",
+    )
+    atom_certs: bool = _setting(
+        True,  # noqa: FBT003 - the default's place is the same for every setting
+        "MG_PROVISION_ATOM_CERTS",
+        "server.atom_certs",
+        "whether Atom signs the certificates; if not, the embedded certificate authority does",
+    )
+    atom_max_ttl: str = _setting(
+        "720h",
+        "MG_PROVISION_ATOM_MAX_TTL",
+        "server.atom_max_ttl",
+        "longest life of a certificate that Atom signs: its ATOM_CERTS_LEAF_MAX_TTL_SECS",
+    )
     clients_url: str = _setting(
         "",
         "MG_PROVISION_CLIENTS_URL MG_PROVISION_CLIENTS_LOCATION MG_PROVISION_THINGS_LOCATION "
@@ -374,8 +392,20 @@ class Settings:
 
     @property
     def uses_magistrala(self) -> bool:
-        """Whether a Magistrala is named; without one the embedded platform is used."""
+        """Whether a Magistrala up to 0.30 is named, with a service for each kind of thing."""
         return bool(self.clients_url or self.channels_url or self.users_url or self.domains_url)
+
+    @property
+    def uses_atom(self) -> bool:
+        """Whether an Atom is named; without any platform the embedded one is used."""
+        return bool(self.atom_url)
+
+    @property
+    def platform(self) -> str:
+        """Which platform is used, for people."""
+        if self.uses_atom:
+            return f"Atom, of Magistrala 0.40 or later, at {self.atom_url}"
+        return "Magistrala 0.30 or earlier" if self.uses_magistrala else "embedded"
 
     @property
     def database(self) -> str:

@@ -34,6 +34,7 @@ PAIRS = (
     ("client_cert", "client_key"),
     ("issuer_chain", "issuer_key"),
 )
+REST_URLS = ("clients_url", "channels_url", "users_url", "domains_url", "certs_url")
 MAX_PORT = 65535
 NO_TEXTS = {bool: "true or false", list: "a list", dict: "a table"}
 
@@ -75,7 +76,8 @@ def load(environment: Mapping[str, str], given: Mapping[str, Any]) -> Loaded:
     problems += [problem for names in unread for problem in names.problems()]
     if not problems:
         problems += _inconsistencies(Settings(**values), origins)
-        if not Settings(**values).uses_magistrala:
+        settings = Settings(**values)
+        if not (settings.uses_magistrala or settings.uses_atom):
             problems += platforms_not_meant(environment)
     if problems:
         raise SettingsError("\n".join(problems), details=[{"message": p} for p in problems])
@@ -211,6 +213,7 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
     for name, parse, text in (
         ("certificate_ttl", parse_lifetime, settings.certificate_ttl or "1s"),
         ("renewal_overlap", parse_overlap, settings.renewal_overlap),
+        ("atom_max_ttl", parse_lifetime, settings.atom_max_ttl),
     ):
         try:
             parse(text)
@@ -228,11 +231,20 @@ def _inconsistencies(settings: Settings, origins: Mapping[str, str]) -> list[str
 def _platform_problems(settings: Settings, origins: Mapping[str, str]) -> list[str]:
     """Return what is wrong with the platform's addresses."""
     problems = []
-    for name in ("clients_url", "channels_url", "users_url", "domains_url", "certs_url"):
+    for name in (*REST_URLS, "atom_url"):
         url = getattr(settings, name)
         if url and not url.startswith(("http://", "https://")):
             problems.append(f"{origins[name]}: must start with http:// or https://, not {url!r}")
-    if settings.certs_url and not settings.uses_magistrala:
+    if settings.uses_atom:
+        problems += [
+            f"{origins[name]}: names a service of Magistrala up to 0.30, and {origins['atom_url']} "
+            "names Atom, which Magistrala has in its place from 0.40 on: keep "
+            "MG_PROVISION_ATOM_URL alone for a Magistrala of 0.40 or later, and remove it for an "
+            "older one"
+            for name in REST_URLS
+            if getattr(settings, name)
+        ]
+    elif settings.certs_url and not settings.uses_magistrala:
         problems.append(
             f"{origins['certs_url']}: names a certs service, but no address says where the rest of "
             "the platform is: set MG_PROVISION_CLIENTS_URL and MG_PROVISION_USERS_URL too, or "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
-from attrs import frozen
+from attrs import asdict, frozen
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,9 @@ from bootstrap_core.http.openapi import Operation, Reply
 from bootstrap_core.work import may_fail_unheard
 from provision.build_info import BuildInfo
 from provision.metrics import Metrics
-from provision.platform.magistrala.users import Presence
+from provision.platform.errors import PlatformError
+from provision.platform.port import Presence
+from provision.platform.types import FoundPlatform
 from provision.store.database import StoreEngine
 from provision.store.faults import cause_of, public_cause_of
 
@@ -82,7 +85,7 @@ class OperationsRoutes:
 
         While the platform can't be used it is ``warn``: devices are served all the same.
         """
-        document = {
+        document: dict[str, Any] = {
             "status": "pass",
             "version": self.build.version,
             "commit": self.build.commit,
@@ -90,7 +93,11 @@ class OperationsRoutes:
             "build_time": self.build.build_time,
             "instance_id": self.instance_id,
         }
-        trouble, platform = await asyncio.gather(self._trouble(), self._platform_troubles())
+        trouble, platform, found = await asyncio.gather(
+            self._trouble(), self._platform_troubles(), self._platform_found()
+        )
+        if found:
+            document["platform"] = asdict(found)
         checks = {
             f"platform:{service}": [{"status": "fail", "output": words}]
             for service, words in platform.items()
@@ -112,6 +119,15 @@ class OperationsRoutes:
             looking.cancel()
             return {"all": f"the platform does not answer within {PATIENCE:g} s"}
         return looking.result()
+
+    async def _platform_found(self) -> FoundPlatform | None:
+        """Say which platform answers; nothing where none does, or it is a part of the service."""
+        if self.presence is None:
+            return None
+        try:
+            return await asyncio.wait_for(self.presence.found(), PATIENCE)
+        except (PlatformError, TimeoutError):
+            return None
 
     async def _trouble(self) -> str:
         """Say why the store can't be used; empty where it can."""

@@ -202,6 +202,7 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
         "status",
         status={"type": "string", "enum": ["pass", "warn", "fail"]},
         checks={**OBJECT, "description": "What is wrong, by part: the store, platform:clients"},
+        platform={**OBJECT, "description": "Which platform answers: name, release, features"},
     ),
     "LayoutPage": _object(
         "default layouts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -91,6 +92,15 @@ def doctor(
         raise typer.Exit(REFUSED)
 
 
+def _found_platform(client: ServiceClient) -> Iterator[Check]:
+    """Say which platform the service works with, where there is one beside it."""
+    with contextlib.suppress(ServiceRefused):
+        if found := client.ask("GET", "/health").get("platform"):
+            features = ", ".join(found["features"]) or "no newer features"
+            message = f"{found['name']} {found['release']} ({features})"
+            yield Check("platform", "right", message)
+
+
 def _examine(client: ServiceClient, external_id: str, key: Secret) -> Iterator[Check]:
     if client.has_personal_token:
         # The routes' table, which few need.
@@ -98,6 +108,7 @@ def _examine(client: ServiceClient, external_id: str, key: Secret) -> Iterator[C
 
         message = f"a personal access token; to onboard it needs the scopes {told_scopes()}"
         yield Check("token", "right", message)
+    yield from _found_platform(client)
     gateway: Mapping[str, Any] = {}
     if fault := external_id_fault(external_id):
         cure = "onboard the device under another ID, then remove this one with provision unmap"

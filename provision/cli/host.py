@@ -58,6 +58,7 @@ def settings_command(
         return
     headings = ("setting", "value", "from")
     print_table(headings, ([row[name] for name in headings] for row in rows))
+    note(f"platform: {loaded.settings.platform}")
     for warning in loaded.warnings:
         note(f"warning: {warning}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -33,7 +34,8 @@ from provision.cli.output import (
     write_file,
     write_result,
 )
-from provision.layout.catalog import LayoutFiles, read_layout_file
+from provision.errors import SettingsError
+from provision.layout.catalog import LayoutFiles, outlives_authority, read_layout_file
 from provision.layout.convert import convert
 from provision.layout.errors import LayoutError, Problem
 from provision.layout.graph import draw_svg, draw_text, graph_of
@@ -42,10 +44,12 @@ from provision.layout.model import (
     Dialect,
     InlineProfile,
     Layout,
+    Overrides,
     Parameter,
     ProfileReference,
     canonical_json,
     parse_lifetime,
+    with_overrides,
 )
 from provision.layout.reader import read
 from provision.layout.starter import Answers, starter
@@ -317,6 +321,20 @@ Output = Annotated[
 ]
 
 
+def _lifetimes() -> Overrides:
+    """Return what the environment's settings say of lifetimes, where they can be read."""
+    # The settings, which one of these commands needs.
+    from provision.layouts_in_force import longest_ttl
+    from provision.settings_reader import load
+
+    try:
+        settings = load(os.environ, {}).settings
+    except SettingsError:
+        return Overrides()
+    longest, ttl = longest_ttl(settings), settings.certificate_ttl
+    return Overrides(ttl_seconds=parse_lifetime(ttl) if ttl else None, longest_ttl_seconds=longest)
+
+
 @app.command("lint", epilog=MEANINGS)
 def lint(
     files: Annotated[
@@ -337,6 +355,7 @@ def lint(
     if json and form not in (LintFormat.TEXT, LintFormat.JSON):
         raise typer.BadParameter(f"give either --json or --format {form}")
     problems: list[Problem] = []
+    lifetimes = _lifetimes()
     checked = list(_layout_files(files))
     if not checked:
         raise CommandFailed(
@@ -344,9 +363,14 @@ def lint(
         )
     for path in checked:
         try:
-            problems += read_layout_file(path).warnings
+            reading = read_layout_file(path)
         except LayoutError as error:
             problems += error.problems
+            continue
+        problems += reading.warnings
+        served = with_overrides(reading.layout, lifetimes)
+        if problem := outlives_authority(served, lifetimes.longest_ttl_seconds, str(path)):
+            problems.append(problem)
     print_problems(problems, LintFormat.JSON if json else form)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors

@@ -266,7 +266,7 @@ class LayoutCatalog:
         It is read as a file of that name would be. Raises :class:`LayoutError`.
         """
         reading = read(text, file=f"{name}.toml", name=name, load_template=load)
-        return self._adapted(reading.layout)
+        return self._adapted(reading.layout, f"{name}.toml")
 
     def reload_changed(self) -> tuple[LayoutState, ...]:
         """Read the files that changed and return the states that did, removed ones excepted.
@@ -276,7 +276,7 @@ class LayoutCatalog:
         before = self._entries
         entries = {name: self._renewed(name, path) for name, path in self._files().items()}
         if not self._wanted_default and not self._serves_config_file(entries):
-            state = LayoutState(BUILTIN_NAME, "(built in)", self._adapted(builtin_layout()))
+            state = LayoutState(BUILTIN_NAME, "(built in)", self._adapted(builtin_layout(), ""))
             entries.setdefault(BUILTIN_NAME, before.get(BUILTIN_NAME) or _Entry(None, state))
         self._entries = entries
         return tuple(
@@ -312,15 +312,39 @@ class LayoutCatalog:
         try:
             _check_name(name, path)
             reading = read(files.layout(), file=shown(path), name=name, load_template=files.beside)
+            layout = self._adapted(reading.layout, shown(path))
         except LayoutError as error:
             state = LayoutState(name, shown(path), last_good, error.problems, files.sources)
         else:
-            layout = self._adapted(reading.layout)
             state = LayoutState(name, shown(path), layout, reading.warnings, files.sources)
         return _Entry(path, state, files.stamps, files.digest.hexdigest())
 
-    def _adapted(self, layout: Layout) -> Layout:
-        return with_overrides(layout, self._overrides)
+    def _adapted(self, layout: Layout, file: str) -> Layout:
+        """Return a layout as the settings have it. Raises :class:`LayoutError`."""
+        adapted = with_overrides(layout, self._overrides)
+        if problem := outlives_authority(adapted, self._overrides.longest_ttl_seconds, file):
+            raise LayoutError([problem])
+        return adapted
+
+
+def outlives_authority(layout: Layout, longest: int | None, file: str) -> Problem | None:
+    """Return what is wrong where the authority refuses the lifetime of a layout's certificates.
+
+    ``longest`` is what it signs at most, in seconds; None where it cuts what is longer.
+    """
+    wanted = layout.certificates.ttl_seconds
+    if (
+        longest is None
+        or wanted <= longest
+        or not any(client.certificate for client in layout.clients)
+    ):
+        return None
+    message = (
+        f"the certificates are to live {wanted / 3600:g}h, and the platform signs at most "
+        f"{longest / 3600:g}h: write that into certificates.ttl, or let "
+        f"MG_PROVISION_CERTS_HOURS_VALID={longest / 3600:g}h cut the lifetime in all layouts"
+    )
+    return Problem(file, 1, 1, "certificate-too-long", message, key="certificates.ttl")
 
 
 def _check_name(name: str, path: Path) -> None:

@@ -402,7 +402,8 @@ class Overrides:
 
     Source: ``MG_PROVISION_X509_PROVISIONING``, ``_BS_CONFIG_PROVISIONING``, ``_BS_AUTO_WHITELIST``,
     ``_BS_PROFILE_ID``, ``_BS_CONTENT`` (decoded), ``_CERTS_HOURS_VALID`` (in seconds) and
-    ``_CERTS_RSA_BITS`` (as a key type).
+    ``_CERTS_RSA_BITS`` (as a key type). ``longest_ttl_seconds`` is what the authority signs at
+    most, where it refuses more.
     """
 
     x509_provision: bool | None = None
@@ -412,16 +413,21 @@ class Overrides:
     content: JsonValue = None
     ttl_seconds: int | None = None
     key_type: KeyType | None = None
+    longest_ttl_seconds: int | None = None
 
 
 def with_overrides(layout: Layout, overrides: Overrides) -> Layout:
     """Return ``layout`` with the Go service's settings applied.
 
     They belong to the Go service's own file, so only layouts in the Magistrala and Mainflux
-    dialects take them; a layout in this project's dialect says everything itself.
+    dialects take them; a layout in this project's dialect says everything itself. Only where the
+    authority refuses a long lifetime, the one of the settings cuts that of every layout.
     """
     if layout.dialect is Dialect.PROVISION:
-        return layout
+        if overrides.longest_ttl_seconds is None or overrides.ttl_seconds is None:
+            return layout
+        cut = min(layout.certificates.ttl_seconds, overrides.ttl_seconds)
+        return evolve(layout, certificates=evolve(layout.certificates, ttl_seconds=cut))
     clients = layout.clients
     if overrides.x509_provision is not None:
         clients = tuple(evolve(client, certificate=overrides.x509_provision) for client in clients)

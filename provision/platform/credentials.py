@@ -63,15 +63,18 @@ class _Held:
 class PasswordSignIn:
     """Signs in with a user name and a password, and keeps the tokens fresh.
 
-    However many callers need a token at once, the platform is asked once.
+    However many callers need a token at once, the platform is asked once. A name and password that
+    it refused are not tried again for ``pause``: some platforms lock an account after a few.
     """
 
     tokens: Tokens
     username: str
     password: Secret
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pause: timedelta = timedelta(0)
     _held: _Held | None = field(default=None, init=False)
     _flight: asyncio.Task[_Held] | None = field(default=None, init=False)
+    _tried_again_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
     async def token(self) -> Secret:
         """Return an access token with at least a minute to live.
@@ -115,9 +118,15 @@ class PasswordSignIn:
             return None
 
     async def _issued(self) -> TokenPair:
+        if self.now() < self._tried_again_at:
+            raise InvalidToken(
+                "the platform did not accept the configured user name and password, which are not "
+                f"tried again before {self._tried_again_at:%H:%M:%S} UTC: correct them and restart"
+            )
         try:
             return await self.tokens.issue_token(self.username, self.password)
         except (NotFound, Rejected) as error:
+            self._tried_again_at = self.now() + self.pause
             raise InvalidToken(
                 "the platform does not accept the configured user name and password"
             ) from error

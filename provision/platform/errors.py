@@ -9,8 +9,12 @@
       DomainNotFound      404  there is no such domain
       NotFound            404  not there, or not to be seen by this caller
         HalfDeleted       404  marked as deleted; its row stays in the platform's store
+          Moved           404  it is in another domain now
+        Gone              404  surely not there: the platform says so to whoever asks
       AlreadyExists       409  an ID, secret, route or connection is taken
         RouteTaken        409  another channel has the route
+        NameTaken         409  another client has the name
+        Spent             409  the ID was in use once, and can't be used again
       Rejected            4xx  refused for another reason, in the platform's words
       Unavailable         503  not reached: nothing was sent
         Overloaded        503  the platform asks to wait
@@ -90,6 +94,14 @@ class HalfDeleted(NotFound):
     """It is marked as deleted on the platform, whose store keeps its row."""
 
 
+class Moved(HalfDeleted):
+    """It is there, but not in this domain any more."""
+
+
+class Gone(NotFound):
+    """The platform says to whoever asks that it is not there."""
+
+
 class AlreadyExists(PlatformError):
     """Something with this ID, secret, route or connection exists already."""
 
@@ -99,6 +111,16 @@ class AlreadyExists(PlatformError):
 
 class RouteTaken(AlreadyExists):
     """Another channel of the domain has this route."""
+
+
+class NameTaken(AlreadyExists):
+    """Another client of the domain has this name."""
+
+    code = "name_taken"
+
+
+class Spent(AlreadyExists):
+    """What had this ID was deleted, and the platform never takes the ID again."""
 
 
 class Rejected(PlatformError):

@@ -24,7 +24,7 @@ too, but without its roles, it is shown by its ID and by no list; deleting it ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from bootstrap_core.model import EntityKind, Status
@@ -37,6 +37,7 @@ from provision.platform.types import (
     Domain,
     EntityChange,
     EntityQuery,
+    FoundPlatform,
     Membership,
     NewChannel,
     NewClient,
@@ -220,4 +221,16 @@ class CertificateAuthority(Protocol):
 
     async def revocation_list(self) -> bytes:
         """Return the current CRL (RFC 5280), DER encoded."""
+        ...
+
+
+class Presence(Protocol):
+    """Looks whether the platform is where the settings say, and which one it is."""
+
+    async def troubles(self) -> Mapping[str, str]:
+        """Return what is wrong, by service, in words that name no address; nothing is right."""
+        ...
+
+    async def found(self) -> FoundPlatform:
+        """Return which platform answers; raises the platform's failures."""
         ...

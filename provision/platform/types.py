@@ -55,6 +55,15 @@ class Domain:
 
 
 @frozen
+class FoundPlatform:
+    """Which platform answers, of which release, and what of newer releases it knows."""
+
+    name: str
+    release: str
+    features: Sequence[str] = ()
+
+
+@frozen
 class Membership:
     """A domain, and what the caller may do in all of it, by the platform's names of actions.
 
@@ -143,7 +152,9 @@ class EntityQuery:
     """Which clients or channels to list; empty fields do not filter.
 
     ``name`` matches a part, in any case; ``metadata`` what contains it. ``connected_to`` is the ID
-    of a channel (for clients) or of a client (for channels).
+    of a channel (for clients) or of a client (for channels). Of a channel's clients, ``among`` are
+    those that matter: a platform that has to look at each client for that looks at no others; one
+    that lists a channel's clients shows all of them.
     """
 
     offset: int = 0
@@ -151,6 +162,7 @@ class EntityQuery:
     id: str = ""
     name: str = ""
     connected_to: str = ""
+    among: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(factory=dict)
     status: StatusFilter = StatusFilter.ENABLED
 

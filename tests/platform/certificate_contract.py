@@ -15,8 +15,9 @@ again, so that the suite can run against a live platform.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
@@ -30,6 +31,7 @@ from provision.pki.requests import Holder, make_request
 from provision.platform.errors import InvalidToken, NotAMember, NotFound, PlatformError, Rejected
 from provision.platform.port import CertificateAuthority, Platform
 from provision.platform.types import Certificate, NewClient, SigningRequest
+from tests.platform.bench import expect
 
 HOUR = timedelta(hours=1)
 SKEW = timedelta(minutes=2)
@@ -85,9 +87,18 @@ class CertificateContract:
     key_type = KeyType.RSA_2048
     """A kind of key that the authority signs; Magistrala's stock role signs RSA alone."""
 
+    exceptions: ClassVar[Mapping[str, str]] = {}
+    """The tests that can't hold with this authority, each with the fact that says why."""
+
+    @pytest.fixture(autouse=True)
+    def expected(self, request: pytest.FixtureRequest) -> None:
+        expect(request, self.exceptions)
+
     @pytest.fixture
     async def device(self, subject: CertificateSubject) -> AsyncIterator[Device]:
-        draft = NewClient(str(uuid4()), "certificate-contract", secret=Secret(str(uuid4())))
+        client_id = str(uuid4())
+        name = f"certificate-contract-{client_id[:8]}"
+        draft = NewClient(client_id, name, secret=Secret(str(uuid4())))
         await subject.platform.clients.create(*subject.place, [draft])
         yield Device(subject, draft.id, await asyncio.to_thread(make_key, self.key_type))
         await subject.authority.revoke_client_certificates(*subject.place, draft.id)

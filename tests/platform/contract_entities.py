@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
@@ -18,11 +19,18 @@ from provision.platform.errors import (
     PlatformError,
 )
 from provision.platform.types import EntityChange, EntityQuery, NewChannel
-from tests.platform.bench import Bench, Subject
+from tests.platform.bench import Bench, Subject, expect
 
 
 class EntityContract:
     """One by one: made, viewed, changed, switched off."""
+
+    exceptions: ClassVar[Mapping[str, str]] = {}
+    """The tests that can't hold on this platform, each with the fact that says why."""
+
+    @pytest.fixture(autouse=True)
+    def expected(self, request: pytest.FixtureRequest) -> None:
+        expect(request, self.exceptions)
 
     @pytest.fixture
     async def bench(self, subject: Subject) -> AsyncIterator[Bench]:

@@ -29,7 +29,7 @@ from provision.platform.magistrala.decoding import (
 )
 from provision.platform.shapes import parse
 from provision.platform.transport import Transport
-from provision.platform.types import Domain, Membership, Page, TokenPair, User
+from provision.platform.types import Domain, FoundPlatform, Membership, Page, TokenPair, User
 
 SIGN_IN: Final[Meaning] = {404: NotFound}
 
@@ -140,7 +140,7 @@ FRESH: Final = 10.0
 """Seconds for which an answer is remembered: strangers may ask, and the platform is not theirs."""
 
 
-class Presence:
+class MagistralaPresence:
     """Looks whether each service answers like one of Magistrala's."""
 
     def __init__(self, transport: Transport) -> None:
@@ -158,6 +158,10 @@ class Presence:
         if looking is None or (looking.done() and time.monotonic() > self._until):
             looking = self._looking = asyncio.ensure_future(self._look())
         return await asyncio.shield(looking)
+
+    async def found(self) -> FoundPlatform:
+        """Return what this adapter speaks to: it asks for nothing that would tell more."""
+        return FoundPlatform("Magistrala", "0.30 or earlier")
 
     async def _look(self) -> Mapping[str, str]:
         found = await asyncio.gather(*(self._trouble(service) for service in ASKED))

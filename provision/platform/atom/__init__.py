@@ -1,0 +1,1 @@
+"""The adapter to Atom, which keeps users, domains, clients and channels of today's Magistrala."""
