@@ -8,7 +8,7 @@ only to an asker who would see it: one who may read all of the kind in the domai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
@@ -16,7 +16,14 @@ from attrs import define, field, frozen
 from bootstrap_core.model import ConnectionType, EntityKind, Status
 from bootstrap_core.secrets import Secret
 from bootstrap_core.work import may_fail_unheard
-from provision.platform.errors import NotFound, NotPermitted, PlatformError, Rejected, lacks
+from provision.platform.errors import (
+    Moved,
+    NotFound,
+    NotPermitted,
+    PlatformError,
+    Rejected,
+    lacks,
+)
 from provision.platform.port import Entity, Platform, entities_of, find
 from provision.platform.types import EntityQuery, Membership, StatusFilter
 
@@ -75,16 +82,18 @@ class Visibility:
     async def view(self, kind: EntityKind, identifier: str) -> Entity | None:
         """Return one entity with all that the asker may read of it; None where it is surely gone.
 
-        Raises what ``refusal`` returns where the asker may not read it.
+        Raises what ``refusal`` returns where the asker may not read it, and ``Moved``.
         """
         entities = entities_of(self.platform, kind)
         try:
             return await entities.view(self.asker.token, self.asker.domain_id, identifier)
         except NotFound as error:
             refusal = await self.refusal(kind, identifier, f"{kind}_read")
-            if isinstance(refusal, NotFound):
-                return None
-            raise refusal from error
+            if not isinstance(refusal, NotFound):
+                raise refusal from error
+            if isinstance(error, Moved):
+                raise
+            return None
 
     async def refusal(self, kind: EntityKind, identifier: str, action: str) -> PlatformError:
         """Return what it means that the platform did not let the asker do ``action`` on an entity.
@@ -125,16 +134,21 @@ class Visibility:
 
 
 async def connected_clients(
-    platform: Platform, token: Secret, domain_id: str, channel_id: str
+    platform: Platform, token: Secret, domain_id: str, channel_id: str, *, among: Sequence[str]
 ) -> Mapping[str, Types]:
     """Return the types of each connected client that the caller may see, by its ID.
 
+    Of those that are ``among`` these it tells all, and of others perhaps some.
     A platform that does not tell the types is taken to have connected for every one.
     """
     found: dict[str, Types] = {}
     while True:
         query = EntityQuery(
-            connected_to=channel_id, offset=len(found), limit=PAGE, status=StatusFilter.ALL
+            connected_to=channel_id,
+            among=among,
+            offset=len(found),
+            limit=PAGE,
+            status=StatusFilter.ALL,
         )
         page = await platform.clients.list(token, domain_id, query)
         for client in page.items:

@@ -15,19 +15,21 @@ from attrs import fields, frozen
 
 from bootstrap_core.model import EntityKind
 from bootstrap_core.secrets import Secret
-from provision.layout.plan import Plan, PlannedConnections, PlannedEntity
+from provision.layout.plan import Plan, PlannedClient, PlannedConnections, PlannedEntity
 from provision.onboarding.absence import Asker, Visibility, connected_clients
 from provision.onboarding.clock import Backoff, Clock, Timing
-from provision.onboarding.errors import HalfMade
+from provision.onboarding.errors import HalfMade, IdsSpent
 from provision.onboarding.steps import SideEffects
 from provision.platform.errors import (
     AlreadyExists,
+    NameTaken,
     NotFound,
     NotPermitted,
     NotReady,
     Overloaded,
     PlatformError,
     RouteTaken,
+    Spent,
     lacks,
 )
 from provision.platform.port import Platform, entities_of
@@ -64,24 +66,54 @@ class Creation:
     ) -> None:
         """Create the plan's clients or channels.
 
-        Raises ``HalfMade`` and the platform's failures.
+        Raises ``HalfMade``, ``IdsSpent`` and the platform's failures.
         """
+        at_once = await self._create(kind, asker, plan, effects)
+        if kind == "client" and not at_once:
+            await all_of(self._give_secret(asker, client, effects) for client in plan.clients)
+
+    async def _give_secret(self, asker: Asker, client: PlannedClient, effects: SideEffects) -> None:
+        """Give a client its secret if it lacks it: a creation in two steps may have been cut off.
+
+        A platform that does not show the client to the asker is believed to have given it.
+        """
+        token, domain_id = asker.token, asker.domain_id
+        clients = self.platform.clients
+        try:
+            held = await clients.view(token, domain_id, client.id)
+        except NotFound:
+            return
+        if held.secret != client.secret:
+            try:
+                await clients.update_secret(token, domain_id, client.id, client.secret)
+            except PlatformError as error:
+                effects.note_failure(error)
+                raise
+
+    async def _create(
+        self, kind: EntityKind, asker: Asker, plan: Plan, effects: SideEffects
+    ) -> bool:
+        """Create the plan's clients or channels; tell whether one call made all of them."""
         new = NewClient if kind == "client" else NewChannel
         entities = entities_of(self.platform, kind)
         missing = [draft_of(planned, new) for planned in plan.of_kind(kind)]
+        at_once = True
         visibility = Visibility(self.platform, asker)
         for last in (*[False] * (TRIES - 1), True):
             if not missing:
-                return
+                return at_once
             try:
                 await entities.create(asker.token, plan.domain_id, missing)
             except PlatformError as error:
+                at_once = False
                 effects.note_failure(error)
                 taken = isinstance(error, AlreadyExists)
                 # A server on the way may say "overloaded" of a request that got through.
                 if error.outcome_unknown or taken or isinstance(error, Overloaded):
                     effects.note_possible(draft.id for draft in missing)
-                if not (error.outcome_unknown or taken):
+                if isinstance(error, Spent):
+                    raise IdsSpent(str(error)) from error
+                if not (error.outcome_unknown or taken) or isinstance(error, NameTaken):
                     raise
                 # What is taken is ours and must show up; of what is unknown one look tells enough,
                 # since asking for it again under the same ID can't make it twice.
@@ -93,7 +125,8 @@ class Creation:
             else:
                 effects.note_possible(draft.id for draft in missing)
                 effects.note_created(draft.id for draft in missing)
-                return
+                return at_once
+        return at_once
 
     def _wait(self, error: PlatformError, *, last: bool) -> float:
         """Return how long something is waited for whose creation failed so."""
@@ -188,7 +221,7 @@ class Creation:
     async def _is_connected(self, token: Secret, domain_id: str, wanted: Connections) -> bool:
         """Tell whether every one of these is connected, for all of the types."""
         channels = await all_of(
-            connected_clients(self.platform, token, domain_id, channel_id)
+            connected_clients(self.platform, token, domain_id, channel_id, among=wanted.client_ids)
             for channel_id in wanted.channel_ids
         )
         types = set(wanted.types)

@@ -30,7 +30,7 @@ from provision.layout.plan import Plan, PlannedChannel, PlannedClient, PlannedEn
 from provision.onboarding.absence import Asker, Types, Visibility, connected_clients
 from provision.onboarding.creation import all_of
 from provision.onboarding.model import Intent, Onboarding, State
-from provision.platform.errors import NotFound, PlatformError
+from provision.platform.errors import Moved, NotFound, PlatformError
 from provision.platform.port import CertificateAuthority, Entity, Platform
 from provision.platform.types import Client
 
@@ -337,7 +337,11 @@ class DriftFinder:
     async def _entity(
         self, visibility: Visibility, kind: EntityKind, made: PlannedEntity
     ) -> list[Difference]:
-        found = await visibility.view(kind, made.id)
+        try:
+            found = await visibility.view(kind, made.id)
+        except Moved:
+            moved = {"domain": FieldChange(visibility.asker.domain_id, "(another one)")}
+            return [Difference(DriftKind.CHANGED, kind, made.key, Remedy.REPAIR, moved)]
         if found is None:
             return [_deleted(kind, made.key)]
         return list(_differences(kind, made, found))
@@ -354,7 +358,7 @@ class DriftFinder:
             return []
         try:
             connected = await connected_clients(
-                self.platform, caller.token, caller.domain_id, channel.id
+                self.platform, caller.token, caller.domain_id, channel.id, among=tuple(wanted)
             )
         except NotFound:
             return []  # what became of the channel itself is told by its own read

@@ -15,6 +15,7 @@
       RequestNotUsable     400  a certificate request that a device sent
       CertificateChanged   409  another certificate has taken its place
       HalfMade             502  the platform made something half: its ID is taken, nobody sees it
+      IdsSpent             409  what had these IDs was deleted, and the platform never takes them
       OnboardingNotFound   404
       GatewayNotFound      404
         GatewayRemoved     404  there was one; the details name its entry in the journal
@@ -193,6 +194,20 @@ class HalfMade(OnboardingError):
             "again"
         )
         self.identifiers = frozenset(identifiers)
+
+
+class IdsSpent(OnboardingError):
+    """What had these IDs was deleted, and the platform never takes an ID again."""
+
+    status = 409
+    code = "ids_spent"
+
+    def __init__(self, why: str) -> None:
+        """Say it in the platform's words."""
+        super().__init__(
+            f'{why}. To get other IDs, send the request again with on_existing "repair" or '
+            '"replace", or remove the gateway and onboard it again'
+        )
 
 
 class OnboardingNotFound(OnboardingError):

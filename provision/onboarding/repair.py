@@ -199,7 +199,8 @@ class Repair:
 
     async def _connections(self, token: Secret, plan: Plan, effects: SideEffects) -> None:
         """Connect what is not, and again what lost a type; types that were added since stay."""
-        read = partial(connected_clients, self.platform, token, plan.domain_id)
+        among = tuple(dict.fromkeys(pair.client_id for pair in plan.pairs))
+        read = partial(connected_clients, self.platform, token, plan.domain_id, among=among)
         ids = [channel.id for channel in plan.channels]
         connected = dict(zip(ids, await all_of(map(read, ids)), strict=True))
         missing: list[PlannedConnections] = []

@@ -26,6 +26,7 @@ from provision.onboarding.errors import (
     GatewayExists,
     GatewayNotFound,
     GatewayRemoved,
+    IdsSpent,
     KeyDiffers,
     OnboardingNotFound,
     StepFailed,
@@ -43,7 +44,7 @@ from provision.onboarding.model import (
     State,
 )
 from provision.onboarding.runner import Hasher
-from provision.platform.errors import NotPermitted
+from provision.platform.errors import NameTaken, NotPermitted
 
 MakeKeys: TypeAlias = Callable[[Plan, Collection[str]], Awaitable[Mapping[str, Secret]]]
 
@@ -287,8 +288,13 @@ class Onboardings:
                 )
             case OnExisting.REPLACE:
                 new = await self._new(caller, request, present)
-                # A replacement may have what the gateway that it replaces has.
-                return await self.engine.create(new, unchecked, deadline)
+                try:
+                    # A replacement may have what the gateway that it replaces has.
+                    return await self.engine.create(new, unchecked, deadline)
+                except StepFailed as failed:
+                    if failed.code != NameTaken.code:
+                        raise
+                return await self._make_anew(caller, request, present, deadline)
             case OnExisting.ROTATE:
                 return await self._rotate(caller, request, present, deadline)
         known = await self.hasher.verify(request.external_key, present.intent.external_key_hash)
@@ -299,8 +305,34 @@ class Onboardings:
                 details={"onboarding_id": present.id},
             )
         if request.on_existing is OnExisting.REPAIR:
-            return await self.engine.repair(present, caller, deadline)
+            try:
+                return await self.engine.repair(present, caller, deadline)
+            except StepFailed as failed:
+                if failed.code != IdsSpent.code:
+                    raise
+            return await self._make_anew(caller, request, present, deadline)
         return evolve(present, outcome=Outcome.REUSED)
+
+    async def _make_anew(
+        self, caller: Caller, request: MappingRequest, old: Onboarding, deadline: Deadline
+    ) -> Onboarding:
+        """Remove a gateway, and then make it under other IDs.
+
+        That is the way where a deleted ID is spent, or where names are unique: the new gateway's
+        clients can't be there beside the old one's. Raises ``StillRunning``: the old one could not
+        be removed yet; its device is cut off, and the removal goes on in the background.
+        """
+        removed = _permitted(await self.engine.remove(old, caller, deadline))
+        if removed.state is not State.UNDONE:
+            raise StillRunning(
+                f"the gateway {request.external_id!r} is still being removed, to be made anew: "
+                "send the request again",
+                details={"onboarding_id": old.id, "state": removed.state.value},
+            )
+        kept = with_kept_secrets(dict(request.parameters), old.plan)
+        new = await self._new(caller, evolve(request, parameters=kept))
+        made = await self.engine.create(new, unchecked, deadline)
+        return evolve(made, outcome=Outcome.REPLACED)
 
     async def _new(
         self, caller: Caller, request: MappingRequest, old: Onboarding | None = None
