@@ -151,8 +151,8 @@ def told(problems: Sequence[Problem]) -> str:
         f"{problem.place}: {problem.message}" if problem.place else problem.message
         for problem in problems[:MAX_TOLD]
     )
-    more = len(problems) - MAX_TOLD
-    return f"{text}; and {more} more" if more > 0 else text
+    # How many there are is not known: reading stops soon after these.
+    return f"{text}; and more" if len(problems) > MAX_TOLD else text
 
 
 def refused(problems: Sequence[Problem]) -> BootstrapError:

@@ -8,16 +8,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import date, datetime, time
 from enum import StrEnum
 from itertools import islice
-from types import GenericAlias
 from typing import Any, Final, TypeAlias, TypeVar, get_args, get_origin
 
 import attrs
 from attrs import Attribute
 from cattrs import Converter
-from cattrs.errors import AttributeValidationNote, ClassValidationError, IterableValidationNote
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+)
 from cattrs.gen import make_dict_structure_fn, override
 
 from bootstrap_core.bodies import (
+    MAX_TOLD,
     MISSING,
     NO_TEXT,
     NOT_NULL,
@@ -44,6 +49,8 @@ T = TypeVar("T")
 
 Hook: TypeAlias = Callable[[Any, Any], Any]
 
+MAX_FOUND: Final = MAX_TOLD + 1
+"""Faulty entries of one list or object after which no others are read: finding them takes time."""
 MAX_COMPARED: Final = 50
 """Unknown names of one object that are compared: comparing takes time."""
 LONGEST_COMPARED: Final = 64
@@ -199,10 +206,10 @@ def _unknown(names: Collection[Any], own: Collection[str], rules: Body) -> Itera
             told = f"no such field is known; did you mean {nearest!r}?"
             yield Wrong(told, at=name, suggestion=nearest)
         return
-    for name in names:
-        if name not in own:
-            hint = f", did you mean {near[name]!r}?" if name in near else ""
-            yield Wrong(f"unknown field{hint}; known are {', '.join(sorted(own))}", at=str(name))
+    unknown = (name for name in names if name not in own)
+    for name in islice(unknown, MAX_FOUND):
+        hint = f", did you mean {near[name]!r}?" if name in near else ""
+        yield Wrong(f"unknown field{hint}; known are {', '.join(sorted(own))}", at=str(name))
 
 
 def _text(value: object, _: object) -> str:
@@ -247,19 +254,51 @@ def _mapping(kind: Any) -> Hook:  # noqa: ANN401 - a type
     arguments = get_args(kind)
     if arguments[1] is Any:
         return lambda value, _: plain_json(_objects(value))
-    wanted: Any = GenericAlias(dict, arguments)
-    return lambda value, _: CONVERTER.structure(_objects(value), wanted)
+    inner = arguments[1]
+    hook = CONVERTER.get_structure_hook(inner)
+
+    def read(value: object, _: object) -> Mapping[str, Any]:
+        entries = _objects(value).items()
+        return dict(_entries(kind, ((key, (key, item)) for key, item in entries), entry))
+
+    def entry(pair: tuple[object, object]) -> tuple[str, Any]:
+        key, item = pair
+        return _text(key, str), hook(item, inner)
+
+    return read
 
 
 def _sequence(kind: Any) -> Hook:  # noqa: ANN401 - a type
-    wanted: Any = GenericAlias(tuple, (get_args(kind)[0], ...))
+    inner = get_args(kind)[0]
+    hook = CONVERTER.get_structure_hook(inner)
 
-    def read(value: object, _: object) -> Any:  # noqa: ANN401 - of that kind
+    def read(value: object, _: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise Wrong(f"must be a list, not {kind_of(value)}")
-        return CONVERTER.structure(value, wanted)
+        return tuple(_entries(kind, enumerate(value), lambda item: hook(item, inner)))
 
     return read
+
+
+def _entries(
+    kind: Any,  # noqa: ANN401 - a type
+    sent: Iterable[tuple[Any, Any]],
+    entry: Callable[[Any], T],
+) -> Sequence[T]:
+    """Read each entry at its place; stop where more are faulty than are told."""
+    made: list[T] = []
+    found: list[Exception] = []
+    for at, item in sent:
+        try:
+            made.append(entry(item))
+        except (Wrong, RecursionError, ExceptionGroup) as error:
+            error.add_note(IterableValidationNote("", at, kind))
+            found.append(error)
+            if len(found) == MAX_FOUND:
+                break
+    if found:
+        raise IterableValidationError("the entries", found, kind)
+    return made
 
 
 def _annotated(kind: Any) -> Hook:  # noqa: ANN401 - a type

@@ -16,12 +16,15 @@ from bootstrap_core.bodies import (
     NOT_SENT,
     AlsoCalled,
     Body,
+    Problem,
     described,
     named,
+    refused,
 )
 from bootstrap_core.client_configs import ConfigConnections
 from bootstrap_core.decoding import decode
 from bootstrap_core.delivery.preview import DraftPreviewRequest
+from bootstrap_core.enrollments import BindRequest
 from bootstrap_core.errors import BootstrapError, Malformed, Unprocessable
 from bootstrap_core.formats.documents import NotJson, read_json
 from bootstrap_core.http.json_schema import object_schema, schemas_of
@@ -61,6 +64,11 @@ class Change:
 
     name: str | None = None
     context: Mapping[str, Any] | None = None
+
+
+@frozen
+class Labels:
+    labels: Mapping[str, str]
 
 
 def problems(kind: type[Any], document: object) -> dict[str, str]:
@@ -115,6 +123,27 @@ def test_null_is_not_given_or_clears() -> None:
 def test_of_very_many_problems_some_are_told() -> None:
     found = problems(Change, {f"unknown{number}": 1 for number in range(3000)})
     assert len(found) == 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        (BindRequest, {"bindings": [{"slto": 1}] * 3000}),
+        (ConfigConnections, {"channels": [7] * 3000}),
+        (Labels, {"labels": {f"label-{number}": 7 for number in range(3000)}}),
+        (Change, {f"unknown{number}": 1 for number in range(3000)}),
+    ],
+)
+def test_reading_stops_where_more_is_wrong_than_is_told(kind: type[Any], document: object) -> None:
+    found: list[Problem] = []
+
+    def refuse(problems: Sequence[Problem]) -> Exception:
+        found.extend(problems)
+        return refused(problems)
+
+    with pytest.raises(Malformed, match=r"; and more$"):
+        decode(kind, document, refuse)
+    assert len(found) <= 21 * 4
 
 
 def test_a_text_that_no_store_keeps_is_unprocessable_unless_more_is_wrong() -> None:
