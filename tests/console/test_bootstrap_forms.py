@@ -43,6 +43,20 @@ async def create(visitor: Visitor, **fields: Any) -> httpx.Response:
     return await visitor.send(NEW, **given | fields)
 
 
+async def test_a_bootstrap_without_a_name_is_shown_by_its_external_id(
+    visitor: Visitor, running: Running
+) -> None:
+    made = await running.http.post(
+        f"/{running.domain}/clients/configs",
+        json={"external_id": "nameless", "external_key": "key-1"},
+        headers=running.headers,
+    )
+    for path in (LIST, f"{LIST}/{made.json()['id']}"):
+        shown = await visitor.open(path)
+        assert shown.status_code == 200, path
+        assert "nameless" in shown.text
+
+
 async def test_a_bootstrap_is_made_without_script(visitor: Visitor, running: Running) -> None:
     chosen, other = await channel(running, "telemetry"), await channel(running, "commands")
     made = await create(visitor, channels=[chosen], content="a: 1\r\nb: 2\r\n", enabled="yes")
