@@ -29,6 +29,7 @@ RECORD: Final = {"record": "true"}
 """Asks for a gateway's record although it was removed."""
 FAILED: Final = 400
 UNAUTHENTICATED: Final = 401
+NOT_FOUND: Final = 404
 
 
 def open_api(app: ASGIApp) -> httpx.AsyncClient:
@@ -99,13 +100,16 @@ class Api:
         sent = {"Authorization": f"Bearer {self.token.reveal()}", "X-Request-ID": self.request_id}
         if body is not None:
             sent["Content-Type"] = JSON
-        answer = await self.http.request(
-            method,
-            "/" + "/".join(segment(part) for part in (*self.inside, *path)),
-            params=query,
-            content=_written(body),
-            headers={**sent, **(headers or {})},
-        )
+        try:
+            answer = await self.http.request(
+                method,
+                "/" + "/".join(segment(part) for part in (*self.inside, *path)),
+                params=query,
+                content=_written(body),
+                headers={**sent, **(headers or {})},
+            )
+        except httpx.InvalidURL as error:
+            raise Refused(NOT_FOUND, "not_found", "nothing has so long a name") from error
         if answer.status_code == UNAUTHENTICATED:
             raise SignedOut
         document = _decoded(answer)

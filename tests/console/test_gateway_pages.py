@@ -190,6 +190,9 @@ async def test_a_certificate_is_renewed(running: Running, visitor: Visitor) -> N
     )
     asked = await visitor.open(f"/console/gateway/renew/gw-1?serial={serial}")
     assert "superseded" in asked.text
+    none = await visitor.send("/console/gateway/renew/gw-1", serial="x" * 70_000)
+    assert none.status_code == 404
+    await visitor.open(f"/console/gateway/renew/gw-1?serial={serial}")
     done = await visitor.send("/console/gateway/renew/gw-1")
     assert "has a new certificate" in done.text
     assert (await running.fetch()).json()["client_cert"] != before["client_cert"]
