@@ -54,7 +54,7 @@ MAX_FOUND: Final = MAX_TOLD + 1
 MAX_COMPARED: Final = 50
 """Unknown names of one object that are compared: comparing takes time."""
 LONGEST_COMPARED: Final = 64
-"""Characters in names that are compared."""
+"""Characters in names that are compared, and of those that are told."""
 
 
 def decode(
@@ -209,7 +209,8 @@ def _unknown(names: Collection[Any], own: Collection[str], rules: Body) -> Itera
     unknown = (name for name in names if name not in own)
     for name in islice(unknown, MAX_FOUND):
         hint = f", did you mean {near[name]!r}?" if name in near else ""
-        yield Wrong(f"unknown field{hint}; known are {', '.join(sorted(own))}", at=str(name))
+        told = f"unknown field{hint}; known are {', '.join(sorted(own))}"
+        yield Wrong(told, at=str(name)[:LONGEST_COMPARED])
 
 
 def _text(value: object, _: object) -> str:

@@ -59,6 +59,10 @@ CREATION_FIELDS: Final = (
 EDITED_FIELDS: Final = ("name", "content", "render_context", "channels", *FIELDS)
 
 OFFERED: Final = 50
+MAX_SEARCH: Final = 1024
+"""Characters of a name that are searched for."""
+MAX_LOOKED_UP: Final = 50
+"""Chosen channels that are looked up for their names; others show their IDs."""
 
 Option = tuple[str, str, str]
 """Value, label, and what is told beside it."""
@@ -75,7 +79,8 @@ class Offers:
     ) -> Sequence[Option]:
         """Return channels with a part of this name, and those that are chosen already."""
         domain_id = _domain(request)
-        query = EntityQuery(limit=OFFERED, name=named)
+        # A platform's store refuses longer patterns.
+        query = EntityQuery(limit=OFFERED, name=named[:MAX_SEARCH])
         page = await self.platform.channels.list(request.token, domain_id, query)
         listed = {channel.id for channel in page.items}
         missing = [channel_id for channel_id in dict.fromkeys(chosen) if channel_id not in listed]
@@ -84,7 +89,7 @@ class Offers:
                 self.platform.channels.list(
                     request.token, domain_id, EntityQuery(limit=1, id=channel_id)
                 )
-                for channel_id in missing
+                for channel_id in missing[:MAX_LOOKED_UP]
             )
         )
         found = {channel.id: channel for page in pages for channel in page.items}

@@ -103,6 +103,7 @@ def test_what_is_not_sent_and_what_other_releases_send_changes_nothing() -> None
     made = decode(Thing, {"name": "a", "kept": "by the caller", "owner": 7, "zzz": None})
     assert made.kept == "by the service"
     assert problems(Change, {"nmae": 1})["nmae"].startswith("nmae: unknown field, did you mean")
+    assert problems(Change, {"x" * 60_000: 1}).keys() == {"x" * 64}
 
 
 @pytest.mark.parametrize("name", ["colour", "color"])

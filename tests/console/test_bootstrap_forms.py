@@ -110,6 +110,8 @@ async def test_channels_are_found_by_name_and_the_chosen_ones_stay(
     page = await visitor.send(NEW, do="find", channel_q="comm", channels=[chosen])
     assert "commands" in page.text
     assert visitor.form(NEW).values["channels"] == [chosen]
+    endless = await visitor.send(NEW, do="find", channel_q="x" * 60_000, channels=[])
+    assert endless.status_code == 200
     nothing = await visitor.send(NEW, do="find", channel_q="no such", channels=[])
     assert "There is no such channel" in nothing.text
 
