@@ -197,12 +197,12 @@ def _sentence(rule: str) -> str:
 
 def _location(problem: Problem) -> Mapping[str, Any]:
     return {
-        "artifactLocation": {"uri": _uri(PurePath(problem.file))},
+        "artifactLocation": {"uri": _uri(Path(problem.file))},
         "region": {"startLine": problem.line, "startColumn": problem.column},
     }
 
 
-def _uri(file: PurePath) -> str:
+def _uri(file: Path) -> str:
     return file.as_uri() if file.is_absolute() else quote(file.as_posix(), safe="/")
 
 
