@@ -216,15 +216,18 @@ class Runner:
         if given_up:
             await steps.run("remove what was given up", removal.given_up(undoing, given_up))
         if (onboarding.created_ids | onboarding.borrowed_ids) - set(never_created):
-            await steps.run("revoke certificates", removal.certificates(token, plan))
-            if plan.borrowed:
-                await steps.run("disconnect", removal.connections(undoing, plan, never_created))
+
+            async def take_back() -> None:
+                await steps.run("revoke certificates", removal.certificates(token, plan))
+                if plan.borrowed:
+                    await steps.run("disconnect", removal.connections(undoing, plan, never_created))
+
+            await take_back()
             if (wait := settled_at - self.clock.monotonic()) > 0:
                 # What is deleted before a second call to create it arrives would come to be anew,
                 # and perhaps half, where nobody sees it.
                 await steps.run("wait for calls under way", self.clock.sleep(wait))
-                await steps.run("revoke certificates", removal.certificates(token, plan))
-                await steps.run("disconnect", removal.connections(undoing, plan, never_created))
+                await take_back()
             for kind in ENTITY_KINDS:
                 deleting = removal.delete(kind, undoing, plan, never_created, visible_at)
                 await steps.run(f"remove {kind}s", deleting)
