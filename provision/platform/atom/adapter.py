@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
-from typing import Final
 
-import structlog
 from attrs import define, field
 
 from provision.platform.atom.calls import SERVICE, Graph, GraphCall, RestCall
@@ -17,17 +14,11 @@ from provision.platform.atom.connections import Actions, AtomConnections
 from provision.platform.atom.operations import FEATURES
 from provision.platform.atom.users import AtomUsers
 from provision.platform.errors import (
-    BadAnswer,
-    Failed,
     PlatformError,
-    TimedOut,
-    Unavailable,
 )
+from provision.platform.presence import Question, ServiceCheck
 from provision.platform.transport import Transport
 from provision.platform.types import FoundPlatform
-
-FRESH: Final = 10.0
-"""Seconds for which an answer is remembered: strangers may ask, and the platform is not theirs."""
 
 
 class Atom(AtomUsers, AtomConnections):
@@ -51,16 +42,15 @@ class AtomPresence:
     """Looks whether Atom is where the settings say, and what a newer one knows."""
 
     transport: Transport
-    _looking: asyncio.Future[Mapping[str, str]] | None = field(default=None, init=False)
-    _until: float = field(default=0.0, init=False)
+    _check: ServiceCheck = field(init=False)
     _features: tuple[str, ...] | None = field(default=None, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        call = RestCall(SERVICE, "look whether it is there", "GET", "/auth/introspect")
+        self._check = ServiceCheck(self.transport, [Question(call, "Atom", "Atom")])
+
     async def troubles(self) -> Mapping[str, str]:
-        """Return what is wrong, in words that name no address; nothing is right."""
-        looking = self._looking
-        if looking is None or (looking.done() and time.monotonic() > self._until):
-            looking = self._looking = asyncio.ensure_future(self._look())
-        return await asyncio.shield(looking)
+        return await self._check.troubles()
 
     async def found(self) -> FoundPlatform:
         """Return what this Atom knows of that which older ones lack; asked once."""
@@ -81,26 +71,3 @@ class AtomPresence:
             # It refused the query before it ran.
             return False
         return True
-
-    async def _look(self) -> Mapping[str, str]:
-        trouble = await self._trouble()
-        self._until = time.monotonic() + FRESH
-        return {SERVICE: trouble} if trouble else {}
-
-    async def _trouble(self) -> str:
-        call = RestCall(SERVICE, "look whether it is there", "GET", "/auth/introspect")
-        try:
-            await self.transport.send_once(call)
-        except Unavailable:
-            return "Atom can't be reached"
-        except TimedOut:
-            return "Atom does not answer in time"
-        except Failed:
-            return "Atom fails"
-        except BadAnswer as error:
-            structlog.get_logger().warning("not the platform", service=SERVICE, error=str(error))
-            return "something else than Atom answers: look at the setting atom_url"
-        except PlatformError:
-            # It refuses whoever shows no token, in its own words.
-            return ""
-        return ""

@@ -1,24 +1,15 @@
-"""Whether the services of a Magistrala are where the settings say."""
+"""Users and domains of a Magistrala, and whether its services are there."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
 from typing import Final
 
-import structlog
-
 from bootstrap_core.secrets import Secret
 from provision.platform.errors import (
-    BadAnswer,
     DomainNotFound,
-    Failed,
     NotAMember,
     NotFound,
-    PlatformError,
-    TimedOut,
-    Unavailable,
 )
 from provision.platform.magistrala.calls import OF_DOMAIN, Call, Meaning, domain_path
 from provision.platform.magistrala.decoding import (
@@ -27,6 +18,7 @@ from provision.platform.magistrala.decoding import (
     to_token_pair,
     to_user,
 )
+from provision.platform.presence import Question, ServiceCheck
 from provision.platform.shapes import parse
 from provision.platform.transport import Transport
 from provision.platform.types import Domain, FoundPlatform, Membership, Page, TokenPair, User
@@ -136,8 +128,6 @@ ASKED: Final = {
     "domains": "/domains",
 }
 """Routes that a Magistrala has, and that refuse whoever shows no token, in its own words."""
-FRESH: Final = 10.0
-"""Seconds for which an answer is remembered: strangers may ask, and the platform is not theirs."""
 
 
 class MagistralaPresence:
@@ -145,46 +135,21 @@ class MagistralaPresence:
 
     def __init__(self, transport: Transport) -> None:
         """Ask through ``transport``."""
-        self._transport = transport
-        self._looking: asyncio.Future[Mapping[str, str]] | None = None
-        self._until = 0.0
+        self._check = ServiceCheck(
+            transport,
+            [
+                Question(
+                    Call(service, "look whether it is there", "GET", path),
+                    f"the {service} service",
+                    f"Magistrala's {service} service",
+                )
+                for service, path in ASKED.items()
+            ],
+        )
 
     async def troubles(self) -> Mapping[str, str]:
-        """Return what is wrong, by service, in words that name no address; nothing is right.
-
-        One look serves all who ask within some seconds.
-        """
-        looking = self._looking
-        if looking is None or (looking.done() and time.monotonic() > self._until):
-            looking = self._looking = asyncio.ensure_future(self._look())
-        return await asyncio.shield(looking)
+        return await self._check.troubles()
 
     async def found(self) -> FoundPlatform:
         """Return what this adapter speaks to: it asks for nothing that would tell more."""
         return FoundPlatform("Magistrala", "0.30 or earlier")
-
-    async def _look(self) -> Mapping[str, str]:
-        found = await asyncio.gather(*(self._trouble(service) for service in ASKED))
-        self._until = time.monotonic() + FRESH
-        return {service: words for service, words in zip(ASKED, found, strict=True) if words}
-
-    async def _trouble(self, service: str) -> str:
-        call = Call(service, "look whether it is there", "GET", ASKED[service])
-        try:
-            await self._transport.send_once(call)
-        except Unavailable:
-            return f"the {service} service can't be reached"
-        except TimedOut:
-            return f"the {service} service does not answer in time"
-        except Failed:
-            return f"the {service} service fails"
-        except BadAnswer as error:
-            structlog.get_logger().warning("not the platform", service=service, error=str(error))
-            return (
-                f"something else than Magistrala's {service} service answers: "
-                f"look at the setting {service}_url"
-            )
-        except PlatformError:
-            # A refusal in the platform's own words.
-            return ""
-        return ""
